@@ -1,0 +1,30 @@
+export {
+  createKubeClient,
+  type KubeClient,
+  type ObjectName,
+  type Patch,
+  refusalStatus,
+  type Selectors,
+  type WatchEvent,
+} from "./client.ts";
+export { type InformerOptions, startInformer } from "./informer.ts";
+export {
+  type CoreV1Event,
+  ENDPOINT_SLICES,
+  EVENTS,
+  type KubeObject,
+  NAMESPACES,
+  NODES,
+  objectKey,
+  PODS,
+  type Resource,
+  SERVICES,
+  type V1EndpointSlice,
+  type V1Namespace,
+  type V1Node,
+  type V1ObjectMeta,
+  type V1Pod,
+  type V1Service,
+} from "./object.ts";
+export { createReporter, type EventNote, fakeReporter, type Reporter } from "./report.ts";
+export { type Change, type FakeStore, fakeStore, type Indexes, type Store } from "./store.ts";
