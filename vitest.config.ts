@@ -2,11 +2,13 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./tools/count-reporter.ts"],
     projects: [
       {
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"] },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 } },
       },
       {
+        // The real kernel: namespaces, sockets, processes. One file at a time, so that each has the machine to itself.
         test: {
           name: "kernel",
           include: ["test/lab/**/*.test.ts"],
@@ -14,6 +16,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,0 +1,38 @@
+# One line each: what to type. `make help` prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PROXY_MODE ?= nftables
+export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help lab lab-down ok test bench types lint imports generated unit golden setup-lab setup-test shim
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+lab: setup-lab shim ## bring up a whole cluster in network namespaces and curl through it (PROXY_MODE=nftables|iptables)
+	@bin/ironbridge lab up --proxy-mode $(PROXY_MODE)
+
+lab-down: ## remove the lab: namespaces, processes, sockets, files
+	@bin/ironbridge lab down
+
+ok: setup-lab shim ## every gate in a minute: types, lint, import rule, generated files, unit tests
+	@$(MAKE) -s types lint imports generated unit
+
+test: setup-test shim ## unit tests, golden files, and the tests on the real kernel (root)
+	@vitest run
+
+bench: setup-test shim ## measure (NAME=... for one): a table and a JSON line per figure
+	@node test/bench/run.ts $(NAME)
+
+golden: setup-lab ## rewrite the golden files; the review of their diff is the test
+	@vitest run --project unit --update
+
+types: ; @tsc --noEmit
+lint: ; @biome check --error-on-warnings .
+imports: ; @node tools/check-imports.ts
+generated: ; @node tools/generate-crds.ts --check
+unit: ; @vitest run --project unit
+
+setup-lab: ; @tools/setup lab
+setup-test: ; @tools/setup test
+shim: ; @tools/build-shim
