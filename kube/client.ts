@@ -1,4 +1,10 @@
-import type { KubeObject, Resource } from "./object.ts";
+import { randomInt } from "node:crypto";
+import { loadCredentials } from "./credentials.ts";
+import { apiVersionOf, type KubeObject, type Resource, type V1ObjectMeta } from "./object.ts";
+import { callName, listPath, objectPath, query, selection } from "./path.ts";
+import { isMissingObject, refusalStatus, unreachable } from "./refusal.ts";
+import { createTransport, type Transport } from "./transport.ts";
+import { createLineSplitter, parseWatchLine } from "./watch-stream.ts";
 
 export interface Selectors {
   readonly namespace?: string;
@@ -22,7 +28,7 @@ export type WatchEvent<T> =
   | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
 
 /**
- * The API server, as little of it as Ironbridge needs.
+ * The API server, as little of it as Ironbridge needs. Objects come with apiVersion and kind, also in lists.
  * Every call throws IronbridgeError: IB_API_UNREACHABLE when no answer came, IB_API_REFUSED (with `status`) otherwise.
  */
 export interface KubeClient {
@@ -41,9 +47,16 @@ export interface KubeClient {
     patch: Patch,
     subresource?: "status",
   ): Promise<T>;
-  /** No error when it is gone already. */
-  delete<T extends KubeObject>(resource: Resource<T>, name: ObjectName): Promise<void>;
-  /** Resolves when the server ends the watch in order; throws IB_API_REFUSED with status 410 when the version is too old. */
+  /** No error when it is gone already. `gracePeriodSeconds` 0 is how a kubelet ends a pod's deletion. */
+  delete<T extends KubeObject>(
+    resource: Resource<T>,
+    name: ObjectName,
+    options?: { readonly gracePeriodSeconds?: number },
+  ): Promise<void>;
+  /**
+   * Resolves when the server ends the watch in order, as it does every few minutes, or `signal` aborts.
+   * Throws IB_API_REFUSED with status 410 when the version is too old.
+   */
   watch<T extends KubeObject>(
     resource: Resource<T>,
     options: Selectors & { readonly resourceVersion: string; readonly signal: AbortSignal },
@@ -51,14 +64,151 @@ export interface KubeClient {
   ): Promise<void>;
 }
 
+/** Milliseconds a call may take. */
+const REQUEST_TIMEOUT = 30_000;
+/** Objects in one answer to a list: keeps one answer small on both sides. */
+const PAGE_SIZE = 500;
+/** Seconds a watch lives, drawn anew for each so that they don't all end together. As in client-go's reflector. */
+const WATCH_SECONDS = { shortest: 300, longest: 600 };
+/** Milliseconds of silence allowed beyond the time at which the server should have ended the watch. */
+const WATCH_GRACE = 30_000;
+
 /**
- * Credentials from `kubeconfig` (a path), else $KUBECONFIG, else the service account of the pod.
+ * Credentials from `kubeconfig` (a path), else $KUBECONFIG, else the service account of the pod, else ~/.kube/config.
  * @throws {IronbridgeError} IB_OPTION_INVALID when there is none or it can't be read.
  */
-export declare function createKubeClient(options: {
-  readonly kubeconfig?: string;
-  readonly userAgent: string;
-}): KubeClient;
+export function createKubeClient(options: { readonly kubeconfig?: string; readonly userAgent: string }): KubeClient {
+  const { kubeconfig, userAgent } = options;
+  return clientOver(createTransport(loadCredentials(kubeconfig), { userAgent, timeout: REQUEST_TIMEOUT }));
+}
 
-/** The HTTP status of a refusal, or undefined for any other error. */
-export declare function refusalStatus(error: unknown): number | undefined;
+/** The client's half that knows the API's conventions and nothing of connections. */
+export function clientOver(transport: Transport): KubeClient {
+  return {
+    async get(resource, name) {
+      const what = callName("get", resource, name);
+      try {
+        return parse(what, await transport.send({ what, method: "GET", path: objectPath(resource, name) }));
+      } catch (error) {
+        if (isMissingObject(error)) return undefined;
+        throw error;
+      }
+    },
+
+    list: (resource, selectors = {}) => listAll(transport, resource, selectors),
+
+    async create(resource, object) {
+      const { name, namespace } = nameOf(resource, object.metadata);
+      const what = callName("create", resource, { name, ...namespace });
+      const path = listPath(resource, namespace.namespace);
+      return parse(what, await transport.send({ what, method: "POST", path, body: print(resource, object) }));
+    },
+
+    async update(resource, object, subresource) {
+      const { name, namespace } = nameOf(resource, object.metadata);
+      const what = callName("update", resource, { name, ...namespace }, subresource);
+      const path = objectPath(resource, { name, ...namespace }, subresource);
+      return parse(what, await transport.send({ what, method: "PUT", path, body: print(resource, object) }));
+    },
+
+    async patch(resource, name, patch, subresource) {
+      const what = callName("patch", resource, name, subresource);
+      const { contentType, settings, body } = patchRequest(resource, patch);
+      const path = objectPath(resource, name, subresource) + query(settings);
+      return parse(what, await transport.send({ what, method: "PATCH", path, contentType, body }));
+    },
+
+    async delete(resource, name) {
+      const what = callName("delete", resource, name);
+      try {
+        await transport.send({ what, method: "DELETE", path: objectPath(resource, name) });
+      } catch (error) {
+        if (!isMissingObject(error)) throw error;
+      }
+    },
+
+    async watch(resource, { signal, ...options }, onEvent) {
+      const what = callName("watch", resource, { ...namespaceOf(options) });
+      const timeoutSeconds = randomInt(WATCH_SECONDS.shortest, WATCH_SECONDS.longest + 1);
+      const { resourceVersion } = options;
+      const settings = { watch: 1, allowWatchBookmarks: "true", resourceVersion, timeoutSeconds, ...selection(options) };
+      const path = listPath(resource, options.namespace) + query(settings);
+      const lines = createLineSplitter();
+      await transport.stream({ what, method: "GET", path }, timeoutSeconds * 1000 + WATCH_GRACE, signal, (text) => {
+        for (const line of lines.push(text)) onEvent(parseWatchLine(what, line));
+      });
+      if (lines.rest.trim() !== "" && !signal.aborted) throw unreachable(what, "the watch ended in the middle of a line");
+    },
+  };
+}
+
+interface ListAnswer<T> {
+  readonly items?: readonly T[] | null;
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+}
+
+/** All pages. A list whose continuation has expired (410) is read anew in one piece, which can't expire. */
+async function listAll<T extends KubeObject>(transport: Transport, resource: Resource<T>, selectors: Selectors) {
+  const what = callName("list", resource, { ...namespaceOf(selectors) });
+  const page = async (settings: Record<string, string | number>): Promise<ListAnswer<T>> => {
+    const path = listPath(resource, selectors.namespace) + query({ ...selection(selectors), ...settings });
+    return parse(what, await transport.send({ what, method: "GET", path }));
+  };
+
+  const pages = [await page({ limit: PAGE_SIZE })];
+  // The version of the first page: a watch from there on misses nothing.
+  const resourceVersion = pages[0]?.metadata?.resourceVersion ?? "";
+  try {
+    for (let next = pages[0]?.metadata?.continue; next; next = pages.at(-1)?.metadata?.continue) {
+      pages.push(await page({ limit: PAGE_SIZE, continue: next }));
+    }
+  } catch (error) {
+    if (refusalStatus(error) !== 410) throw error;
+    const whole = await page({});
+    return { items: named(resource, whole), resourceVersion: whole.metadata?.resourceVersion ?? "" };
+  }
+  return { items: pages.flatMap((part) => named(resource, part)), resourceVersion };
+}
+
+/** The items, with the apiVersion and kind that lists of built-in kinds leave out. */
+function named<T extends KubeObject>(resource: Resource<T>, { items }: ListAnswer<T>): T[] {
+  const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
+  return (items ?? []).map((item) => (item.kind === undefined ? { ...type, ...item } : item));
+}
+
+function nameOf<T extends KubeObject>(resource: Resource<T>, metadata: V1ObjectMeta | undefined) {
+  const namespace = resource.namespaced ? { namespace: metadata?.namespace ?? "default" } : {};
+  return { name: metadata?.name ?? "", namespace: namespace as { namespace?: string } };
+}
+
+function namespaceOf({ namespace }: Selectors): { namespace?: string } {
+  return namespace === undefined ? {} : { namespace };
+}
+
+function patchRequest<T extends KubeObject>(resource: Resource<T>, patch: Patch) {
+  switch (patch.kind) {
+    case "merge":
+      return { contentType: "application/merge-patch+json", settings: {}, body: JSON.stringify(patch.body) };
+    case "json":
+      return { contentType: "application/json-patch+json", settings: {}, body: JSON.stringify(patch.body) };
+    case "apply": {
+      // JSON is YAML. The server wants to be told what it is applying.
+      const { fieldManager, force } = patch;
+      const settings = { fieldManager, force: String(force) };
+      return { contentType: "application/apply-patch+yaml", settings, body: print(resource, patch.body) };
+    }
+  }
+}
+
+function print<T extends KubeObject>(resource: Resource<T>, object: object): string {
+  return JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...object });
+}
+
+/** @throws {IronbridgeError} IB_API_UNREACHABLE when the answer isn't JSON: something else than the API server gave it. */
+function parse<A>(what: string, body: string): A {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw unreachable(what, `the answer is no JSON: ${body.slice(0, 80)}`, error);
+  }
+}
