@@ -1,0 +1,31 @@
+export {
+  ANNOTATION,
+  type Annotation,
+  annotationKey,
+  annotationOf,
+  legacyAnnotationKey,
+  legacyAnnotations,
+} from "./annotations.ts";
+export { crdOf } from "./crd.ts";
+export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
+export { KINDS } from "./kinds.ts";
+export { L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
+export { advertisementsOf, isBuggyAddress, poolHas, poolOf } from "./lookup.ts";
+export type { Config, L2Advert, Pool, PreferredNodes, Problem, ServiceAllocation } from "./model.ts";
+export { type Flag, flagsOf } from "./option.ts";
+export {
+  AGENT_OPTIONS,
+  AGENT_PARTS,
+  type AgentOptions,
+  type AgentPart,
+  CONTROLLER_OPTIONS,
+  type ControllerOptions,
+  type ListenAddress,
+  PROXY_MODES,
+  type ProxyMode,
+  readAgentOptions,
+  readControllerOptions,
+} from "./options.ts";
+export { type ConfigObjects, resolveConfig } from "./resolve.ts";
+export { byAge, type CustomObject, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
+export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";

@@ -1,0 +1,182 @@
+import { isAbsolute } from "node:path";
+import { hasCode, LOG_LEVELS } from "../core/mod.ts";
+import { type Prefix, parsePrefix, tryParseAddress } from "../net/mod.ts";
+import { type OptionValues, type Refusal, readOptions } from "./option.ts";
+
+/** The parts of the agent; each can be left out. */
+export const AGENT_PARTS = ["speaker", "proxy", "cni"] as const;
+export type AgentPart = (typeof AGENT_PARTS)[number];
+
+/** How the proxy writes its rules. */
+export const PROXY_MODES = ["nftables", "iptables"] as const;
+export type ProxyMode = (typeof PROXY_MODES)[number];
+
+/** A TCP address to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const kubeconfig = {
+  placeholder: "file",
+  help: "credentials for the API server; without it $KUBECONFIG, then the pod's service account",
+  read: text,
+} as const;
+
+const logLevel = {
+  placeholder: LOG_LEVELS.join("|"),
+  help: "the least important messages to log",
+  fallback: "info",
+  read: (value: string) => oneOf(LOG_LEVELS, value),
+} as const;
+
+const adminAddress = (fallback: string) =>
+  ({
+    placeholder: "host:port",
+    help: "where /metrics, /healthz, /readyz and /debug/state are served",
+    fallback,
+    read: listenAddress,
+  }) as const;
+
+/** Settings of `ironbridge agent`. */
+export const AGENT_OPTIONS = {
+  node: { placeholder: "name", help: "name of the Node object this agent works for", required: true, read: text },
+  kubeconfig,
+  parts: {
+    placeholder: "list",
+    help: `the parts to run, separated by commas, of ${AGENT_PARTS.join(", ")}`,
+    fallback: AGENT_PARTS.join(","),
+    read: agentParts,
+  },
+  proxyMode: {
+    placeholder: PROXY_MODES.join("|"),
+    help: "how Service rules are written to the kernel",
+    fallback: "nftables",
+    read: (value: string) => oneOf(PROXY_MODES, value),
+  },
+  clusterCidr: {
+    placeholder: "list",
+    help: "prefixes of all pods, separated by commas; traffic from elsewhere to a Service is masqueraded",
+    fallback: "",
+    read: prefixes,
+  },
+  stateDir: {
+    placeholder: "directory",
+    help: "what must survive a restart of the node",
+    fallback: "/var/lib/ironbridge",
+    read: absolutePath,
+  },
+  runDir: {
+    placeholder: "directory",
+    help: "sockets and what must survive a restart of the agent only",
+    fallback: "/run/ironbridge",
+    read: absolutePath,
+  },
+  cniBinDir: {
+    placeholder: "directory",
+    help: "where the container runtime looks for CNI plugins",
+    fallback: "/opt/cni/bin",
+    read: absolutePath,
+  },
+  cniConfDir: {
+    placeholder: "directory",
+    help: "where the container runtime looks for CNI configuration",
+    fallback: "/etc/cni/net.d",
+    read: absolutePath,
+  },
+  adminAddress: adminAddress("127.0.0.1:10249"),
+  memberPort: {
+    placeholder: "port",
+    help: "UDP port of the heartbeats between the agents' speakers",
+    fallback: "7475",
+    read: port,
+  },
+  memberKeyFile: {
+    placeholder: "file",
+    help: "secret that authenticates the heartbeats, the same on all nodes",
+    read: absolutePath,
+  },
+  logLevel,
+} as const;
+
+/** Settings of `ironbridge controller`. */
+export const CONTROLLER_OPTIONS = {
+  kubeconfig,
+  adminAddress: adminAddress("127.0.0.1:9120"),
+  lbClass: {
+    placeholder: "name",
+    help: "serve only Services of this loadBalancerClass; without it, only Services that name no class",
+    read: text,
+  },
+  logLevel,
+} as const;
+
+export type AgentOptions = OptionValues<typeof AGENT_OPTIONS>;
+export type ControllerOptions = OptionValues<typeof CONTROLLER_OPTIONS>;
+
+type Raw = Readonly<Record<string, unknown>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID, see readOptions(). */
+export function readAgentOptions(flags: Raw, environment: Environment = {}): AgentOptions {
+  return readOptions(AGENT_OPTIONS, flags, environment);
+}
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID, see readOptions(). */
+export function readControllerOptions(flags: Raw, environment: Environment = {}): ControllerOptions {
+  return readOptions(CONTROLLER_OPTIONS, flags, environment);
+}
+
+function text(value: string): string | Refusal {
+  return value.trim() === "" ? { want: "a text that is not empty" } : value;
+}
+
+function absolutePath(value: string): string | Refusal {
+  return isAbsolute(value) ? value : { want: "an absolute path such as /run/ironbridge" };
+}
+
+function oneOf<const T extends string>(accepted: readonly T[], value: string): T | Refusal {
+  return accepted.find((each) => each === value) ?? { want: `one of ${accepted.join(", ")}` };
+}
+
+function agentParts(value: string): readonly AgentPart[] | Refusal {
+  const parts = AGENT_PARTS.filter((part) => items(value).includes(part));
+  const want = { want: `a list such as speaker,proxy of ${AGENT_PARTS.join(", ")}, each once` };
+  return parts.length > 0 && parts.length === items(value).length ? parts : want;
+}
+
+function prefixes(value: string): readonly Prefix[] | Refusal {
+  try {
+    return items(value).map(parsePrefix);
+  } catch (error) {
+    if (!hasCode(error, "IB_ADDRESS_INVALID")) throw error;
+    return { want: "prefixes separated by commas, such as 10.244.0.0/16,fd00:10:244::/56" };
+  }
+}
+
+function port(value: string): number | Refusal {
+  return portNumber(value) ?? { want: "a port from 1 to 65535" };
+}
+
+/** `127.0.0.1:10249`, `[::1]:10249`, or `:10249` for every address of the host. */
+function listenAddress(value: string): ListenAddress | Refusal {
+  const colon = value.lastIndexOf(":");
+  const host = value.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const number = portNumber(value.slice(colon + 1));
+  if (colon < 0 || number === undefined || (host !== "" && tryParseAddress(host) === undefined)) {
+    return { want: "an address and a port such as 127.0.0.1:10249 or [::1]:10249" };
+  }
+  return { host: host === "" ? "::" : host, port: number };
+}
+
+function portNumber(value: string): number | undefined {
+  const number = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  return number >= 1 && number <= 65535 ? number : undefined;
+}
+
+function items(value: string): string[] {
+  return value
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
