@@ -68,6 +68,7 @@ function rangeComplaint(text: string): string | undefined {
     return undefined;
   } catch (error) {
     if (!hasCode(error, "IB_ADDRESS_INVALID")) throw error;
-    return `${explainError(error)}; write a prefix (192.0.2.0/24) or first-last (192.0.2.10-192.0.2.20)`;
+    const why = explainError(error).replace(JSON.stringify(text), "it");
+    return `${why}; write a prefix (192.0.2.0/24) or first-last (192.0.2.10-192.0.2.20)`;
   }
 }

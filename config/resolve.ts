@@ -65,7 +65,7 @@ function namesakes(object: IPAddressPool, older: readonly Pool[]): FieldMistake[
   const name = object.metadata?.name ?? "";
   const other = older.find((pool) => pool.name === name);
   if (other === undefined) return [];
-  const complaint = `the older ${describePool(other)} has the same name; give one of the two another name`;
+  const complaint = `${describePool(other)}, which came first, has the same name; give one of the two another name`;
   return [{ field: "metadata.name", value: showValue(name), complaint }];
 }
 
@@ -80,7 +80,7 @@ function overlaps(texts: readonly string[], ranges: readonly Range[], older: rea
     if (own !== undefined) return [mistake(own, "the same pool")];
     for (const pool of older) {
       const taken = pool.ranges.find((other) => rangesOverlap(range, other));
-      if (taken !== undefined) return [mistake(taken, `the older ${describePool(pool)}`)];
+      if (taken !== undefined) return [mistake(taken, `${describePool(pool)}, which came first`)];
     }
     return [];
   });
