@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname } from "node:path";
+import { COMMAND_NOT_FOUND, type ContainerPlan, printContainerScript } from "./container-script.ts";
+import { firstChild, signalProcess } from "./process-table.ts";
+
+export interface ContainerExit {
+  /** The program's exit code, or 128 plus the signal's number as shells and kubelets count it. */
+  readonly exitCode: number;
+  readonly finishedAt: Date;
+}
+
+/** A running container: the programs of this machine in namespaces of their own. */
+export interface Container {
+  readonly startedAt: Date;
+  readonly exited: Promise<ContainerExit>;
+  /** Undefined while it runs. */
+  exit(): ContainerExit | undefined;
+  /** Asks the first program to end, and kills all of them `graceMs` later. Resolves when the last one is gone. */
+  stop(graceMs: number): Promise<void>;
+  /** Arguments of a program that enters the container and runs `command` there; undefined once it has ended. */
+  enterArgs(command: readonly string[]): Promise<readonly string[] | undefined>;
+}
+
+/** Shells and kubelets count death by a signal as 128 plus its number. */
+function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + constants.signals[signal ?? "SIGKILL"];
+}
+
+/**
+ * Starts a container. The outer process keeps the PID namespace: when it or this process dies, so does all inside.
+ * setpriv ties it to this process even when that is killed with no time to clean up.
+ */
+export function startContainer(plan: ContainerPlan): Container {
+  mkdirSync(plan.rootDir, { recursive: true });
+  mkdirSync(dirname(plan.logFile), { recursive: true });
+  const log = openSync(plan.logFile, "a");
+  const child = spawn(
+    "setpriv",
+    [
+      "--pdeathsig=KILL",
+      "nsenter",
+      `--net=${plan.netnsPath}`,
+      "unshare",
+      "--mount",
+      "--uts",
+      "--ipc",
+      "--pid",
+      "--fork",
+      "--kill-child=KILL",
+      "sh",
+      "-c",
+      printContainerScript(plan),
+    ],
+    { stdio: ["ignore", log, log], detached: true },
+  );
+  closeSync(log);
+
+  let ended: ContainerExit | undefined;
+  const exited = new Promise<ContainerExit>((resolve) => {
+    const end = (exitCode: number) => {
+      ended = { exitCode, finishedAt: new Date() };
+      resolve(ended);
+    };
+    child.once("exit", (code, signal) => end(exitCodeOf(code, signal)));
+    child.once("error", () => end(COMMAND_NOT_FOUND)); // the tools of tools/setup are missing
+  });
+  const kill = () => child.kill("SIGKILL");
+
+  return {
+    startedAt: new Date(),
+    exited,
+    exit: () => ended,
+    stop: async (graceMs) => {
+      if (ended !== undefined) return;
+      // Signals go to the first process inside: unshare itself only waits for it.
+      const inner = child.pid === undefined ? undefined : await firstChild(child.pid);
+      if (graceMs === 0 || inner === undefined) kill();
+      else signalProcess(inner, "SIGTERM");
+      const timer = setTimeout(kill, graceMs);
+      await exited;
+      clearTimeout(timer);
+    },
+    enterArgs: async (command) => {
+      const inner = child.pid === undefined || ended !== undefined ? undefined : await firstChild(child.pid);
+      if (inner === undefined) return undefined;
+      return [`--target=${inner}`, "--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd=/", ...command];
+    },
+  };
+}

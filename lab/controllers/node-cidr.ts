@@ -1,0 +1,40 @@
+import { NODES, objectKey, type V1Node } from "../../kube/mod.ts";
+import { podCidr } from "../address-plan.ts";
+import { type Cluster, nameOf, whenSeen } from "../cluster.ts";
+import { type KeyedController, startKeyedController } from "./keyed-controller.ts";
+
+/** The pod prefix of each node that has none: the number in the node's name if it is free, else the lowest. Pure. */
+export function assignPodCidrs(nodes: readonly V1Node[]): ReadonlyMap<string, string> {
+  const used = new Set(nodes.flatMap((node) => node.spec?.podCIDR ?? []));
+  const assigned = new Map<string, string>();
+  const without = nodes.filter((node) => node.spec?.podCIDR === undefined);
+  for (const node of without.toSorted((a, b) => objectKey(a).localeCompare(objectKey(b), "en", { numeric: true }))) {
+    const ownNumber = Number(/\d+$/.exec(objectKey(node))?.[0] ?? 0);
+    const numbers = [ownNumber, ...Array.from({ length: 255 }, (_, i) => i + 1)];
+    const free = numbers.find((number) => number >= 1 && number <= 255 && !used.has(podCidr(number)));
+    if (free === undefined) break; // more nodes than 10.244.0.0/16 has prefixes
+    used.add(podCidr(free));
+    assigned.set(objectKey(node), podCidr(free));
+  }
+  return assigned;
+}
+
+/** Gives every node its pod prefix, as kube-controller-manager does. */
+export function startNodeCidrController(cluster: Cluster, signal: AbortSignal): KeyedController {
+  const everything = "nodes";
+  const sync = async () => {
+    for (const [key, cidr] of assignPodCidrs(cluster.nodes.list())) {
+      const node = cluster.nodes.get(key);
+      if (node === undefined) continue;
+      const body = { spec: { podCIDR: cidr, podCIDRs: [cidr] } };
+      await cluster.client.patch(NODES, nameOf(node), { kind: "merge", body });
+      await whenSeen(cluster.nodes, key, (seen) => seen === undefined || seen.spec?.podCIDR !== undefined);
+    }
+  };
+  const controller = startKeyedController("node-cidr", sync, cluster.log, signal);
+  cluster.nodes.subscribe(({ after }) => {
+    if (after !== undefined && after.spec?.podCIDR === undefined) controller.mark(everything);
+  });
+  controller.mark(everything);
+  return controller;
+}
