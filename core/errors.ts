@@ -11,8 +11,10 @@ export const ERROR_CODES = {
   IB_BINARY_MISSING: "Install the package that carries the program named in the message.",
   IB_API_REFUSED: "See the API server's reason in the message; check the kubeconfig and the RBAC of the program.",
   IB_API_UNREACHABLE: "Check that the API server's address in the kubeconfig answers from this node.",
+  IB_STORE_BROKEN: "Stop other agents of this node; if none runs, move the file aside and restart this node's pods.",
   IB_CNI_FAILED: "See the plugin's reason in the message and the log of the agent on that node.",
-  IB_LAB_FAILED: "See the log named in the message; `make lab-down` removes what is left, then `make lab` starts afresh.",
+  IB_LAB_FAILED:
+    "See the log named in the message; `make lab-down` removes what is left, then `make lab` starts afresh.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

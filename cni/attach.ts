@@ -1,0 +1,95 @@
+import { explainError } from "../core/mod.ts";
+import { runInNetns, writeSysctl } from "../linux/mod.ts";
+import { parsePrefix } from "../net/mod.ts";
+import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
+import { BRIDGE_NAME } from "./bridge.ts";
+import { CniError, CniErrorCode } from "./cni-error.ts";
+import { openPodNetns, type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
+import type { CniRequest } from "./request.ts";
+import type { AddResult, PodAddress } from "./result.ts";
+
+type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
+
+/** lo has index 1 in every namespace: net/core/dev.c makes it first. */
+const LOOPBACK_INDEX = 1;
+const EVERYWHERE = { ipv4: parsePrefix("0.0.0.0/0"), ipv6: parsePrefix("::/0") } as const;
+
+/**
+ * ADD: gives the pod an interface in the node's bridge, addresses, a gateway and a loopback. All of it or nothing.
+ * @throws {CniError} InvalidNetns, AlreadyAttached, NoFreeAddress
+ * @throws {IronbridgeError} IB_KERNEL_REFUSED
+ */
+export function attach(host: PodHost, request: AddRequest): AddResult {
+  const { key, netns, config, pod } = request;
+  const namespace = openPodNetns(netns);
+  try {
+    if (namespace.kernel.link(key.ifname) !== undefined) {
+      const message = `the namespace ${netns} has an interface ${key.ifname} already`;
+      throw new CniError(CniErrorCode.AlreadyAttached, message);
+    }
+    const addresses = host.ipam.reserve({ key, network: config.name, netns, ...(pod === undefined ? {} : { pod }) });
+    try {
+      const interfaces = connect(host, namespace, key, addresses);
+      host.ipam.complete(key);
+      return { interfaces, addresses, dns: config.dns };
+    } catch (error) {
+      throw undo(host, key, error);
+    }
+  } finally {
+    namespace.close();
+  }
+}
+
+function connect(
+  { kernel, bridge }: PodHost,
+  namespace: PodNetns,
+  key: AttachmentKey,
+  addresses: readonly PodAddress[],
+): AddResult["interfaces"] {
+  const name = hostLinkName(key);
+  const { mtu } = bridge;
+  removeHostLink(kernel, key); // left by an agent whose store was lost; the runtime says this container is new
+  const mac = macOf(addresses[0]!.address);
+  const peer = { name: key.ifname, netns: namespace.netns, mac };
+  const index = kernel.createVeth({ name, mtu, master: bridge.index, hairpin: true, peer });
+  writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1"); // a bridge port needs no address of its own
+  kernel.setLink(index, { up: true });
+  configurePod(namespace, key.ifname, addresses);
+  return [
+    { name: BRIDGE_NAME, mac: bridge.mac, mtu },
+    { name, mac: kernel.link(name)!.mac, mtu },
+    { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
+  ];
+}
+
+function configurePod({ netns, kernel }: PodNetns, ifname: string, addresses: readonly PodAddress[]): void {
+  if (addresses.some(({ address }) => address.family === "ipv6")) runInNetns(netns, () => prepareIpv6(ifname));
+  const { index } = kernel.link(ifname)!;
+  for (const { address, length } of addresses) kernel.addAddress({ ifindex: index, address, length });
+  kernel.setLink(LOOPBACK_INDEX, { up: true });
+  kernel.setLink(index, { up: true });
+  for (const { address, gateway } of addresses) {
+    kernel.replaceRoute({ destination: EVERYWHERE[address.family], gateway, ifindex: index, protocol: RTPROT_BOOT });
+  }
+}
+
+/** rtnetlink.h: routes made while an interface is set up. The pod's own routes belong to the pod from then on. */
+const RTPROT_BOOT = 3;
+
+/** Some runtimes start namespaces without IPv6. Duplicates can't be, so nothing waits a second to look for them. */
+function prepareIpv6(ifname: string): void {
+  for (const scope of ["lo", ifname]) writeSysctl(`net/ipv6/conf/${scope}/disable_ipv6`, "0");
+  writeSysctl(`net/ipv6/conf/${ifname}/accept_dad`, "0");
+  writeSysctl(`net/ipv6/conf/${ifname}/accept_ra`, "0");
+}
+
+/** Takes back what was done; the error to throw is the one that made it necessary. */
+function undo(host: PodHost, key: AttachmentKey, reason: unknown): unknown {
+  try {
+    removeHostLink(host.kernel, key);
+    host.ipam.release(key);
+    return reason;
+  } catch (error) {
+    return new Error(`${explainError(reason)}; taking it back failed too: ${explainError(error)}`, { cause: reason });
+  }
+}

@@ -1,0 +1,123 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Counter, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
+import type { Store, V1Node } from "../kube/mod.ts";
+import { openRtnetlink } from "../linux/mod.ts";
+import type { Prefix } from "../net/mod.ts";
+import { installPlugin } from "./conflist.ts";
+import { detach } from "./detach.ts";
+import { createHandler, type HandlerOptions } from "./handler.ts";
+import { Ipam } from "./ipam.ts";
+import { LeaseStore } from "./lease-store.ts";
+import { startNodeNetwork } from "./node-network.ts";
+import { listenForPlugins } from "./server.ts";
+
+export interface CniOptions {
+  /** Name of this node. */
+  readonly node: string;
+  readonly nodes: Store<V1Node>;
+  /** Unix socket for the plugin; its directory becomes root's alone. At most 107 characters. */
+  readonly socketPath: string;
+  /** Where the store of addresses is kept; must survive restarts of the agent. */
+  readonly stateDir: string;
+  /** Where the container runtime looks for plugins (/opt/cni/bin) and their configuration (/etc/cni/net.d). */
+  readonly binDir: string;
+  readonly confDir: string;
+  /** The built plugin. */
+  readonly shimPath: string;
+  /** Prefixes of the cluster, reached by pods with their own address. */
+  readonly clusterCidrs: readonly Prefix[];
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** The pod network of one node. */
+export interface Cni {
+  /** Resolves after `signal` aborted; rejects when the part can't start. */
+  readonly done: Promise<void>;
+  /** True while pods can be attached and everything they need is in place. */
+  ready(): boolean;
+  /** For /debug/state. */
+  state(): unknown;
+}
+
+/**
+ * Serves container runtimes on this node and keeps its pod network, in the network namespace of this process. What is in
+ * the kernel stays when it ends: pods work on without it.
+ */
+export function startCni(options: CniOptions, signal: AbortSignal): Cni {
+  const { log } = options;
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const store = new LeaseStore(join(options.stateDir, "pod-addresses.db"), bootId);
+  const ipam = new Ipam(store);
+  const kernel = openRtnetlink();
+  for (const { key, complete } of ipam.list()) {
+    if (complete) continue;
+    detach({ kernel, ipam }, key);
+    log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
+  }
+
+  let listening = false;
+  let installed = false;
+  const attachable = Promise.withResolvers<void>();
+  const install = () => {
+    attachable.resolve();
+    if (!listening) return;
+    installPlugin(options);
+    if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
+    installed = true;
+  };
+  const network = startNodeNetwork({ ...options, kernel, ipam, onReady: install }, signal);
+  const node = { kernel, ipam, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
+  const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
+
+  const serve = async () => {
+    await listenForPlugins(options.socketPath, handler, log, signal);
+    listening = true;
+    if (network.problems().length === 0) install();
+    await network.done;
+    kernel.close();
+    store.close();
+  };
+  const ready = () => installed && network.problems().length === 0;
+  return {
+    done: serve(),
+    ready,
+    state: () => ({
+      ready: ready(),
+      problems: [...network.problems(), ...network.routeProblems()],
+      prefixes: ipam.usage(),
+    }),
+  };
+}
+
+function registerMetrics(metrics: Metrics, ipam: Ipam): HandlerOptions["observe"] {
+  const registers = [metrics];
+  const requests = new Counter({
+    name: "ironbridge_cni_requests_total",
+    help: "Calls of the CNI plugin, by command and CNI error code (0 for success)",
+    labelNames: ["command", "code"],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: "ironbridge_cni_request_seconds",
+    help: "Time from a call of the CNI plugin to its answer",
+    labelNames: ["command"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 20],
+    registers,
+  });
+  new Gauge({
+    name: "ironbridge_cni_addresses_in_use",
+    help: "Pod addresses in use, per pod prefix of the node",
+    labelNames: ["prefix"],
+    registers,
+    collect() {
+      for (const { prefix, used } of ipam.usage()) this.set({ prefix }, used);
+    },
+  });
+  return (call) => {
+    requests.inc({ command: call.command, code: String(call.code) });
+    seconds.observe({ command: call.command }, call.seconds);
+  };
+}

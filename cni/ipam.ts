@@ -1,0 +1,90 @@
+import { type Address, printPrefix } from "../net/mod.ts";
+import { AddressPool } from "./address-pool.ts";
+import type { AttachmentKey } from "./attachment.ts";
+import { CniError, CniErrorCode } from "./cni-error.ts";
+import type { Lease, LeaseStore } from "./lease-store.ts";
+import type { PodNetwork } from "./pod-network.ts";
+import type { PodAddress } from "./result.ts";
+
+/** Gives pods addresses of the node's prefixes, one per family. The store holds the truth, the pools know what is free. */
+export class Ipam {
+  readonly #store: LeaseStore;
+  #pools: readonly AddressPool[] = [];
+
+  constructor(store: LeaseStore) {
+    this.#store = store;
+  }
+
+  /** Takes the node's prefixes as they are now. Addresses of earlier prefixes stay with their pods. */
+  setNetwork(network: PodNetwork): void {
+    const pools = network.prefixes.map((prefix) => new AddressPool(prefix));
+    const inOrder = { freed: this.#store.freed(), held: this.#store.list().flatMap((lease) => lease.addresses) };
+    for (const pool of pools) {
+      for (const address of inOrder.freed) pool.free(address);
+      for (const address of inOrder.held) pool.hold(address);
+    }
+    this.#pools = pools;
+  }
+
+  /**
+   * Writes down a new attachment with its addresses, not complete yet.
+   * @throws {CniError} AlreadyAttached, or NoFreeAddress naming the prefix that is full.
+   */
+  reserve(lease: Omit<Lease, "addresses" | "complete">): PodAddress[] {
+    if (this.#store.get(lease.key) !== undefined) {
+      const message = `container ${lease.key.containerId} has an interface ${lease.key.ifname} already; DEL comes first`;
+      throw new CniError(CniErrorCode.AlreadyAttached, message);
+    }
+    const taken: PodAddress[] = [];
+    try {
+      for (const pool of this.#pools) taken.push(this.#take(pool));
+      this.#store.insert({ ...lease, addresses: taken.map(({ address }) => address) });
+      return taken;
+    } catch (error) {
+      for (const { address } of taken) this.#free(address);
+      throw error;
+    }
+  }
+
+  /** Says that the attachment works: from now on only DEL or GC removes it. */
+  complete(key: AttachmentKey): void {
+    this.#store.markComplete(key);
+  }
+
+  /** Forgets the attachment and frees its addresses. Nothing happens when it is unknown. */
+  release(key: AttachmentKey): void {
+    const lease = this.#store.get(key);
+    if (lease === undefined) return;
+    this.#store.remove(key);
+    for (const address of lease.addresses) this.#free(address);
+  }
+
+  get(key: AttachmentKey): Lease | undefined {
+    return this.#store.get(key);
+  }
+
+  list(): Lease[] {
+    return this.#store.list();
+  }
+
+  /** Prefixes with no free address left. */
+  full(): string[] {
+    return this.#pools.filter((pool) => pool.used >= pool.capacity).map((pool) => printPrefix(pool.prefix));
+  }
+
+  /** Addresses held and at most to hold, per prefix. */
+  usage(): { readonly prefix: string; readonly used: number; readonly capacity: number }[] {
+    return this.#pools.map(({ prefix, used, capacity }) => ({ prefix: printPrefix(prefix), used, capacity }));
+  }
+
+  #take(pool: AddressPool): PodAddress {
+    const address = pool.take();
+    if (address !== undefined) return { address, length: pool.prefix.length, gateway: pool.gateway };
+    const message = `all ${pool.capacity} addresses of ${printPrefix(pool.prefix)}, the node's pod prefix, are in use`;
+    throw new CniError(CniErrorCode.NoFreeAddress, message);
+  }
+
+  #free(address: Address): void {
+    for (const pool of this.#pools) pool.free(address);
+  }
+}

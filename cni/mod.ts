@@ -1,0 +1,1 @@
+export { type Cni, type CniOptions, startCni } from "./cni.ts";

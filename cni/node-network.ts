@@ -1,0 +1,120 @@
+import { explainError, type Log, startRunner } from "../core/mod.ts";
+import type { Store, V1Node } from "../kube/mod.ts";
+import { openNft, type Rtnetlink, watchNft, watchRtnetlink } from "../linux/mod.ts";
+import { type Prefix, printPrefix, sameAddress } from "../net/mod.ts";
+import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
+import type { Ipam } from "./ipam.ts";
+import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
+import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
+import { applyRoutes, desiredRoutes } from "./routes.ts";
+import { applySysctls, loadBridgeNetfilter, sysctlPlan } from "./sysctl-plan.ts";
+
+export interface NodeNetworkOptions {
+  /** Name of this node. */
+  readonly node: string;
+  readonly nodes: Store<V1Node>;
+  readonly clusterCidrs: readonly Prefix[];
+  readonly kernel: Rtnetlink;
+  readonly ipam: Ipam;
+  readonly log: Log;
+  /** Called each time everything that pods need is found or put in place. */
+  readonly onReady: () => void;
+}
+
+/** What all pods of the node share: kernel settings, bridge, routes to other nodes, masquerade. */
+export interface NodeNetwork {
+  /** Undefined as long as the node has no pod prefix, or its bridge could not be made. */
+  bridge(): Bridge | undefined;
+  /** Why pods can't be attached, in sentences; empty when they can. */
+  problems(): readonly string[];
+  /** Other nodes that can't be reached, and why. */
+  routeProblems(): readonly string[];
+  readonly done: Promise<void>;
+}
+
+type Area = "bridge" | "masquerade" | "routes";
+const NOT_YET = "the pod network of the node is being made";
+
+/** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
+const PACE = { minInterval: 100, retryInterval: 1000, maxInterval: 30_000 };
+const DEFAULT_MTU = 1500;
+
+/** Makes and keeps the node's network until `signal` aborts. It stays in the kernel then: pods outlive the agent. */
+export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSignal): NodeNetwork {
+  const { nodes, node, log } = options;
+  let bridge: Bridge | undefined;
+  let prefixes = "";
+  const problems: Record<Area, readonly string[]> = { bridge: [NOT_YET], masquerade: [NOT_YET], routes: [] };
+  const blockers = () => [...new Set([...problems.bridge, ...problems.masquerade])];
+
+  const report = (area: Area, found: readonly string[]) => {
+    if (found.length > 0 && found.join() !== problems[area].join()) {
+      log.warn({ event: "cni.network_incomplete", area, problems: found }, "the pod network is not complete");
+    }
+    problems[area] = found;
+    if (blockers().length === 0) options.onReady();
+  };
+  const ownNetwork = (): PodNetwork | undefined => (nodes.synced ? podNetworkOf(nodes.get(node)) : undefined);
+
+  const keepLinks = async () => {
+    const network = ownNetwork();
+    if (network === undefined) return report("bridge", [missingPrefix(node)]);
+    const wanted = network.prefixes.map(printPrefix).join();
+    if (wanted !== prefixes) options.ipam.setNetwork(network);
+    prefixes = wanted;
+    await loadBridgeNetfilter();
+    const leases = options.ipam.list();
+    bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu: mtuOf(options.kernel, network), leases });
+    applySysctls(sysctlPlan(network.prefixes));
+    report("bridge", []);
+    const desired = desiredRoutes(nodes.list(), node);
+    report("routes", [...desired.problems, ...applyRoutes(options.kernel, desired.routes)]);
+  };
+
+  const nft = openNft();
+  const masquerade = nft.then(masqueradeReconciler);
+  const keepMasquerade = async () => {
+    const plan = masqueradePlan(options, ownNetwork());
+    if (plan === undefined) return report("masquerade", [missingPrefix(node)]);
+    await (await masquerade)(plan);
+    report("masquerade", []);
+  };
+
+  const failed = (area: Area) => (error: unknown) => report(area, [explainError(error)]);
+  const links = startRunner(keepLinks, { ...PACE, onError: failed("bridge") }, signal);
+  const rules = startRunner(keepMasquerade, { ...PACE, onError: failed("masquerade") }, signal);
+  const pokeBoth = () => {
+    links.poke();
+    rules.poke();
+  };
+  nodes.whenSynced.then(pokeBoth);
+  const watches = [watchRtnetlink(["link", "address", "route"], links.poke), watchNft(rules.poke)];
+  const unsubscribe = nodes.subscribe(pokeBoth);
+
+  const done = Promise.all([links.done, rules.done]).then(async () => {
+    unsubscribe();
+    for (const watch of watches) watch.close();
+    (await nft).close();
+  });
+  return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, done };
+}
+
+function missingPrefix(node: string): string {
+  return `node ${node} has no pod prefix yet (spec.podCIDRs)`;
+}
+
+/** Pods reach every pod prefix of the cluster with their own address, also those outside the configured prefixes. */
+function masqueradePlan(options: NodeNetworkOptions, own: PodNetwork | undefined): MasqueradePlan | undefined {
+  if (own === undefined) return undefined;
+  const others = options.nodes.list().flatMap((node) => podNetworkOf(node)?.prefixes ?? []);
+  return { pods: own.prefixes, cluster: [...options.clusterCidrs, ...others] };
+}
+
+/** The MTU of the interface by which other nodes reach this one, so that no packet of a pod is too large for it. */
+function mtuOf(kernel: Rtnetlink, network: PodNetwork): number {
+  const entry = kernel
+    .addresses()
+    .find(({ address }) => network.addresses.some((internal) => sameAddress(internal, address)));
+  const uplink = kernel.links().find(({ index, name }) => index === entry?.ifindex && name !== BRIDGE_NAME);
+  return uplink?.mtu ?? DEFAULT_MTU;
+}

@@ -1,0 +1,196 @@
+/*
+ * ironbridge-cni: the program a container runtime starts for every CNI call.
+ *
+ * It hands its CNI_* environment and its standard input to the agent of this node over a unix socket and prints the
+ * answer. It is C and static because the runtime starts it several times per pod: 0.6 ms instead of a JavaScript
+ * engine's 30. It decides nothing but VERSION, and never waits past a deadline.
+ *
+ *   request:  "ibc1" | length (32 bit, big endian) | NAME=VALUE NUL ... NUL | standard input
+ *   answer:   "ibc1" | length (32 bit, big endian) | exit code (1 octet) | standard output
+ *
+ * cni/frame.ts is the other end.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/ironbridge/cni.sock"
+#define SUPPORTED "[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]"
+#define MAX_FRAME (1 << 20)
+#define HEADER 8
+
+/* CNI error codes: https://www.cni.dev/docs/spec/#error */
+enum { IO_FAILURE = 5, INVALID_CONFIG = 7, TRY_AGAIN = 11, UNAVAILABLE = 50 };
+enum outcome { ANSWERED, NOT_SENT, NOT_ANSWERED };
+
+/* Milliseconds. The kubelet gives up after 2 minutes; an agent restarts in some seconds. */
+enum { DEADLINE = 30000, CONNECT = 10000, STATUS_DEADLINE = 2000, PAUSE = 20 };
+
+extern char **environ;
+
+static char request[MAX_FRAME + HEADER + 1];
+static char answer[MAX_FRAME];
+static char version[16] = "1.1.0";
+static long long start;
+
+static long long now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* The runtime reads errors from standard output. */
+static void fail(int code, const char *message, const char *object) {
+  printf("{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s\",\"details\":\"", version, code, message);
+  for (; *object; object++) putchar(*object < ' ' || *object == '"' || *object == '\\' ? '?' : *object);
+  puts("\"}");
+  exit(1);
+}
+
+/*
+ * Copies the string value of `key` in `json` to `out`; 0 when it is longer than that. Leaves `out` alone when there is
+ * none. Inside another string the closing quote of the key would be escaped, so it can't match there.
+ */
+static int find(const char *json, const char *key, char *out, size_t size) {
+  const char *at = strstr(json, key);
+  if (!at) return 1;
+  at += strlen(key);
+  at += strspn(at, " \t\r\n");
+  if (*at++ != ':') return 1;
+  at += strspn(at, " \t\r\n");
+  if (*at++ != '"') return 1;
+  size_t n = 0;
+  for (; *at && *at != '"' && n < size; at++) {
+    if (*at == '\\' && at[1]) at++;
+    out[n++] = *at;
+  }
+  if (n == size) return 0;
+  out[n] = 0;
+  return 1;
+}
+
+/* 1 when `fd` is ready before `until`. */
+static int ready(int fd, short events, long long until) {
+  struct pollfd p = {.fd = fd, .events = events};
+  for (;;) {
+    long long left = until - now();
+    int n = poll(&p, 1, left > 0 ? (int)left : 0);
+    if (n >= 0) return n;
+    if (errno != EINTR) return 0;
+  }
+}
+
+/* Appends the environment and standard input to the header; returns where standard input begins. */
+static size_t read_request(size_t *length) {
+  size_t n = HEADER;
+  for (char **e = environ; *e; e++) {
+    size_t size = strlen(*e) + 1;
+    if (strncmp(*e, "CNI_", 4)) continue;
+    if (n + size >= MAX_FRAME) fail(IO_FAILURE, "the CNI environment is larger than 1 MiB", "");
+    memcpy(request + n, *e, size);
+    n += size;
+  }
+  request[n++] = 0;
+  size_t input = n;
+  for (;;) {
+    if (n >= MAX_FRAME) fail(IO_FAILURE, "standard input is larger than 1 MiB", "");
+    if (!ready(0, POLLIN, start + DEADLINE)) fail(IO_FAILURE, "standard input did not end in time", "");
+    ssize_t got = read(0, request + n, MAX_FRAME - n);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(IO_FAILURE, "standard input can't be read", strerror(errno));
+    if (got == 0) break;
+    n += (size_t)got;
+  }
+  uint32_t size = htonl((uint32_t)(n - HEADER));
+  memcpy(request, "ibc1", 4);
+  memcpy(request + 4, &size, 4);
+  *length = n;
+  return input;
+}
+
+/* A connection, or -1 with errno once `until` has passed. A restarting agent refuses, or has no socket yet. */
+static int connect_agent(const struct sockaddr_un *address, long long until) {
+  for (;;) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0) return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (error != ENOENT && error != ECONNREFUSED && error != EAGAIN && error != EINTR) return -1;
+    if (now() >= until) return -1;
+    usleep(PAUSE * 1000);
+  }
+}
+
+static int transfer(int fd, char *data, size_t length, int sending, long long until) {
+  for (size_t n = 0; n < length;) {
+    if (!ready(fd, sending ? POLLOUT : POLLIN, until)) return 0;
+    ssize_t done = sending ? send(fd, data + n, length - n, MSG_NOSIGNAL) : recv(fd, data + n, length - n, 0);
+    if (done > 0) n += (size_t)done;
+    else if (done == 0 || (errno != EINTR && errno != EAGAIN)) return 0;
+  }
+  return 1;
+}
+
+static enum outcome exchange(int fd, size_t length, uint32_t *size, long long until) {
+  char header[HEADER];
+  if (!transfer(fd, request, length, 1, until)) return NOT_SENT;
+  if (!transfer(fd, header, HEADER, 0, until) || memcmp(header, "ibc1", 4)) return NOT_ANSWERED;
+  memcpy(size, header + 4, 4);
+  *size = ntohl(*size);
+  if (*size < 1 || *size > MAX_FRAME) return NOT_ANSWERED;
+  return transfer(fd, answer, *size, 0, until) ? ANSWERED : NOT_ANSWERED;
+}
+
+int main(void) {
+  const char *command = getenv("CNI_COMMAND");
+  if (!command) {
+    fputs("ironbridge-cni: the CNI plugin of Ironbridge; CNI protocol versions " SUPPORTED "\n", stderr);
+    return 0;
+  }
+  start = now();
+  size_t length;
+  const char *config = request + read_request(&length);
+  int known = find(config, "\"cniVersion\"", version, sizeof version);
+  if (!known || strspn(version, "0123456789.") != strlen(version)) strcpy(version, "1.1.0");
+  if (!strcmp(command, "VERSION")) {
+    printf("{\"cniVersion\":\"%s\",\"supportedVersions\":" SUPPORTED "}\n", version);
+    return 0;
+  }
+
+  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = DEFAULT_SOCKET};
+  if (!find(config, "\"agentSocket\"", address.sun_path, sizeof address.sun_path)) {
+    fail(INVALID_CONFIG, "agentSocket is longer than the 107 characters a unix socket may have", "");
+  }
+  int status = !strcmp(command, "STATUS"), adding = !strcmp(command, "ADD");
+  int code = status ? UNAVAILABLE : TRY_AGAIN;
+  long long until = start + (status ? STATUS_DEADLINE : DEADLINE);
+  for (;;) {
+    long long patience = now() + CONNECT;
+    int fd = connect_agent(&address, patience < until ? patience : until);
+    if (fd < 0) fail(code, "the Ironbridge agent of this node does not answer", address.sun_path);
+    uint32_t size;
+    enum outcome outcome = exchange(fd, length, &size, until);
+    close(fd);
+    if (outcome == ANSWERED) {
+      fwrite(answer + 1, 1, size - 1, stdout);
+      return answer[0];
+    }
+    if (now() >= until) fail(code, "the Ironbridge agent of this node did not answer in time", address.sun_path);
+    /* An ADD may have been done; asking again would be refused. The runtime sends DEL and a new ADD. */
+    if (adding && outcome == NOT_ANSWERED) {
+      fail(code, "the Ironbridge agent of this node stopped before it answered", address.sun_path);
+    }
+    usleep(PAUSE * 1000);
+  }
+}

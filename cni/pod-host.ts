@@ -1,0 +1,61 @@
+import { statSync } from "node:fs";
+import { IronbridgeError } from "../core/mod.ts";
+import { type Netns, openNetns, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
+import { type AttachmentKey, hostLinkName } from "./attachment.ts";
+import type { Bridge } from "./bridge.ts";
+import { CniError, CniErrorCode } from "./cni-error.ts";
+import type { Ipam } from "./ipam.ts";
+
+/** The node as attach, detach and check see it. */
+export interface PodHost {
+  /** Links of the node's own namespace. */
+  readonly kernel: Rtnetlink;
+  readonly ipam: Ipam;
+  readonly bridge: Bridge;
+}
+
+/** A pod's namespace, open. */
+export interface PodNetns {
+  readonly netns: Netns;
+  readonly kernel: Rtnetlink;
+  close(): void;
+}
+
+/** @throws {CniError} InvalidNetns when `path` is no network namespace, or is the node's own. */
+export function openPodNetns(path: string): PodNetns {
+  let netns: Netns | undefined;
+  try {
+    const [pod, own] = [statSync(path), statSync("/proc/self/ns/net")];
+    if (pod.ino === own.ino && pod.dev === own.dev) throw new Error("it is the namespace of the node itself");
+    netns = openNetns(path);
+    const opened = { netns, kernel: openRtnetlink(netns) };
+    return {
+      ...opened,
+      close: () => {
+        opened.kernel.close();
+        opened.netns.close();
+      },
+    };
+  } catch (cause) {
+    netns?.close();
+    const details = cause instanceof Error ? cause.message : String(cause);
+    throw new CniError(CniErrorCode.InvalidNetns, `CNI_NETNS ${path} can't be used`, { cause, details });
+  }
+}
+
+/**
+ * Removes the interface pair of `key` where there is one. The pod's end goes with the node's.
+ * @throws {IronbridgeError} IB_KERNEL_REFUSED when it is still there afterwards.
+ */
+export function removeHostLink(kernel: Rtnetlink, key: AttachmentKey): void {
+  const name = hostLinkName(key);
+  const link = kernel.link(name);
+  if (link === undefined) return;
+  try {
+    kernel.deleteLink(link.index);
+  } catch (cause) {
+    // The kernel removes it by itself when the pod's namespace ends, which may be just now.
+    if (kernel.link(name) === undefined) return;
+    throw new IronbridgeError("IB_KERNEL_REFUSED", `interface ${name} can't be removed`, { cause });
+  }
+}

@@ -1,0 +1,102 @@
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { explainError, type Log } from "../core/mod.ts";
+import { CniError, CniErrorCode } from "./cni-error.ts";
+import {
+  type Answer,
+  decodeHeader,
+  decodeInvocation,
+  encodeAnswer,
+  FRAME_HEADER,
+  failureAnswer,
+  type Invocation,
+} from "./frame.ts";
+import { CNI_VERSIONS } from "./network-config.ts";
+
+/** Milliseconds a plugin may take to send its request; it has it whole before it connects. */
+const REQUEST_TIMEOUT = 5000;
+const NEWEST = CNI_VERSIONS[CNI_VERSIONS.length - 1]!;
+
+/**
+ * Answers plugins on a unix socket that only root can reach, until `signal` aborts. One request per connection.
+ * Whatever arrives that is not a request gets an error as its answer and hurts nobody else.
+ * @param answer Never rejects.
+ * @throws {Error} the operating system's, when the socket can't be made.
+ */
+export async function listenForPlugins(
+  path: string,
+  answer: (invocation: Invocation) => Promise<Answer>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  chmodSync(dirname(path), 0o700);
+  rmSync(path, { force: true }); // left by an agent that was killed
+  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, answer, log));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => resolve());
+  });
+  chmodSync(path, 0o600);
+  signal.addEventListener("abort", () => server.close(), { once: true });
+}
+
+function serve(socket: Socket, answer: (invocation: Invocation) => Promise<Answer>, log: Log): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let done = false;
+
+  const finish = (reply: Answer) => {
+    done = true;
+    socket.setTimeout(0);
+    socket.end(encodeAnswer(reply));
+  };
+  const refuse = (error: unknown) => {
+    log.warn(
+      { event: "cni.request_refused", reason: explainError(error) },
+      "what came on the plugin socket is no request",
+    );
+    finish(failureAnswer(error, NEWEST));
+  };
+  const accept = () => {
+    try {
+      const body = completeBody(Buffer.concat(chunks, length));
+      if (body === undefined) return;
+      const invocation = decodeInvocation(body);
+      done = true;
+      socket.setTimeout(0);
+      answer(invocation).then(finish);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+
+  socket.setTimeout(REQUEST_TIMEOUT, () => {
+    if (!done) refuse(incomplete(`within ${REQUEST_TIMEOUT} ms`));
+  });
+  socket.on("data", (chunk: Buffer) => {
+    if (done) return;
+    chunks.push(chunk);
+    length += chunk.length;
+    accept();
+  });
+  socket.on("end", () => {
+    if (!done) refuse(incomplete("before the connection ended"));
+  });
+  // The plugin was killed by its runtime, which sends DEL next: nobody is left to tell.
+  socket.on("error", (error) =>
+    log.debug({ event: "cni.connection_lost", reason: explainError(error) }, "a plugin left"),
+  );
+}
+
+/** The body, once all of it is there. @throws {CniError} as soon as what came can't become a request. */
+function completeBody(received: Buffer): Buffer | undefined {
+  if (received.length < FRAME_HEADER) return undefined;
+  const length = decodeHeader(received);
+  return received.length < FRAME_HEADER + length ? undefined : received.subarray(FRAME_HEADER, FRAME_HEADER + length);
+}
+
+function incomplete(when: string): CniError {
+  return new CniError(CniErrorCode.DecodingFailure, `a request that was not complete ${when}`);
+}
