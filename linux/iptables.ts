@@ -13,8 +13,10 @@ export interface Iptables {
    * @throws {IronbridgeError} IB_KERNEL_REFUSED with the program's words and the line it points at.
    */
   restore(script: string): Promise<void>;
-  /** What iptables-save prints for `table`. */
+  /** What iptables-save prints for `table`; "" when the kernel has no such table yet. Reading never creates a table. */
   save(table: "nat" | "filter" | "mangle"): Promise<string>;
+  /** The rules of one chain as `iptables -S CHAIN` prints them; undefined when there is no such chain. Cheaper than save(). */
+  list(table: "nat" | "filter" | "mangle", chain: string): Promise<string | undefined>;
 }
 
 /** `auto` takes the variant that already holds rules of others, as kube-proxy's wrapper does, else nft. */
