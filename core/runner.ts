@@ -2,8 +2,8 @@
 export interface RunnerOptions {
   /** Between the end of a run and the next at the earliest: coalesces bursts. */
   readonly minInterval: number;
-  /** After a failed run before trying again. */
-  readonly retryInterval: number;
+  /** After a failed run before trying again; a function is asked anew after each failure. */
+  readonly retryInterval: number | (() => number);
   /** After which a run happens though nothing changed: heals drift. */
   readonly maxInterval: number;
   readonly onError: (error: unknown) => void;
@@ -44,7 +44,8 @@ export function startRunner(work: () => Promise<void>, options: RunnerOptions, s
         await work();
       } catch (error) {
         options.onError(error);
-        idle = options.retryInterval;
+        const { retryInterval } = options;
+        idle = typeof retryInterval === "number" ? retryInterval : retryInterval();
       }
       await sleepUntil(options.minInterval, () => signal.aborted);
       await sleepUntil(Math.max(0, idle - options.minInterval), () => dirty || signal.aborted);

@@ -131,13 +131,20 @@ export function clientOver(transport: Transport): KubeClient {
       const what = callName("watch", resource, { ...namespaceOf(options) });
       const timeoutSeconds = randomInt(WATCH_SECONDS.shortest, WATCH_SECONDS.longest + 1);
       const { resourceVersion } = options;
-      const settings = { watch: 1, allowWatchBookmarks: "true", resourceVersion, timeoutSeconds, ...selection(options) };
+      const settings = {
+        watch: 1,
+        allowWatchBookmarks: "true",
+        resourceVersion,
+        timeoutSeconds,
+        ...selection(options),
+      };
       const path = listPath(resource, options.namespace) + query(settings);
       const lines = createLineSplitter();
       await transport.stream({ what, method: "GET", path }, timeoutSeconds * 1000 + WATCH_GRACE, signal, (text) => {
         for (const line of lines.push(text)) onEvent(parseWatchLine(what, line));
       });
-      if (lines.rest.trim() !== "" && !signal.aborted) throw unreachable(what, "the watch ended in the middle of a line");
+      if (lines.rest.trim() !== "" && !signal.aborted)
+        throw unreachable(what, "the watch ended in the middle of a line");
     },
   };
 }

@@ -1,6 +1,9 @@
-import type { Log } from "../core/mod.ts";
-import type { KubeClient, Selectors } from "./client.ts";
-import type { KubeObject, Resource } from "./object.ts";
+import { explainError, type Log, startRunner } from "../core/mod.ts";
+import { createBackOff } from "./back-off.ts";
+import type { KubeClient, Selectors, WatchEvent } from "./client.ts";
+import { type KubeObject, objectKey, type Resource } from "./object.ts";
+import { ObjectStore } from "./object-store.ts";
+import { refusalStatus, unreachable } from "./refusal.ts";
 import type { Indexes, Store } from "./store.ts";
 
 export interface InformerOptions<T> {
@@ -9,13 +12,104 @@ export interface InformerOptions<T> {
   readonly log: Log;
 }
 
+/** Milliseconds before the second attempt, and at most between two. */
+const RETRY = { first: 100, longest: 10_000 };
+/** A watch that has lived this many milliseconds works; a failure after it is a new failure. */
+const WORKING_AFTER = 5_000;
+/** A watch that ends in order but sooner than this, without an event, counts as failed: else it would spin. Milliseconds. */
+const SHORTEST_WATCH = 1_000;
+
 /**
  * Keeps a store equal to the cluster: list, then watch with bookmarks from there on; 410 lists again, any other failure
  * is tried again with growing, jittered pauses. The last known objects stay readable meanwhile. Ends with `signal`.
  */
-export declare function startInformer<T extends KubeObject>(
+export function startInformer<T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
   options: InformerOptions<T>,
   signal: AbortSignal,
-): Store<T>;
+): Store<T> {
+  const { selectors = {} } = options;
+  const log = options.log.child({ resource: resource.plural });
+  const backOff = createBackOff(RETRY.first, RETRY.longest, Math.random);
+  const store = new ObjectStore<T>(options.indexes ?? {}, (error) =>
+    log.error({ event: "informer.listener_failed", err: error }, "a listener of the store failed"),
+  );
+  /** Up to where the store knows the cluster; undefined when only a new list can tell. */
+  let version: string | undefined;
+  let failures = 0;
+
+  const works = () => {
+    backOff.reset();
+    failures = 0;
+  };
+
+  const relist = async () => {
+    const list = await client.list(resource, selectors);
+    if (signal.aborted) return;
+    store.replace(list.items.map(withoutManagedFields));
+    version = list.resourceVersion;
+    log.debug({ event: "informer.listed", objects: list.items.length, version }, "read the whole list");
+  };
+
+  const take = (event: WatchEvent<T>) => {
+    works();
+    if (event.type === "BOOKMARK") {
+      version = event.resourceVersion;
+      return;
+    }
+    version = event.object.metadata?.resourceVersion ?? version;
+    if (event.type === "DELETED") store.remove(objectKey(event.object));
+    else store.set(withoutManagedFields(event.object));
+  };
+
+  const follow = async (resourceVersion: string) => {
+    const start = performance.now();
+    let events = 0;
+    try {
+      await client.watch(resource, { ...selectors, resourceVersion, signal }, (event) => {
+        events++;
+        take(event);
+      });
+    } finally {
+      if (performance.now() - start > WORKING_AFTER) works();
+    }
+    if (events === 0 && performance.now() - start < SHORTEST_WATCH && !signal.aborted) {
+      throw unreachable(`watch ${resource.plural}`, "the server ended the watch as soon as it began");
+    }
+  };
+
+  const failed = (error: unknown) => {
+    if (needsList(error)) version = undefined;
+    failures++;
+    const level = failures === 1 && refusalStatus(error) !== 410 ? "warn" : "debug";
+    log[level]({ event: "informer.retry", failures, error: explainError(error) }, "lost the API server, trying again");
+  };
+
+  startRunner(
+    async () => {
+      if (version === undefined) await relist();
+      if (version !== undefined) await follow(version);
+    },
+    { minInterval: 0, maxInterval: 0, retryInterval: () => backOff.next(), onError: failed },
+    signal,
+  );
+  return store;
+}
+
+/**
+ * A refused watch says that the server doesn't know the version (410 in its many forms: too old, too new, another
+ * history after a restore), or can't serve from it. Only "too many requests" says nothing about the version, nor does a
+ * connection that broke.
+ */
+function needsList(error: unknown): boolean {
+  const status = refusalStatus(error);
+  return status !== undefined && status !== 429;
+}
+
+/** Who owns which field: often half of an object's size, and of no use here. */
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  if (object.metadata?.managedFields === undefined) return object;
+  const { managedFields, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}

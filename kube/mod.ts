@@ -3,10 +3,10 @@ export {
   type KubeClient,
   type ObjectName,
   type Patch,
-  refusalStatus,
   type Selectors,
   type WatchEvent,
 } from "./client.ts";
+export { type FakeKubeClient, fakeKubeClient } from "./fake-client.ts";
 export { type InformerOptions, startInformer } from "./informer.ts";
 export {
   type CoreV1Event,
@@ -25,6 +25,8 @@ export {
   type V1ObjectMeta,
   type V1Pod,
   type V1Service,
+  type Wire,
 } from "./object.ts";
+export { refusalStatus } from "./refusal.ts";
 export { createReporter, type EventNote, fakeReporter, type Reporter } from "./report.ts";
 export { type Change, type FakeStore, fakeStore, type Indexes, type Store } from "./store.ts";

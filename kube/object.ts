@@ -1,12 +1,32 @@
 import type {
-  CoreV1Event,
-  V1EndpointSlice,
-  V1Namespace,
-  V1Node,
-  V1ObjectMeta,
-  V1Pod,
-  V1Service,
+  V1EndpointSlice as ClientEndpointSlice,
+  CoreV1Event as ClientEvent,
+  V1Namespace as ClientNamespace,
+  V1Node as ClientNode,
+  V1ObjectMeta as ClientObjectMeta,
+  V1Pod as ClientPod,
+  V1Service as ClientService,
 } from "@kubernetes/client-node";
+
+/**
+ * A type of @kubernetes/client-node as the JSON really is. The library's own serializer, which is not used here, turns
+ * timestamps into Date and puts an underscore before field names that TypeScript once reserved.
+ */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? Wire<Item>[]
+    : T extends object
+      ? { [Key in keyof T as Key extends `_${infer Name}` ? Name : Key]: Wire<T[Key]> }
+      : T;
+
+export type V1ObjectMeta = Wire<ClientObjectMeta>;
+export type V1Service = Wire<ClientService>;
+export type V1EndpointSlice = Wire<ClientEndpointSlice>;
+export type V1Node = Wire<ClientNode>;
+export type V1Namespace = Wire<ClientNamespace>;
+export type V1Pod = Wire<ClientPod>;
+export type CoreV1Event = Wire<ClientEvent>;
 
 /** What every object of the API has. */
 export interface KubeObject {
@@ -14,8 +34,6 @@ export interface KubeObject {
   readonly kind?: string;
   readonly metadata?: V1ObjectMeta;
 }
-
-export type { CoreV1Event, V1EndpointSlice, V1Namespace, V1Node, V1ObjectMeta, V1Pod, V1Service };
 
 /** Where objects of one kind live in the API; `T` is their type. */
 export interface Resource<T extends KubeObject> {
@@ -46,6 +64,11 @@ export const ENDPOINT_SLICES: Resource<V1EndpointSlice> = {
 export function objectKey(object: KubeObject): string {
   const { namespace, name = "" } = object.metadata ?? {};
   return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
+}
+
+/** "v1", or "group/version": what stands in the apiVersion of a resource's objects. */
+export function apiVersionOf<T extends KubeObject>({ group, version }: Resource<T>): string {
+  return group === "" ? version : `${group}/${version}`;
 }
 
 function core<T extends KubeObject>(kind: string, plural: string, namespaced: boolean): Resource<T> {

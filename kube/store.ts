@@ -1,4 +1,5 @@
 import type { KubeObject } from "./object.ts";
+import { ObjectStore } from "./object-store.ts";
 
 /** One object came (no before), changed, or went (no after). */
 export interface Change<T> {
@@ -30,4 +31,11 @@ export interface FakeStore<T extends KubeObject> extends Store<T> {
   remove(key: string): void;
 }
 
-export declare function fakeStore<T extends KubeObject>(objects?: readonly T[], indexes?: Indexes<T>): FakeStore<T>;
+/** The store an informer fills, without the informer: synced from the start. What a listener throws comes out of set(). */
+export function fakeStore<T extends KubeObject>(objects: readonly T[] = [], indexes: Indexes<T> = {}): FakeStore<T> {
+  const store = new ObjectStore<T>(indexes, (error) => {
+    throw error;
+  });
+  store.replace(objects);
+  return store;
+}
