@@ -1,6 +1,9 @@
+import { IronbridgeError } from "../core/mod.ts";
 import type { Family } from "../net/mod.ts";
-
-export type IptablesVariant = "legacy" | "nft";
+import { exec, runProgram } from "./exec.ts";
+import { chooseVariant, type IptablesVariant } from "./iptables-variant.ts";
+import type { Netns } from "./netns.ts";
+import { describeLine } from "./script-line.ts";
 
 /** iptables-restore and iptables-save of one family and one variant, in the namespace this process runs in. */
 export interface Iptables {
@@ -13,11 +16,62 @@ export interface Iptables {
    * @throws {IronbridgeError} IB_KERNEL_REFUSED with the program's words and the line it points at.
    */
   restore(script: string): Promise<void>;
-  /** What iptables-save prints for `table`; "" when the kernel has no such table yet. Reading never creates a table. */
+  /** What iptables-save prints for `table`. */
   save(table: "nat" | "filter" | "mangle"): Promise<string>;
-  /** The rules of one chain as `iptables -S CHAIN` prints them; undefined when there is no such chain. Cheaper than save(). */
-  list(table: "nat" | "filter" | "mangle", chain: string): Promise<string | undefined>;
 }
 
-/** `auto` takes the variant that already holds rules of others, as kube-proxy's wrapper does, else nft. */
-export declare function openIptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
+/** Milliseconds: iptables-nft takes tens of seconds for the rules of thousands of Services. */
+const TIMEOUT = 120_000;
+
+/**
+ * `auto` takes the variant that already holds rules of others, as kube-proxy's wrapper does, else nft.
+ * @throws {IronbridgeError} IB_BINARY_MISSING
+ */
+export async function openIptables(
+  family: Family,
+  variant: IptablesVariant | "auto",
+  netns?: Netns,
+): Promise<Iptables> {
+  const options = { timeout: TIMEOUT, ...(netns && { netns }) };
+  const dump = async (candidate: IptablesVariant) => {
+    const { stdout } = await runProgram(`${programName(family, candidate)}-save`, [], options);
+    return stdout; // a variant this kernel lacks prints nothing: it holds no rules
+  };
+  const chosen = variant === "auto" ? chooseVariant({ nft: await dump("nft"), legacy: await dump("legacy") }) : variant;
+  const program = programName(family, chosen);
+  const randomFully = understandsRandomFully(await exec(program, ["--version"], options));
+  return {
+    family,
+    variant: chosen,
+    randomFully,
+    restore: async (script) => {
+      const restore = `${program}-restore`;
+      const result = await runProgram(restore, ["--noflush", "--wait=5"], { ...options, input: script });
+      if (result.exitCode !== 0) throw refusal(restore, result.stderr, script);
+    },
+    save: (table) => exec(`${program}-save`, ["-t", table], options),
+  };
+}
+
+function programName(family: Family, variant: IptablesVariant): string {
+  return `${family === "ipv4" ? "iptables" : "ip6tables"}-${variant}`;
+}
+
+/** @param version For example `iptables v1.8.9 (nf_tables)`. */
+function understandsRandomFully(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = (/v(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1) ?? []).map(Number);
+  return major * 1e6 + minor * 1e3 + patch >= 1_006_002;
+}
+
+/**
+ * The program's first words and the text of the line they point at: `line 3: RULE_APPEND failed (...)` of the nft
+ * variant, `line 3 failed` and `Error occurred at line: 3` of the legacy one, which for a rule that only the kernel
+ * refuses names the COMMIT line.
+ */
+function refusal(program: string, stderr: string, script: string): IronbridgeError {
+  const lines = stderr.split("\n").map((line) => line.trim());
+  const words = lines.filter((line) => line !== "" && !line.startsWith("Try `")).slice(0, 3);
+  const number = /\bline:? (\d+)/.exec(stderr)?.[1];
+  const place = number === undefined ? "" : `: ${describeLine(script, Number(number))}`;
+  return new IronbridgeError("IB_KERNEL_REFUSED", `${program}: ${words.join(" ")}${place}`);
+}

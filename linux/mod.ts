@@ -1,18 +1,17 @@
+export type { BpfInstruction } from "./bpf.ts";
 export { type ExecOptions, exec } from "./exec.ts";
-export { type Iptables, type IptablesVariant, openIptables } from "./iptables.ts";
+export { type Iptables, openIptables } from "./iptables.ts";
+export type { IptablesVariant } from "./iptables-variant.ts";
+export { hasErrno } from "./libc.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
-export { type Nft, openNft, watchNft } from "./nft.ts";
-export { type BpfInstruction, openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
-export {
-  type Link,
-  type LinkAddress,
-  type Neighbour,
-  openRtnetlink,
-  ROUTE_PROTOCOL,
-  type Route,
-  type Rtnetlink,
-  type RtnetlinkTopic,
-  type VethOptions,
-  watchRtnetlink,
-} from "./rtnetlink.ts";
+export { type Nft, openNft } from "./nft.ts";
+export { watchNft } from "./nft-watch.ts";
+export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
+export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
+export type { LinkAddress } from "./rtnetlink-address.ts";
+export type { BridgeOptions, Link, LinkChange, VethOptions } from "./rtnetlink-link.ts";
+export type { Neighbour } from "./rtnetlink-neighbour.ts";
+export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
+export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
+export { createListenSocket, createUdpSocket } from "./socket.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";

@@ -1,3 +1,10 @@
+import { closeSync, writeFileSync } from "node:fs";
+import { IronbridgeError } from "../core/mod.ts";
+import { exec, runProgram } from "./exec.ts";
+import { check, createMemoryFile, createNftContext, type NftContext } from "./libc.ts";
+import { type Netns, runInOptionalNetns } from "./netns.ts";
+import { describeLine } from "./script-line.ts";
+
 /** nftables of the network namespace this process runs in, spoken as text. */
 export interface Nft {
   /**
@@ -10,8 +17,89 @@ export interface Nft {
   close(): void;
 }
 
-/** libnftables in process where the library is there, else the `nft` program. */
-export declare function openNft(): Promise<Nft>;
+/**
+ * libnftables in process where the library is there, else the `nft` program; in `netns`, or the namespace of this
+ * process. Calls queue up. @throws {IronbridgeError} IB_BINARY_MISSING when there is neither.
+ */
+export async function openNft(netns?: Netns): Promise<Nft> {
+  const context = runInOptionalNetns(netns, createNftContext);
+  return context === undefined ? openNftProgram(netns) : openNftLibrary(context);
+}
 
-/** Calls `onChange` when anybody but this process changed nftables in this namespace (an iptables-nft program too). */
-export declare function watchNft(onChange: () => void): { close(): void };
+/** The `nft` program. */
+export async function openNftProgram(netns?: Netns): Promise<Nft> {
+  await exec("nft", ["--version"]);
+  const run = async (script: string): Promise<NftResult> => {
+    const options = { input: script, timeout: PROGRAM_TIMEOUT, ...(netns && { netns }) };
+    const { exitCode, stdout, stderr } = await runProgram("nft", ["-f", "-"], options);
+    return { ok: exitCode === 0, output: stdout, errors: stderr };
+  };
+  return nftOf(run, () => {});
+}
+
+/** Milliseconds: a full load of tens of thousands of Services on a slow machine. */
+const PROGRAM_TIMEOUT = 120_000;
+
+interface NftResult {
+  readonly ok: boolean;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** From a file in memory: libnftables names the line of a mistake only for files. */
+function openNftLibrary(context: NftContext): Nft {
+  let open = true;
+  const run = async (script: string) => {
+    if (!open) throw new Error("nft was closed");
+    const fd = check(createMemoryFile("nft"), "create a file in memory");
+    try {
+      writeFileSync(fd, script);
+      return await context.run(`/proc/self/fd/${fd}`);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  return nftOf(run, () => {
+    if (!open) return;
+    open = false;
+    void inTurn(async () => context.free());
+  });
+}
+
+function nftOf(run: (script: string) => Promise<NftResult>, close: () => void): Nft {
+  return {
+    apply: async (script) => {
+      const result = await inTurn(() => run(script));
+      if (!result.ok) throw refusal(script, result.errors);
+    },
+    list: async (command) => {
+      const result = await inTurn(() => run(`${command}\n`));
+      if (result.ok) return result.output;
+      if (result.errors.includes("No such file or directory")) return undefined;
+      throw refusal(command, result.errors);
+    },
+    close,
+  };
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/** libnftables keeps tables of names that all contexts share, so that no two calls of a thread may overlap. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = lastTurn.then(work);
+  lastTurn = turn.then(
+    () => {},
+    () => {}, // the caller of this turn gets the error; the next turn is another's
+  );
+  return turn;
+}
+
+/** nft says `/dev/stdin:LINE:COLUMN-COLUMN: Error: WORDS`, then shows the line; the first mistake is the telling one. */
+function refusal(script: string, errors: string): IronbridgeError {
+  const [, line, column, words] = /^[^\s:]+:(\d+):(\d+)-\d+: (?:Error: )?(.*)$/m.exec(errors) ?? [];
+  if (line === undefined || words === undefined) {
+    return new IronbridgeError("IB_KERNEL_REFUSED", `nft: ${errors.trim()}`);
+  }
+  const place = describeLine(script, Number(line), Number(column));
+  return new IronbridgeError("IB_KERNEL_REFUSED", `nft: ${words}: ${place}`);
+}

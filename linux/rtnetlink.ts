@@ -1,63 +1,28 @@
-import type { Address, Prefix } from "../net/mod.ts";
+import { hasErrno } from "./libc.ts";
+import { NETLINK_ROUTE, type NetlinkMessage } from "./netlink-message.ts";
+import { openNetlinkSocket } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
+import { addAddress, decodeLinkAddress, type LinkAddress, listAddresses, removeAddress } from "./rtnetlink-address.ts";
+import {
+  addBridge,
+  addVeth,
+  type BridgeOptions,
+  changeLink,
+  decodeLink,
+  getLink,
+  type Link,
+  type LinkChange,
+  listLinks,
+  removeLink,
+  type VethOptions,
+} from "./rtnetlink-link.ts";
+import { decodeNeighbour, listNeighbours, type Neighbour, replaceNeighbour } from "./rtnetlink-neighbour.ts";
+import { decodeRoute, listRoutes, type Route, removeRoute, replaceRoute } from "./rtnetlink-route.ts";
 
-/** A network interface. rtnetlink(7) RTM_NEWLINK. */
-export interface Link {
-  readonly index: number;
-  readonly name: string;
-  /** 6 octets; empty for links without one. */
-  readonly mac: Uint8Array;
-  /** Octets. */
-  readonly mtu: number;
-  /** Administratively up (IFF_UP). */
-  readonly up: boolean;
-  /** Has carrier (IFF_LOWER_UP). */
-  readonly carrier: boolean;
-  readonly loopback: boolean;
-  readonly broadcast: boolean;
-  readonly noArp: boolean;
-  /** Index of the bridge, bond or VRF it belongs to. */
-  readonly master?: number;
-  /** "bridge", "veth", "vxlan", ...; absent for physical links. */
-  readonly kind?: string;
-}
-
-export interface LinkAddress {
-  readonly ifindex: number;
-  readonly address: Address;
-  /** Bits. */
-  readonly length: number;
-}
-
-export interface Route {
-  readonly destination: Prefix;
-  readonly gateway?: Address;
-  readonly ifindex?: number;
-  /** Preferred source. */
-  readonly source?: Address;
-  /** Who made it: RTPROT_* or our own number (ROUTE_PROTOCOL). */
-  readonly protocol: number;
-}
-
-export interface Neighbour {
-  readonly ifindex: number;
-  readonly address: Address;
-  readonly mac: Uint8Array;
-}
-
-export interface VethOptions {
-  readonly name: string;
-  readonly mtu: number;
-  /** Index of the bridge the host end joins. */
-  readonly master?: number;
-  readonly hairpin: boolean;
-  readonly peer: { readonly name: string; readonly netns: Netns; readonly mac?: Uint8Array };
-}
-
-/** The protocol number of routes made by Ironbridge (rt_protos leaves 64 to 185 free). */
-export const ROUTE_PROTOCOL = 73;
-
-/** Links, addresses, routes and neighbours of one network namespace. Every call is synchronous and some microseconds. */
+/**
+ * Links, addresses, routes and neighbours of one network namespace. Every call is synchronous and some microseconds,
+ * and throws IB_KERNEL_REFUSED with what was asked and the kernel's reason; hasErrno() tells the reasons apart.
+ */
 export interface Rtnetlink {
   links(): Link[];
   link(name: string): Link | undefined;
@@ -66,13 +31,10 @@ export interface Rtnetlink {
   routes(): Route[];
   neighbours(ifindex: number): Neighbour[];
   /** Returns the index. */
-  createBridge(options: { readonly name: string; readonly mac: Uint8Array; readonly mtu: number }): number;
-  /** Both ends in one request, the peer born in its namespace. Returns the index of the host end. */
+  createBridge(options: BridgeOptions): number;
+  /** Both ends in one request, the peer born in its namespace. Both are down. Returns the index of the host end. */
   createVeth(options: VethOptions): number;
-  setLink(
-    index: number,
-    change: { readonly up?: boolean; readonly mtu?: number; readonly master?: number; readonly hairpin?: boolean },
-  ): void;
+  setLink(index: number, change: LinkChange): void;
   deleteLink(index: number): void;
   /** IPv6 addresses are added without duplicate address detection. No error when it is there already. */
   addAddress(address: LinkAddress): void;
@@ -84,12 +46,62 @@ export interface Rtnetlink {
 }
 
 /** Opens rtnetlink in `netns`, or in the namespace of this process. */
-export declare function openRtnetlink(netns?: Netns): Rtnetlink;
+export function openRtnetlink(netns?: Netns): Rtnetlink {
+  const socket = openNetlinkSocket(NETLINK_ROUTE, netns);
 
-export type RtnetlinkTopic = "link" | "address" | "route" | "neighbour";
+  const link = (name: string) => {
+    try {
+      return socket.request(getLink(name)).map(decodeLink)[0];
+    } catch (error) {
+      if (hasErrno(error, "ENODEV")) return undefined;
+      throw error;
+    }
+  };
+  const indexOf = (name: string) => socket.request(getLink(name)).map(decodeLink)[0]!.index;
+  const setLink = (index: number, change: LinkChange) => {
+    for (const request of changeLink(index, change)) socket.request(request);
+  };
+  const deleteLink = (index: number) => void socket.request(removeLink(index));
 
-/** Calls `onChange` after the kernel reported a change of one of `topics`; a lost report (ENOBUFS) counts as a change. */
-export declare function watchRtnetlink(
-  topics: readonly RtnetlinkTopic[],
-  onChange: (topic: RtnetlinkTopic) => void,
-): { close(): void };
+  return {
+    links: () => socket.dump(listLinks()).map(decodeLink),
+    link,
+    addresses: () => decodeAll(socket.dump(listAddresses()), decodeLinkAddress),
+    routes: () => decodeAll(socket.dump(listRoutes()), decodeRoute),
+    neighbours: (ifindex) => decodeAll(socket.dump(listNeighbours(ifindex)), decodeNeighbour),
+    createBridge: (options) => {
+      socket.request(addBridge(options));
+      return indexOf(options.name);
+    },
+    createVeth: (options) => {
+      socket.request(addVeth(options));
+      const index = indexOf(options.name);
+      if (!options.hairpin) return index;
+      try {
+        setLink(index, { hairpin: true });
+        return index;
+      } catch (error) {
+        deleteLink(index); // all or nothing
+        throw error;
+      }
+    },
+    setLink,
+    deleteLink,
+    addAddress: (address) => {
+      try {
+        socket.request(addAddress(address));
+      } catch (error) {
+        if (!hasErrno(error, "EEXIST")) throw error;
+      }
+    },
+    deleteAddress: (address) => void socket.request(removeAddress(address)),
+    replaceRoute: (route) => void socket.request(replaceRoute(route)),
+    deleteRoute: (route) => void socket.request(removeRoute(route)),
+    replaceNeighbour: (neighbour) => void socket.request(replaceNeighbour(neighbour)),
+    close: socket.close,
+  };
+}
+
+function decodeAll<T>(messages: readonly NetlinkMessage[], decode: (message: NetlinkMessage) => T | undefined): T[] {
+  return messages.map(decode).filter((item) => item !== undefined);
+}

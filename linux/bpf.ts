@@ -1,0 +1,19 @@
+/** One classic BPF instruction. linux/filter.h struct sock_filter. */
+export interface BpfInstruction {
+  readonly code: number;
+  readonly jt: number;
+  readonly jf: number;
+  readonly k: number;
+}
+
+/** An array of struct sock_filter: code 16 bits, jt 8, jf 8, k 32, host order. */
+export function encodeFilter(filter: readonly BpfInstruction[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(filter.length * 8));
+  filter.forEach(({ code, jt, jf, k }, i) => {
+    view.setUint16(i * 8, code, true);
+    view.setUint8(i * 8 + 2, jt);
+    view.setUint8(i * 8 + 3, jf);
+    view.setUint32(i * 8 + 4, k, true);
+  });
+  return new Uint8Array(view.buffer);
+}

@@ -1,0 +1,236 @@
+import koffi from "koffi";
+import { IronbridgeError } from "../core/mod.ts";
+
+// The one file that calls C. Every wrapper answers as the system call itself does: a count or descriptor, or -errno.
+
+/** Address families and socket types: bits/socket.h. */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+/** Socket options: asm-generic/socket.h, linux/if_packet.h, linux/netlink.h, linux/in6.h. */
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ATTACH_FILTER = 26;
+export const SO_RCVBUFFORCE = 33;
+export const SO_PROTOCOL = 38;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
+export const SOL_PACKET = 263;
+export const PACKET_IGNORE_OUTGOING = 23;
+export const SOL_NETLINK = 270;
+export const NETLINK_ADD_MEMBERSHIP = 1;
+export const NETLINK_CAP_ACK = 10;
+export const NETLINK_EXT_ACK = 11;
+export const NETLINK_GET_STRICT_CHK = 12;
+/** Flag of recv(2): do not wait. */
+export const MSG_DONTWAIT = 0x40;
+/** sched.h: the namespace a descriptor given to setns(2) must be of. */
+export const CLONE_NEWNET = 0x40000000;
+
+/** Numbers of errors the code below reacts to: asm-generic/errno.h. */
+export const ERRNO = { ENOENT: 2, EINTR: 4, EAGAIN: 11, EEXIST: 17, EINVAL: 22, ENOBUFS: 105 } as const;
+
+// libnftables recurses on large sets; the 128 KiB that koffi gives to asynchronous calls would overflow.
+koffi.config({ async_stack_size: 8 * 1024 * 1024, resident_async_pools: 1 });
+
+const libc = koffi.load(null); // the C library Node itself is linked with, whatever its name
+
+type Call<A extends readonly (number | string | Uint8Array)[]> = (...args: A) => number;
+
+const c = {
+  socket: libc.func("int socket(int, int, int)") as Call<[number, number, number]>,
+  bind: libc.func("int bind(int, const void *, uint32_t)") as Call<[number, Uint8Array, number]>,
+  listen: libc.func("int listen(int, int)") as Call<[number, number]>,
+  getsockname: libc.func("int getsockname(int, void *, void *)") as Call<[number, Uint8Array, Uint8Array]>,
+  getsockopt: libc.func("int getsockopt(int, int, int, void *, void *)") as Call<
+    [number, number, number, Uint8Array, Uint8Array]
+  >,
+  setsockopt: libc.func("int setsockopt(int, int, int, const void *, uint32_t)") as Call<
+    [number, number, number, Uint8Array, number]
+  >,
+  send: libc.func("intptr_t send(int, const void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
+  recv: libc.func("intptr_t recv(int, void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
+  setns: libc.func("int setns(int, int)") as Call<[number, number]>,
+  memfd: libc.func("int memfd_create(const char *, uint32_t)") as Call<[string, number]>,
+};
+const strerror = libc.func("const char *strerror(int)") as (errno: number) => string;
+
+function result(value: number): number {
+  return value < 0 ? -koffi.errno() : value;
+}
+
+function uint32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+export function socket(family: number, type: number, protocol: number): number {
+  return result(c.socket(family, type | SOCK_CLOEXEC, protocol));
+}
+
+export function bind(fd: number, address: Uint8Array): number {
+  return result(c.bind(fd, address, address.length));
+}
+
+export function listen(fd: number, backlog: number): number {
+  return result(c.listen(fd, backlog));
+}
+
+/** Fills `address` with the address `fd` is bound to. */
+export function getsockname(fd: number, address: Uint8Array): number {
+  return result(c.getsockname(fd, address, uint32(address.length)));
+}
+
+/** The value of an option that is an int. */
+export function getsockopt(fd: number, level: number, option: number): number {
+  const value = new Int32Array(1);
+  const failure = result(c.getsockopt(fd, level, option, new Uint8Array(value.buffer), uint32(value.byteLength)));
+  return failure < 0 ? failure : value[0]!;
+}
+
+/** Sets an option whose value is an int or a struct. */
+export function setsockopt(fd: number, level: number, option: number, value: number | Uint8Array): number {
+  const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
+  return result(c.setsockopt(fd, level, option, bytes, bytes.length));
+}
+
+/**
+ * Runs `program`, an array of struct sock_filter, on everything `fd` receives from now on.
+ * struct sock_fprog: a count of 16 bits, padding, a pointer.
+ */
+export function attachFilter(fd: number, program: Uint8Array): number {
+  const fprog = new DataView(new ArrayBuffer(16));
+  fprog.setUint16(0, program.length / 8, true);
+  fprog.setBigUint64(8, BigInt(koffi.address(program)), true);
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(fprog.buffer));
+}
+
+export function send(fd: number, bytes: Uint8Array): number {
+  return result(c.send(fd, bytes, bytes.length, 0));
+}
+
+export function recv(fd: number, buffer: Uint8Array, flags: number): number {
+  return result(c.recv(fd, buffer, buffer.length, flags));
+}
+
+/** Moves the calling thread, and only it, into the namespace `fd` is open on. setns(2). */
+export function setNetns(fd: number): number {
+  return result(c.setns(fd, CLONE_NEWNET));
+}
+
+/** An anonymous file in memory, closed on exec. memfd_create(2). */
+export function createMemoryFile(name: string): number {
+  return result(c.memfd(name, 1));
+}
+
+/**
+ * The value of a system call, or its failure as an error: `create veth ib-abc: EEXIST (file exists)`.
+ * @param what What was asked of the kernel, for the operator.
+ * @throws {IronbridgeError} IB_KERNEL_REFUSED
+ */
+export function check(value: number, what: string): number {
+  if (value < 0) throw kernelError(what, -value);
+  return value;
+}
+
+/** @param detail What the kernel said beyond the number. */
+export function kernelError(what: string, errno: number, detail?: string): IronbridgeError {
+  const text = strerror(errno);
+  const reason = `${errnoName(errno)} (${text.charAt(0).toLowerCase()}${text.slice(1)})`;
+  const cause = Object.assign(new Error(reason), { code: errnoName(errno) });
+  return new IronbridgeError("IB_KERNEL_REFUSED", `${what}: ${reason}${detail ? `: ${detail}` : ""}`, { cause });
+}
+
+/** As kernelError(), for an error thrown by node:fs. */
+export function fileError(what: string, error: unknown): IronbridgeError {
+  const errno = error instanceof Error && "errno" in error ? -Number(error.errno) : ERRNO.EINVAL;
+  return kernelError(what, errno);
+}
+
+/** True when the kernel refused with `name`, for example "ENODEV". */
+export function hasErrno(error: unknown, name: string): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ("code" in e && e.code === name) return true;
+  }
+  return false;
+}
+
+function errnoName(errno: number): string {
+  const entry = Object.entries(koffi.os.errno).find(([, value]) => value === errno);
+  return entry?.[0] ?? `errno ${errno}`;
+}
+
+/**
+ * Calls `onReady` when `fd` can be read or has an error to report, until the returned function is called.
+ * `onReady` must read until EAGAIN or be content to be called again: polling is level-triggered.
+ */
+export function pollReadable(fd: number, onReady: () => void): () => void {
+  let scheduled = false;
+  let closed = false;
+  const run = (failed: boolean) => {
+    scheduled = false;
+    if (closed) return;
+    onReady();
+    if (failed && !closed) handle.start({ readable: true }, notify); // libuv stops polling after POLLERR
+  };
+  // koffi calls this outside of Node's callback scope, where promises would not go on; an immediate runs inside it.
+  const notify = (status: unknown) => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(run, typeof status === "number" && status < 0);
+  };
+  const handle = koffi.node.poll(fd, { readable: true }, notify);
+  return () => {
+    closed = true;
+    handle.close();
+  };
+}
+
+/** One libnftables context: struct nft_ctx. */
+export interface NftContext {
+  /** Runs the commands of the file at `path` on the thread pool, one call at a time. */
+  run(path: string): Promise<{ readonly ok: boolean; readonly output: string; readonly errors: string }>;
+  free(): void;
+}
+
+/** libnftables(3), undefined when the library is not installed. */
+export function createNftContext(): NftContext | undefined {
+  const library = loadNftables();
+  if (library === undefined) return undefined;
+  const context = library.create(0);
+  library.bufferOutput(context);
+  library.bufferErrors(context);
+  return {
+    run: (path) =>
+      new Promise((resolve, reject) => {
+        library.run.async(context, path, (error: unknown, code: number) => {
+          if (error) reject(error);
+          else resolve({ ok: code === 0, output: library.output(context), errors: library.errors(context) });
+        });
+      }),
+    free: () => library.free(context),
+  };
+}
+
+function loadNftables() {
+  let library: ReturnType<typeof koffi.load>;
+  try {
+    library = koffi.load("libnftables.so.1");
+  } catch {
+    return undefined; // not installed: the caller has the nft program to fall back to
+  }
+  return {
+    create: library.func("void *nft_ctx_new(uint32_t)") as (flags: number) => unknown,
+    bufferOutput: library.func("int nft_ctx_buffer_output(void *)"),
+    bufferErrors: library.func("int nft_ctx_buffer_error(void *)"),
+    output: library.func("const char *nft_ctx_get_output_buffer(void *)") as (context: unknown) => string,
+    errors: library.func("const char *nft_ctx_get_error_buffer(void *)") as (context: unknown) => string,
+    run: library.func("int nft_run_cmd_from_filename(void *, const char *)"),
+    free: library.func("void nft_ctx_free(void *)"),
+  };
+}

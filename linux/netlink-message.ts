@@ -1,0 +1,170 @@
+import { IronbridgeError } from "../core/mod.ts";
+
+/** One netlink message. linux/netlink.h struct nlmsghdr. Numbers are in host order, which is little on x64 and arm64. */
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** The socket that asked, or caused the event; 0 is the kernel. */
+  readonly port: number;
+  readonly payload: Uint8Array;
+}
+
+/** One thing asked of the kernel. `what` says it in words for the error: "create veth ib-abc". */
+export interface NetlinkRequest {
+  readonly what: string;
+  readonly type: number;
+  readonly flags?: number;
+  readonly payload: Uint8Array;
+}
+
+/** Netlink protocols: linux/netlink.h. */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+/** linux/netlink.h. */
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_ACK = 0x4;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_REPLACE = 0x100;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+
+const HEADER = 16;
+const ATTRIBUTE_HEADER = 4;
+const NLA_F_NESTED = 0x8000;
+/** Without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+
+/** Attributes by their type; the last wins when one comes twice. */
+export type Attributes = ReadonlyMap<number, Uint8Array>;
+
+/** What one attribute of a request holds: octets, text (zero-terminated on the wire), or more attributes. */
+export type AttributeValue = Uint8Array | string | readonly Attribute[];
+export type Attribute = readonly [type: number, value: AttributeValue];
+
+export function encodeMessage(message: NetlinkMessage): Uint8Array {
+  const out = new Uint8Array(HEADER + message.payload.length);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, out.length, true);
+  view.setUint16(4, message.type, true);
+  view.setUint16(6, message.flags, true);
+  view.setUint32(8, message.sequence, true);
+  view.setUint32(12, message.port, true);
+  out.set(message.payload, HEADER);
+  return out;
+}
+
+/** The messages of one datagram. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+export function decodeMessages(bytes: Uint8Array): NetlinkMessage[] {
+  const view = viewOf(bytes);
+  const messages: NetlinkMessage[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const length = offset + HEADER <= bytes.length ? view.getUint32(offset, true) : 0;
+    if (length < HEADER || offset + length > bytes.length) throw truncated("message", offset, bytes);
+    messages.push({
+      type: view.getUint16(offset + 4, true),
+      flags: view.getUint16(offset + 6, true),
+      sequence: view.getUint32(offset + 8, true),
+      port: view.getUint32(offset + 12, true),
+      payload: bytes.slice(offset + HEADER, offset + length),
+    });
+    offset += align(length);
+  }
+  return messages;
+}
+
+/** A fixed structure followed by attributes: the payload of every rtnetlink request. */
+export function encodePayload(header: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
+  const encoded = encodeAttributes(attributes);
+  const start = align(header.length);
+  const out = new Uint8Array(start + encoded.length);
+  out.set(header);
+  out.set(encoded, start);
+  return out;
+}
+
+export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
+  const parts = attributes.map(([type, value]) => encodeAttribute(type, value));
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+/** The attributes from `start` to the end. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+export function decodeAttributes(bytes: Uint8Array, start = 0): Attributes {
+  const view = viewOf(bytes);
+  const attributes = new Map<number, Uint8Array>();
+  for (let offset = start; offset < bytes.length; ) {
+    const length = offset + ATTRIBUTE_HEADER <= bytes.length ? view.getUint16(offset, true) : 0;
+    if (length < ATTRIBUTE_HEADER || offset + length > bytes.length) throw truncated("attribute", offset, bytes);
+    const type = view.getUint16(offset + 2, true) & ATTRIBUTE_TYPE_MASK;
+    attributes.set(type, bytes.slice(offset + ATTRIBUTE_HEADER, offset + length));
+    offset += align(length);
+  }
+  return attributes;
+}
+
+export function uint8(value: number): Uint8Array {
+  return Uint8Array.of(value);
+}
+
+export function uint32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+/** The number in an attribute of 4 octets; undefined when it is absent or shorter. */
+export function readUint32(bytes: Uint8Array | undefined): number | undefined {
+  return bytes !== undefined && bytes.length >= 4 ? viewOf(bytes).getUint32(0, true) : undefined;
+}
+
+/** As readUint32(), for a number in network order. */
+export function readUint32Network(bytes: Uint8Array | undefined): number | undefined {
+  return bytes !== undefined && bytes.length >= 4 ? viewOf(bytes).getUint32(0, false) : undefined;
+}
+
+/** The text in an attribute, without its terminating zero. */
+export function readText(bytes: Uint8Array | undefined): string | undefined {
+  if (bytes === undefined) return undefined;
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+function encodeAttribute(type: number, value: AttributeValue): Uint8Array {
+  const nested = typeof value !== "string" && !(value instanceof Uint8Array);
+  const content = nested
+    ? encodeAttributes(value)
+    : typeof value === "string"
+      ? new TextEncoder().encode(`${value}\0`)
+      : value;
+  const length = ATTRIBUTE_HEADER + content.length;
+  const out = new Uint8Array(align(length));
+  const view = new DataView(out.buffer);
+  view.setUint16(0, length, true);
+  view.setUint16(2, nested ? type | NLA_F_NESTED : type, true);
+  out.set(content, ATTRIBUTE_HEADER);
+  return out;
+}
+
+/** NLMSG_ALIGN and NLA_ALIGN: to 4 octets. */
+function align(length: number): number {
+  return (length + 3) & ~3;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function truncated(what: string, offset: number, bytes: Uint8Array): IronbridgeError {
+  return new IronbridgeError(
+    "IB_WIRE_TRUNCATED",
+    `netlink ${what} at octet ${offset} does not fit the ${bytes.length} octets received`,
+  );
+}

@@ -1,0 +1,166 @@
+import { closeSync } from "node:fs";
+import {
+  AF_NETLINK,
+  bind,
+  check,
+  ERRNO,
+  kernelError,
+  MSG_DONTWAIT,
+  NETLINK_ADD_MEMBERSHIP,
+  NETLINK_CAP_ACK,
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  pollReadable,
+  recv,
+  SO_RCVBUFFORCE,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_NETLINK,
+  SOL_SOCKET,
+  send,
+  setsockopt,
+  socket,
+} from "./libc.ts";
+import {
+  decodeAttributes,
+  decodeMessages,
+  encodeMessage,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  readText,
+} from "./netlink-message.ts";
+import { type Netns, runInOptionalNetns } from "./netns.ts";
+
+/** A synchronous conversation with the kernel: it answers inside send(2), so nothing ever waits. */
+export interface NetlinkSocket {
+  /** Asks for a change or for one object. @throws {IronbridgeError} IB_KERNEL_REFUSED with the name of the error */
+  request(request: NetlinkRequest): NetlinkMessage[];
+  /** Asks for a list. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+  dump(request: NetlinkRequest): NetlinkMessage[];
+  close(): void;
+}
+
+/** The kernel never sends more than 32 KiB in one datagram of a dump. */
+const buffer = new Uint8Array(64 * 1024);
+/** Attribute of an acknowledgement with the kernel's own words: linux/netlink.h NLMSGERR_ATTR_MSG. */
+const NLMSGERR_ATTR_MSG = 1;
+const NLM_F_ACK_TLVS = 0x200;
+/** A list that changed while it was read is read again; under constant change the last reading is taken. */
+const DUMP_ATTEMPTS = 4;
+
+export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocket {
+  const fd = openSocket(protocol, SOCK_RAW, netns);
+  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    check(setsockopt(fd, SOL_NETLINK, option, 1), `set option ${option} of a netlink socket`);
+  }
+  let sequence = 0;
+
+  /** Sends and gives every answer, the acknowledgement or the end of the list last. */
+  const exchange = ({ what, type, flags = 0, payload }: NetlinkRequest): NetlinkMessage[] => {
+    sequence = (sequence + 1) >>> 0;
+    check(send(fd, encodeMessage({ type, flags: flags | NLM_F_REQUEST, sequence, port: 0, payload })), what);
+    const answers: NetlinkMessage[] = [];
+    for (;;) {
+      for (const message of decodeMessages(receive(fd, what))) {
+        if (message.sequence !== sequence) continue; // the rest of an exchange that failed half-way
+        answers.push(message);
+        if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) continue;
+        refuseFailure(message, what);
+        return answers;
+      }
+    }
+  };
+
+  return {
+    request: (request) => exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK }).slice(0, -1),
+    dump: (request) => {
+      for (let attempt = 1; ; attempt++) {
+        const answers = exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_DUMP });
+        const interrupted = answers.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0);
+        if (!interrupted || attempt === DUMP_ATTEMPTS) return answers.slice(0, -1);
+      }
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+export interface NetlinkListenerOptions {
+  readonly protocol: number;
+  readonly groups: readonly number[];
+  readonly netns?: Netns;
+  /** All messages that were waiting; undefined when the kernel lost some because this thread was too slow. */
+  readonly onMessages: (messages: readonly NetlinkMessage[] | undefined) => void;
+  /** Called with the descriptor before the groups are joined. */
+  readonly prepare?: (fd: number) => void;
+}
+
+const EVENT_BUFFER = 4 * 1024 * 1024;
+const DATAGRAMS_PER_WAKE = 256;
+
+/** Listens to multicast groups of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+export function listenNetlink(options: NetlinkListenerOptions): { close(): void } {
+  const fd = openSocket(options.protocol, SOCK_RAW | SOCK_NONBLOCK, options.netns);
+  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER), "set up a netlink socket");
+  options.prepare?.(fd);
+  for (const group of options.groups) {
+    check(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group), `join netlink group ${group}`);
+  }
+
+  const drain = () => {
+    const messages: NetlinkMessage[] = [];
+    let lost = false;
+    for (let i = 0; i < DATAGRAMS_PER_WAKE; i++) {
+      const length = recv(fd, buffer, MSG_DONTWAIT);
+      if (length === -ERRNO.EAGAIN) break;
+      if (length === -ERRNO.ENOBUFS) lost = true;
+      else if (length !== -ERRNO.EINTR) {
+        check(length, "receive netlink events");
+        messages.push(...decodeMessages(buffer.subarray(0, length)));
+      }
+    }
+    if (lost) options.onMessages(undefined);
+    else if (messages.length > 0) options.onMessages(messages);
+  };
+  const stopPolling = pollReadable(fd, drain);
+  let open = true;
+  return {
+    close: () => {
+      if (!open) return;
+      open = false;
+      stopPolling();
+      closeSync(fd);
+    },
+  };
+}
+
+function openSocket(protocol: number, type: number, netns: Netns | undefined): number {
+  const fd = runInOptionalNetns(netns, () => check(socket(AF_NETLINK, type, protocol), "open a netlink socket"));
+  const address = new Uint8Array(12); // struct sockaddr_nl, all zero but the family: the kernel chooses the port
+  address[0] = AF_NETLINK;
+  check(bind(fd, address), "bind a netlink socket");
+  return fd;
+}
+
+function receive(fd: number, what: string): Uint8Array {
+  for (;;) {
+    const length = recv(fd, buffer, 0);
+    if (length !== -ERRNO.EINTR) return buffer.subarray(0, check(length, what));
+  }
+}
+
+/** Payload of NLMSG_ERROR and NLMSG_DONE: -errno, then for errors the header of the request, then attributes. */
+function refuseFailure(message: NetlinkMessage, what: string): void {
+  const { payload, flags, type } = message;
+  if (payload.length < 4) return;
+  const errno = -new DataView(payload.buffer, payload.byteOffset, 4).getInt32(0, true);
+  if (errno <= 0) return;
+  const attributes =
+    (flags & NLM_F_ACK_TLVS) !== 0 ? decodeAttributes(payload, type === NLMSG_ERROR ? 20 : 4) : undefined;
+  throw kernelError(what, errno, readText(attributes?.get(NLMSGERR_ATTR_MSG)));
+}

@@ -1,0 +1,38 @@
+import { type BpfInstruction, encodeFilter } from "./bpf.ts";
+import { attachFilter, check } from "./libc.ts";
+import { NETLINK_NETFILTER } from "./netlink-message.ts";
+import { listenNetlink } from "./netlink-socket.ts";
+import type { Netns } from "./netns.ts";
+import { isOwnPort } from "./nft-origin.ts";
+
+/** linux/netfilter/nfnetlink.h. */
+const NFNLGRP_NFTABLES = 7;
+/** NFNL_SUBSYS_NFTABLES in the high octet, NFT_MSG_NEWGEN in the low one: the notice that ends each transaction. */
+const NEW_GENERATION = (10 << 8) | 15;
+
+/**
+ * Only ends of transactions, each a datagram of its own, so that a transaction of 100,000 elements is one event and
+ * not 100,000. The type is the 16 bits at octet 4, which BPF reads in network order.
+ */
+const NEW_GENERATION_ONLY: readonly BpfInstruction[] = [
+  { code: 0x28, jt: 0, jf: 0, k: 4 }, // ldh [4]
+  { code: 0x15, jt: 0, jf: 1, k: ((NEW_GENERATION & 0xff) << 8) | (NEW_GENERATION >> 8) }, // jeq, else skip one
+  { code: 0x06, jt: 0, jf: 0, k: 0xffff_ffff }, // ret all
+  { code: 0x06, jt: 0, jf: 0, k: 0 }, // ret nothing
+];
+
+/**
+ * Calls `onChange` when anybody but this process and the programs it starts changed nftables in this namespace (an
+ * iptables-nft program too), once for a burst. Lost notices (ENOBUFS) count as a change.
+ */
+export function watchNft(onChange: () => void, netns?: Netns): { close(): void } {
+  return listenNetlink({
+    protocol: NETLINK_NETFILTER,
+    groups: [NFNLGRP_NFTABLES],
+    ...(netns && { netns }),
+    prepare: (fd) => void check(attachFilter(fd, encodeFilter(NEW_GENERATION_ONLY)), "filter nftables notices"),
+    onMessages: (messages) => {
+      if (messages === undefined || messages.some(({ port }) => !isOwnPort(port))) onChange();
+    },
+  });
+}

@@ -1,0 +1,208 @@
+import {
+  type Attribute,
+  decodeAttributes,
+  encodePayload,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  readText,
+  readUint32,
+  uint8,
+  uint32,
+} from "./netlink-message.ts";
+import type { Netns } from "./netns.ts";
+
+/** A network interface. rtnetlink(7) RTM_NEWLINK. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** 6 octets; empty for links without one. */
+  readonly mac: Uint8Array;
+  /** Octets. */
+  readonly mtu: number;
+  /** Administratively up (IFF_UP). */
+  readonly up: boolean;
+  /** Has carrier (IFF_LOWER_UP). */
+  readonly carrier: boolean;
+  readonly loopback: boolean;
+  readonly broadcast: boolean;
+  readonly noArp: boolean;
+  /** Index of the bridge, bond or VRF it belongs to. */
+  readonly master?: number;
+  /** "bridge", "veth", "vxlan", ...; absent for physical links. */
+  readonly kind?: string;
+}
+
+export interface BridgeOptions {
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+}
+
+export interface VethOptions {
+  readonly name: string;
+  readonly mtu: number;
+  /** Index of the bridge the host end joins. */
+  readonly master?: number;
+  readonly hairpin: boolean;
+  readonly peer: { readonly name: string; readonly netns: Netns; readonly mac?: Uint8Array };
+}
+
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly mtu?: number;
+  /** Index of the bridge to join; 0 leaves it. */
+  readonly master?: number;
+  /** A bridge port may send a frame back where it came from. */
+  readonly hairpin?: boolean;
+}
+
+/** linux/rtnetlink.h. */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+/** linux/if.h. */
+const IFF_UP = 0x1;
+const IFF_BROADCAST = 0x2;
+const IFF_LOOPBACK = 0x8;
+const IFF_NOARP = 0x80;
+const IFF_LOWER_UP = 0x10000;
+/** linux/if_link.h: IFLA_*. */
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28, EXT_MASK: 29 } as const;
+const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
+const VETH_INFO_PEER = 1;
+/** Hairpin, despite its name. */
+const IFLA_BRPORT_MODE = 4;
+/** Without the counters, which are most of a link's description. */
+const RTEXT_FILTER_SKIP_STATS = 8;
+
+export function listLinks(): NetlinkRequest {
+  const payload = encodePayload(encodeHeader({}), [[IFLA.EXT_MASK, uint32(RTEXT_FILTER_SKIP_STATS)]]);
+  return { what: "list the links", type: RTM_GETLINK, payload };
+}
+
+export function getLink(name: string): NetlinkRequest {
+  const attributes: Attribute[] = [
+    [IFLA.IFNAME, name],
+    [IFLA.EXT_MASK, uint32(RTEXT_FILTER_SKIP_STATS)],
+  ];
+  return { what: `look up link ${name}`, type: RTM_GETLINK, payload: encodePayload(encodeHeader({}), attributes) };
+}
+
+export function addBridge({ name, mac, mtu }: BridgeOptions): NetlinkRequest {
+  const attributes: Attribute[] = [
+    [IFLA.IFNAME, name],
+    [IFLA.ADDRESS, mac],
+    [IFLA.MTU, uint32(mtu)],
+    [IFLA.LINKINFO, [[INFO.KIND, "bridge"]]],
+  ];
+  return create(`create bridge ${name}`, attributes);
+}
+
+/** Both ends in one request. Hairpin is a port's property, so it follows once the port exists. */
+export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkRequest {
+  const peerAttributes: Attribute[] = [
+    [IFLA.IFNAME, peer.name],
+    [IFLA.MTU, uint32(mtu)],
+    [IFLA.NET_NS_FD, uint32(peer.netns.fd)],
+  ];
+  if (peer.mac !== undefined) peerAttributes.push([IFLA.ADDRESS, peer.mac]);
+  const attributes: Attribute[] = [
+    [IFLA.IFNAME, name],
+    [IFLA.MTU, uint32(mtu)],
+    [
+      IFLA.LINKINFO,
+      [
+        [INFO.KIND, "veth"],
+        [INFO.DATA, [[VETH_INFO_PEER, encodePayload(encodeHeader({}), peerAttributes)]]],
+      ],
+    ],
+  ];
+  if (master !== undefined) attributes.push([IFLA.MASTER, uint32(master)]);
+  return create(`create veth ${name} with peer ${peer.name}`, attributes);
+}
+
+/** In the order the kernel needs: a link joins its bridge before it can be told how to behave as a port. */
+export function changeLink(index: number, change: LinkChange): NetlinkRequest[] {
+  const requests: NetlinkRequest[] = [];
+  const attributes: Attribute[] = [];
+  if (change.mtu !== undefined) attributes.push([IFLA.MTU, uint32(change.mtu)]);
+  if (change.master !== undefined) attributes.push([IFLA.MASTER, uint32(change.master)]);
+  if (attributes.length > 0 || change.up !== undefined) {
+    const header = change.up === undefined ? { index } : { index, flags: change.up ? IFF_UP : 0, change: IFF_UP };
+    const what = `set ${describeChange(change)} of the link of index ${index}`;
+    requests.push({ what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) });
+  }
+  if (change.hairpin !== undefined) requests.push(setHairpin(index, change.hairpin));
+  return requests;
+}
+
+export function removeLink(index: number): NetlinkRequest {
+  const payload = encodeHeader({ index });
+  return { what: `delete the link of index ${index}`, type: RTM_DELLINK, payload };
+}
+
+/** @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+export function decodeLink({ payload }: NetlinkMessage): Link {
+  const attributes = decodeAttributes(payload, HEADER_LENGTH);
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  const flags = view.getUint32(8, true);
+  const mac = attributes.get(IFLA.ADDRESS);
+  const info = attributes.get(IFLA.LINKINFO);
+  const master = readUint32(attributes.get(IFLA.MASTER));
+  const kind = info && readText(decodeAttributes(info).get(INFO.KIND));
+  return {
+    index: view.getInt32(4, true),
+    name: readText(attributes.get(IFLA.IFNAME)) ?? "",
+    mac: mac?.length === 6 ? mac : new Uint8Array(),
+    mtu: readUint32(attributes.get(IFLA.MTU)) ?? 0,
+    up: (flags & IFF_UP) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+    loopback: (flags & IFF_LOOPBACK) !== 0,
+    broadcast: (flags & IFF_BROADCAST) !== 0,
+    noArp: (flags & IFF_NOARP) !== 0,
+    ...(master !== undefined && { master }),
+    ...(kind !== undefined && { kind }),
+  };
+}
+
+function create(what: string, attributes: readonly Attribute[]): NetlinkRequest {
+  const payload = encodePayload(encodeHeader({}), attributes);
+  return { what, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
+}
+
+function setHairpin(index: number, hairpin: boolean): NetlinkRequest {
+  const attributes: Attribute[] = [
+    [
+      IFLA.LINKINFO,
+      [
+        [INFO.SLAVE_KIND, "bridge"],
+        [INFO.SLAVE_DATA, [[IFLA_BRPORT_MODE, uint8(hairpin ? 1 : 0)]]],
+      ],
+    ],
+  ];
+  const what = `set hairpin ${hairpin ? "on" : "off"} of the link of index ${index}`;
+  return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader({ index }), attributes) };
+}
+
+function describeChange({ up, mtu, master }: LinkChange): string {
+  const parts = [
+    up !== undefined && `state ${up ? "up" : "down"}`,
+    mtu !== undefined && `MTU ${mtu}`,
+    master !== undefined && `master ${master}`,
+  ];
+  return parts.filter((part) => part !== false).join(", ");
+}
+
+/** family 1, padding 1, type 2, index 4, flags 4, change 4. */
+const HEADER_LENGTH = 16;
+
+/** linux/rtnetlink.h struct ifinfomsg, for any family. */
+function encodeHeader({ index = 0, flags = 0, change = 0 }: { index?: number; flags?: number; change?: number }) {
+  const view = new DataView(new ArrayBuffer(HEADER_LENGTH));
+  view.setInt32(4, index, true);
+  view.setUint32(8, flags, true);
+  view.setUint32(12, change, true);
+  return new Uint8Array(view.buffer);
+}

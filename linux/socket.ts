@@ -1,0 +1,64 @@
+import { closeSync } from "node:fs";
+import { type Address, addressToBytes, parseAddress } from "../net/mod.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  bind,
+  check,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
+  listen,
+  SO_REUSEADDR,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  setsockopt,
+  socket,
+} from "./libc.ts";
+import { type Netns, runInOptionalNetns } from "./netns.ts";
+
+/** Connections waiting to be accepted; Node's own default. */
+const BACKLOG = 511;
+
+/**
+ * A listening TCP socket inside `netns`, for `server.listen({ fd })`, which closes it with the server.
+ * @throws {IronbridgeError} IB_ADDRESS_INVALID, IB_KERNEL_REFUSED for example when the port is taken
+ */
+export function createListenSocket(address: string, port: number, netns?: Netns): number {
+  const fd = createBoundSocket(SOCK_STREAM, address, port, netns);
+  check(listen(fd, BACKLOG), `listen on ${address} port ${port}`);
+  return fd;
+}
+
+/** A bound UDP socket inside `netns`, for `socket.bind({ fd })` of node:dgram. Errors as createListenSocket(). */
+export function createUdpSocket(address: string, port: number, netns?: Netns): number {
+  return createBoundSocket(SOCK_DGRAM, address, port, netns);
+}
+
+/** IPv6 sockets take IPv6 only, so that both families can bind the same port. */
+function createBoundSocket(type: number, text: string, port: number, netns: Netns | undefined): number {
+  const address = parseAddress(text);
+  const what = `bind ${text} port ${port}`;
+  const family = address.family === "ipv4" ? AF_INET : AF_INET6;
+  const fd = runInOptionalNetns(netns, () => check(socket(family, type | SOCK_NONBLOCK, 0), what));
+  try {
+    check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1), what);
+    if (family === AF_INET6) check(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), what);
+    check(bind(fd, encodeSocketAddress(address, port)), what);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** struct sockaddr_in (family, port, address, padding 8) or sockaddr_in6 (family, port, flow, address, scope). */
+function encodeSocketAddress(address: Address, port: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(address.family === "ipv4" ? 16 : 28));
+  view.setUint16(0, address.family === "ipv4" ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port, false);
+  const bytes = new Uint8Array(view.buffer);
+  bytes.set(addressToBytes(address), address.family === "ipv4" ? 4 : 8);
+  return bytes;
+}
