@@ -18,6 +18,8 @@ export interface Lease {
 }
 
 const SCHEMA_VERSION = 1;
+/** Milliseconds an agent waits for its dying predecessor to let go of the store. */
+const LOCK_TIMEOUT = 1000;
 const SCHEMA = `
   CREATE TABLE boot (id TEXT NOT NULL) STRICT;
   CREATE TABLE attachment (
@@ -159,7 +161,7 @@ function readAttachment(row: Row): Omit<Lease, "key" | "addresses"> {
 
 function openDatabase(path: string): DatabaseSync {
   try {
-    const db = new DatabaseSync(path, { timeout: 2000 });
+    const db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT });
     // Exclusive: two agents on one store would each believe its own memory of what is free.
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     const version = db.prepare("PRAGMA user_version").get()?.user_version;

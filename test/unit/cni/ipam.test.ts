@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Ipam } from "../../../cni/ipam.ts";
+import { LeaseStore } from "../../../cni/lease-store.ts";
+import { explainError, hasCode } from "../../../core/mod.ts";
+import { parsePrefix, printAddress } from "../../../net/mod.ts";
+
+let directory = "";
+let open: LeaseStore[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "ib-ipam-"));
+});
+afterEach(() => {
+  for (const store of open) store.close();
+  open = [];
+  rmSync(directory, { recursive: true });
+});
+
+function openStore(bootId = "boot-1"): LeaseStore {
+  const store = new LeaseStore(join(directory, "a.db"), bootId);
+  open.push(store);
+  return store;
+}
+
+function closeAll(): void {
+  for (const store of open) store.close();
+  open = [];
+}
+
+function openIpam(prefixes = ["10.0.0.0/29"], bootId = "boot-1"): Ipam {
+  const ipam = new Ipam(openStore(bootId));
+  ipam.setNetwork({ prefixes: prefixes.map(parsePrefix), addresses: [] });
+  return ipam;
+}
+
+const lease = (containerId: string, ifname = "eth0") => ({
+  key: { containerId, ifname },
+  network: "ironbridge",
+  netns: `/run/netns/${containerId}`,
+});
+const reserve = (ipam: Ipam, id: string, ifname?: string) =>
+  ipam.reserve(lease(id, ifname)).map(({ address }) => printAddress(address));
+
+describe("Ipam", () => {
+  test("gives one address per family, with its gateway", () => {
+    const ipam = openIpam(["10.0.0.0/24", "fd00::/64"]);
+    const addresses = ipam.reserve(lease("a"));
+    expect(
+      addresses.map(({ address, gateway, length }) => [printAddress(address), printAddress(gateway), length]),
+    ).toEqual([
+      ["10.0.0.2", "10.0.0.1", 24],
+      ["fd00::2", "fd00::1", 64],
+    ]);
+  });
+
+  test("refuses the same interface twice and gives another interface another address", () => {
+    const ipam = openIpam();
+    reserve(ipam, "a");
+    expect(() => reserve(ipam, "a")).toThrow("has an interface eth0 already");
+    expect(reserve(ipam, "a", "eth1")).toEqual(["10.0.0.3"]);
+    ipam.release({ containerId: "a", ifname: "eth0" });
+    expect(ipam.get({ containerId: "a", ifname: "eth1" })).toBeDefined();
+  });
+
+  test("names the prefix that is full and takes back the address of the other family", () => {
+    const ipam = openIpam(["10.0.0.0/24", "fd00::/127"]);
+    expect(() => reserve(ipam, "a")).toThrow("fd00::/127");
+    expect(ipam.usage()[0]?.used).toBe(0);
+    expect(ipam.full()).toEqual(["fd00::/127"]);
+  });
+
+  test("remembers leases, their pods and the order of freeing over a restart", () => {
+    const before = openIpam();
+    for (const id of ["a", "b", "c", "d", "e"]) reserve(before, id);
+    for (const id of ["d", "b"]) before.release(lease(id).key);
+    before.complete(lease("a").key);
+    closeAll();
+    const after = openIpam();
+    expect(after.list().map(({ key, complete }) => [key.containerId, complete])).toEqual([
+      ["a", true],
+      ["c", false],
+      ["e", false],
+    ]);
+    expect(reserve(after, "f")).toEqual(["10.0.0.5"]);
+    expect(reserve(after, "g")).toEqual(["10.0.0.3"]);
+    expect(() => reserve(after, "h")).toThrow("all 5 addresses of 10.0.0.0/29");
+  });
+
+  test("forgets the pods of an earlier boot", () => {
+    const before = openIpam();
+    reserve(before, "a");
+    closeAll();
+    const after = openIpam(["10.0.0.0/29"], "boot-2");
+    expect(after.list()).toEqual([]);
+    expect(reserve(after, "a")).toEqual(["10.0.0.3"]);
+  });
+
+  test("keeps the addresses of pods when the node gets another prefix", () => {
+    const ipam = openIpam();
+    reserve(ipam, "a");
+    ipam.setNetwork({ prefixes: [parsePrefix("10.9.0.0/24")], addresses: [] });
+    expect(reserve(ipam, "b")).toEqual(["10.9.0.2"]);
+    expect(ipam.get(lease("a").key)?.addresses.map(printAddress)).toEqual(["10.0.0.2"]);
+    ipam.release(lease("a").key);
+    expect(ipam.list()).toHaveLength(1);
+  });
+
+  test("never has two owners for one address, loses none, and a restart changes nothing", () => {
+    const action = fc.record({
+      verb: fc.constantFrom("add", "del", "restart"),
+      id: fc.nat({ max: 8 }).map((n) => `c${n}`),
+    });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+        let ipam = openIpam();
+        const owners = new Map<string, string>();
+        for (const { verb, id } of actions) {
+          if (verb === "restart") {
+            closeAll();
+            ipam = openIpam();
+          } else if (verb === "del") {
+            ipam.release(lease(id).key);
+            owners.delete(id);
+          } else if (!owners.has(id) && owners.size < 5) {
+            const [address] = reserve(ipam, id);
+            expect([...owners.values()]).not.toContain(address);
+            owners.set(id, address!);
+          } else {
+            expect(() => reserve(ipam, id)).toThrow();
+          }
+          expect(ipam.usage()[0]?.used).toBe(owners.size);
+        }
+        expect(
+          new Map(ipam.list().map(({ key, addresses }) => [key.containerId, printAddress(addresses[0]!)])),
+        ).toEqual(owners);
+        closeAll();
+        rmSync(join(directory, "a.db"), { force: true });
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("LeaseStore", () => {
+  test("refuses an address that has an owner, whatever the caller believes", () => {
+    const store = openStore();
+    const addresses = [{ family: "ipv4", value: 1n } as const];
+    store.insert({ ...lease("a"), addresses });
+    expect(() => store.insert({ ...lease("b"), addresses })).toThrow("UNIQUE");
+    expect(store.get(lease("b").key)).toBeUndefined();
+  });
+
+  test("keeps the pod's name", () => {
+    const store = openStore();
+    const pod = { namespace: "shop", name: "web-0", uid: "u1" };
+    store.insert({ ...lease("a"), pod, addresses: [] });
+    expect(store.get(lease("a").key)).toEqual({ ...lease("a"), pod, addresses: [], complete: false });
+  });
+
+  test("says which file is damaged", () => {
+    writeFileSync(join(directory, "a.db"), "this is no database, but long enough to be taken for one".repeat(20));
+    expect(() => openStore()).toThrow(expect.toSatisfy((error) => hasCode(error, "IB_STORE_BROKEN")));
+  });
+
+  test("lets only one agent in", { timeout: 10_000 }, () => {
+    openStore();
+    expect(() => openStore()).toThrow(expect.toSatisfy((error) => explainError(error).includes("locked")));
+  });
+});
