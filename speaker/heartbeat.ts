@@ -1,0 +1,165 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { IronbridgeError } from "../core/mod.ts";
+import { ADDRESS_BITS, addressFromBytes, addressToBytes, parseAddress, printAddress } from "../net/mod.ts";
+import type { Claim, Claims, Stance } from "./claim.ts";
+
+/** Where a member is in its life. A starting member claims nothing yet; one that left is gone for good. */
+export const PHASES = ["starting", "running", "leaving", "left"] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** One packet of a conversation: who sent it and which of its packets it is. */
+export interface Stamp {
+  /** Drawn at random when the member's program starts; 0 means unknown. */
+  readonly epoch: bigint;
+  /** Counts the packets of one member to one other, from 1. */
+  readonly sequence: number;
+}
+
+/** What one member tells one other, several times a second. */
+export interface Heartbeat {
+  readonly from: string;
+  readonly stamp: Stamp;
+  /** The receiver's own latest stamp: proves that this packet is no replay and that the sender hears the receiver. */
+  readonly echo: Stamp;
+  readonly phase: Phase;
+  /** Asks for a heartbeat at once. */
+  readonly probe: boolean;
+  /** Which edition of the sender's claims is current. */
+  readonly edition: number;
+  /** The edition of the receiver's claims that the sender has whole. */
+  readonly acknowledged: number;
+  /** A piece of `edition`; sent until it is acknowledged. */
+  readonly part?: ClaimsPart;
+}
+
+export interface ClaimsPart {
+  readonly index: number;
+  readonly count: number;
+  readonly claims: Claims;
+}
+
+/**
+ * magic 4, phase 1, probe 1, from length 1; after the name: stamp 12, echo 12, edition 4, acknowledged 4, part index 2,
+ * part count 2, claims 2; behind the claims the HMAC-SHA256 of all before it.
+ */
+const MAGIC = Uint8Array.from("IBH1", (letter) => letter.charCodeAt(0));
+const FIXED_BEFORE_NAME = 7;
+const FIXED_AFTER_NAME = 38;
+const MAC_OCTETS = 32;
+/** Octets of claims in one datagram, so that no link with an MTU of 1500 (or an IPv6 minimum MTU) has to split it. */
+const MAX_PART_OCTETS = 900;
+
+const STANCES: readonly Stance[] = ["ready", "holds", "handsOver", "standsIn"];
+const IPV6_BIT = 0x80;
+
+/** Splits claims so that each part fits one datagram. No claims are one empty part: that too has to be said. */
+export function splitClaims(claims: Claims): ClaimsPart[] {
+  const parts: Map<string, Claim>[] = [new Map()];
+  let octets = 0;
+  for (const [address, claim] of claims) {
+    const size = 3 + (address.includes(":") ? ADDRESS_BITS.ipv6 : ADDRESS_BITS.ipv4) / 8;
+    if (octets + size > MAX_PART_OCTETS) {
+      parts.push(new Map());
+      octets = 0;
+    }
+    parts.at(-1)!.set(address, claim);
+    octets += size;
+  }
+  return parts.map((part, index) => ({ index, count: parts.length, claims: part }));
+}
+
+export function encodeHeartbeat(heartbeat: Heartbeat, key: Uint8Array): Uint8Array {
+  const name = new TextEncoder().encode(heartbeat.from);
+  const claims = [...(heartbeat.part?.claims ?? [])].map(encodeClaim);
+  const body = FIXED_BEFORE_NAME + name.length + FIXED_AFTER_NAME + claims.reduce((sum, c) => sum + c.length, 0);
+  const out = new Uint8Array(body + MAC_OCTETS);
+  const view = new DataView(out.buffer);
+  out.set(MAGIC, 0);
+  view.setUint8(4, PHASES.indexOf(heartbeat.phase));
+  view.setUint8(5, heartbeat.probe ? 1 : 0);
+  view.setUint8(6, name.length);
+  out.set(name, FIXED_BEFORE_NAME);
+
+  const at = FIXED_BEFORE_NAME + name.length;
+  view.setBigUint64(at, heartbeat.stamp.epoch);
+  view.setUint32(at + 8, heartbeat.stamp.sequence);
+  view.setBigUint64(at + 12, heartbeat.echo.epoch);
+  view.setUint32(at + 20, heartbeat.echo.sequence);
+  view.setUint32(at + 24, heartbeat.edition);
+  view.setUint32(at + 28, heartbeat.acknowledged);
+  view.setUint16(at + 32, heartbeat.part?.index ?? 0);
+  view.setUint16(at + 34, heartbeat.part?.count ?? 0);
+  view.setUint16(at + 36, claims.length);
+  let offset = at + FIXED_AFTER_NAME;
+  for (const claim of claims) {
+    out.set(claim, offset);
+    offset += claim.length;
+  }
+  out.set(seal(out.subarray(0, body), key), body);
+  return out;
+}
+
+/**
+ * Reads a heartbeat, or returns undefined for a datagram that nobody with our key made.
+ * @throws {IronbridgeError} IB_WIRE_TRUNCATED for an authentic datagram that does not hold what it says: another version.
+ */
+export function decodeHeartbeat(bytes: Uint8Array, key: Uint8Array): Heartbeat | undefined {
+  const body = bytes.length - MAC_OCTETS;
+  if (body < FIXED_BEFORE_NAME || !MAGIC.every((octet, i) => bytes[i] === octet)) return undefined;
+  if (!timingSafeEqual(seal(bytes.subarray(0, body), key), bytes.subarray(body))) return undefined;
+
+  const view = new DataView(bytes.buffer, bytes.byteOffset, body);
+  const at = FIXED_BEFORE_NAME + view.getUint8(6);
+  if (at + FIXED_AFTER_NAME > body) throw malformed(`${body} octets are too few for its name and fields`);
+  const phase = PHASES[view.getUint8(4)];
+  if (phase === undefined) throw malformed(`phase ${view.getUint8(4)} is unknown`);
+  const count = view.getUint16(at + 34);
+  const claims = decodeClaims(bytes.subarray(at + FIXED_AFTER_NAME, body), view.getUint16(at + 36));
+  return {
+    from: new TextDecoder().decode(bytes.subarray(FIXED_BEFORE_NAME, at)),
+    stamp: { epoch: view.getBigUint64(at), sequence: view.getUint32(at + 8) },
+    echo: { epoch: view.getBigUint64(at + 12), sequence: view.getUint32(at + 20) },
+    phase,
+    probe: view.getUint8(5) === 1,
+    edition: view.getUint32(at + 24),
+    acknowledged: view.getUint32(at + 28),
+    ...(count === 0 ? {} : { part: { index: view.getUint16(at + 32), count, claims } }),
+  };
+}
+
+/** Stance with the family in its top bit 1, score 2, address 4 or 16. */
+function encodeClaim([text, claim]: readonly [string, Claim]): Uint8Array {
+  const address = parseAddress(text);
+  const family = address.family === "ipv6" ? IPV6_BIT : 0;
+  const octets = addressToBytes(address);
+  const out = new Uint8Array(3 + octets.length);
+  out[0] = STANCES.indexOf(claim.stance) | family;
+  out[1] = claim.score >>> 8;
+  out[2] = claim.score & 0xff;
+  out.set(octets, 3);
+  return out;
+}
+
+function decodeClaims(bytes: Uint8Array, count: number): Claims {
+  const claims = new Map<string, Claim>();
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    const kind = bytes[offset] ?? 0;
+    const end = offset + 3 + ADDRESS_BITS[(kind & IPV6_BIT) === 0 ? "ipv4" : "ipv6"] / 8;
+    const stance = STANCES[kind & ~IPV6_BIT];
+    if (end > bytes.length) throw malformed(`claim ${i + 1} of ${count} is cut off`);
+    if (stance === undefined) throw malformed(`stance ${kind & ~IPV6_BIT} is unknown`);
+    const score = (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
+    claims.set(printAddress(addressFromBytes(bytes.subarray(offset + 3, end))), { stance, score });
+    offset = end;
+  }
+  return claims;
+}
+
+function seal(bytes: Uint8Array, key: Uint8Array): Uint8Array {
+  return createHmac("sha256", key).update(bytes).digest();
+}
+
+function malformed(why: string): IronbridgeError {
+  return new IronbridgeError("IB_WIRE_TRUNCATED", `heartbeat of another version: ${why}`);
+}

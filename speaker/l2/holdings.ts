@@ -1,0 +1,97 @@
+import type { Claim, Claims } from "../claim.ts";
+import { type Contender, electHolder, electStandIn } from "../election.ts";
+import type { Peer } from "../member-table.ts";
+
+/** An address this node could announce now: rules in the kernel, an interface to announce it on. */
+export interface Wanted {
+  readonly rankAddress: string;
+  readonly score: number;
+}
+
+/** What this node does about one address. */
+export interface Holding extends Claim {
+  /** With handsOver: when to stop answering though nobody took over; milliseconds. */
+  readonly until?: number;
+  /** With standsIn: the member that is answered for. */
+  readonly inNameOf?: string;
+  /** With holds: another member says the same, and is to give way. */
+  readonly contested?: true;
+}
+
+export type Holdings = ReadonlyMap<string, Holding>;
+
+/** How long an address is answered for after this node should not announce it any more, while somebody may take over. */
+const HAND_OVER = 300;
+
+export interface HoldingsInput {
+  readonly self: string;
+  readonly wanted: ReadonlyMap<string, Wanted>;
+  readonly peers: readonly Peer[];
+  readonly before: Holdings;
+  /** Addresses to take up again, unless another took them meanwhile: this node held them before it was held up. */
+  readonly resume: (address: string) => boolean;
+  readonly now: number;
+}
+
+/**
+ * What this node does next about every address it wants or still answers for. Pure; run on all members with the same
+ * claims it names one holder for each address.
+ */
+export function decideHoldings(input: HoldingsInput): Holdings {
+  const claims = claimsByAddress(input.peers);
+  const next = new Map<string, Holding>();
+  for (const [address, wanted] of input.wanted) {
+    next.set(address, holdingOf(address, wanted, claims.get(address) ?? [], input));
+  }
+  for (const [address, holding] of input.before) {
+    if (next.has(address)) continue;
+    const kept = handOver(holding, claims.get(address) ?? [], input);
+    if (kept !== undefined) next.set(address, kept);
+  }
+  return next;
+}
+
+function holdingOf(address: string, wanted: Wanted, others: readonly Contender[], input: HoldingsInput): Holding {
+  const { self, before, resume } = input;
+  const { score, rankAddress } = wanted;
+  const taken = others.some(({ stance, reach }) => stance === "holds" && reach !== "restarting");
+  const stanceBefore = before.get(address)?.stance;
+  const holdsAlready = stanceBefore === "holds" || (!taken && (stanceBefore === "handsOver" || resume(address)));
+  const us: Contender = { node: self, score, stance: holdsAlready ? "holds" : "ready", reach: "alive" };
+
+  const holder = electHolder([us, ...others], rankAddress);
+  if (holder === us) return taken ? { stance: "holds", score, contested: true } : { stance: "holds", score };
+  if (holder?.reach === "restarting" && electStandIn([us, ...others], rankAddress) === us) {
+    return { stance: "standsIn", score, inNameOf: holder.node };
+  }
+  return { stance: "ready", score };
+}
+
+/** Goes on answering for an address until another member holds it, as long as one may. */
+function handOver(holding: Holding, others: readonly Contender[], { peers, now }: HoldingsInput): Holding | undefined {
+  if (holding.stance !== "holds" && holding.stance !== "handsOver") return undefined;
+  const taken = others.some(({ stance, reach }) => stance === "holds" && reach !== "restarting");
+  if (taken || !peers.some(({ reach }) => reach === "alive")) return undefined;
+  const until = holding.until ?? now + HAND_OVER;
+  return now < until ? { stance: "handsOver", score: holding.score, until } : undefined;
+}
+
+/** The claims of all members that can be reached, turned round. */
+function claimsByAddress(peers: readonly Peer[]): ReadonlyMap<string, readonly Contender[]> {
+  const byAddress = new Map<string, Contender[]>();
+  for (const { name, reach, claims } of peers) {
+    if (reach === "lost") continue;
+    for (const [address, claim] of claims) {
+      const contender: Contender = { node: name, reach, ...claim };
+      const others = byAddress.get(address);
+      if (others === undefined) byAddress.set(address, [contender]);
+      else others.push(contender);
+    }
+  }
+  return byAddress;
+}
+
+/** True when a member answers for a holder that is restarting: by this a holder that restarted knows itself. */
+export function isStoodInFor(address: string, peers: readonly { readonly claims: Claims; readonly reach: string }[]) {
+  return peers.some(({ reach, claims }) => reach === "alive" && claims.get(address)?.stance === "standsIn");
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { systemClock } from "../../core/mod.ts";
+import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
+import { parseAddress, sameAddress } from "../../net/mod.ts";
+import { openMemberSocket } from "../member-socket.ts";
+import { openArpResponder } from "./arp-responder.ts";
+import { Engine } from "./engine.ts";
+import type { FromWorker, ToWorker, WorkerOptions } from "./message.ts";
+
+/**
+ * The thread that keeps time: heartbeats, election and answers go on here whatever the main thread does.
+ * Only wires; everything it decides is decided in engine.ts and below.
+ */
+
+/** Milliseconds between two reports of what was counted. */
+const COUNTS_INTERVAL = 1000;
+/** Milliseconds after which the interfaces are looked at though the kernel said nothing. */
+const LINKS_INTERVAL = 10_000;
+
+const port = parentPort!;
+const { node, key, port: memberPort }: WorkerOptions = workerData;
+const tell = (message: FromWorker) => port.postMessage(message);
+const rtnetlink = openRtnetlink();
+const addressOf = new Map<string, string>();
+
+const log = (level: "debug" | "info" | "warn", event: string, fields: object, message: string) =>
+  tell({ kind: "log", level, event, fields, message });
+
+const responder = openArpResponder({
+  mayAnswer: () => engine.mayAnswer,
+  macOf: (name, ifindex) => {
+    const address = addressOf.get(name);
+    if (address === undefined) return undefined;
+    const wanted = parseAddress(address);
+    return rtnetlink.neighbours(ifindex).find((neighbour) => sameAddress(neighbour.address, wanted))?.mac;
+  },
+  onProblem: (event, fields, message) => log("warn", event, fields, message),
+});
+
+const problems = new Map<string, string>();
+const members = openMemberSocket({
+  port: memberPort,
+  onDatagram: (datagram) => engine.receive(datagram),
+  onRefused: (name) => engine.refused(name),
+  onProblem: (name, reason) => {
+    if (problems.get(name) === reason) return;
+    problems.set(name, reason);
+    log("warn", "member.send", { member: name, reason }, "could not send a heartbeat");
+  },
+});
+
+const engine = new Engine(
+  { node, key, epoch: randomBytes(8).readBigUInt64BE() | 1n },
+  {
+    clock: systemClock,
+    random: Math.random,
+    send: members.send,
+    responder,
+    onStatus: (status) => tell({ kind: "status", status }),
+    onLog: log,
+  },
+);
+
+const readLinks = () => engine.setLinks(rtnetlink.links());
+const links = watchRtnetlink(["link"], readLinks);
+const resync = setInterval(readLinks, LINKS_INTERVAL);
+const report = setInterval(() => {
+  const counts = responder.takeCounts();
+  if (counts.size > 0) tell({ kind: "counts", counts });
+}, COUNTS_INTERVAL);
+
+const leave = async () => {
+  await engine.leave();
+  links.close();
+  clearInterval(resync);
+  clearInterval(report);
+  responder.close();
+  rtnetlink.close();
+  members.close();
+  port.close();
+};
+
+port.on("message", (message: ToWorker) => {
+  if (message.kind === "leave") return void leave();
+  addressOf.clear();
+  for (const { name, address } of message.assignment.peers) addressOf.set(name, address);
+  members.setPeers(message.assignment.peers);
+  engine.assign(message.assignment);
+});
+
+await members.listening;
+readLinks();

@@ -1,0 +1,343 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { announcement, type FakeLan, fakeLan } from "./fake-lan.ts";
+
+const NODES = ["node1", "node2", "node3"];
+const ADDRESS = "192.168.1.100";
+
+function startedLan(addresses = [ADDRESS], names = NODES) {
+  const lan = fakeLan(
+    names,
+    addresses.map((address) => announcement(address)),
+  );
+  lan.startAll();
+  lan.clock.advance(1000);
+  return lan;
+}
+
+/** The one owner; fails when there is none or more. */
+function owner(lan: FakeLan, address = ADDRESS): string {
+  const owners = lan.owners(address);
+  expect(owners).toHaveLength(1);
+  return owners[0]!;
+}
+
+/** Milliseconds until `condition` holds, looked at every 5 ms; fails after `limit`. */
+function waitFor(lan: FakeLan, limit: number, condition: () => boolean): number {
+  for (let waited = 0; waited <= limit; waited += 5) {
+    if (condition()) return waited;
+    lan.clock.advance(5);
+  }
+  throw new Error(`not true within ${limit} ms`);
+}
+
+/** Whole numbers in an order that looks random and is always the same (Park and Miller's generator). */
+function fakeDice(): () => number {
+  let seed = 1;
+  return () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed;
+  };
+}
+
+const others = (name: string) => NODES.filter((each) => each !== name);
+
+describe("Engine", () => {
+  test("has one owner for each address soon after all nodes started together", () => {
+    const addresses = Array.from({ length: 50 }, (_, i) => `192.168.1.${100 + i}`);
+    const lan = fakeLan(
+      NODES,
+      addresses.map((address) => announcement(address)),
+    );
+    lan.startAll();
+    lan.clock.advance(100);
+    const owners = new Set(addresses.map((address) => owner(lan, address)));
+    expect([...owners].sort()).toEqual(NODES);
+  });
+
+  test("a node that is alone takes its addresses after listening", () => {
+    const lan = fakeLan(NODES, [announcement(ADDRESS)]);
+    lan.start("node1");
+    lan.die("node2");
+    lan.die("node3");
+    expect(waitFor(lan, 1000, () => lan.owners(ADDRESS).length === 1)).toBeLessThanOrEqual(450);
+  });
+
+  test("a node that starts later takes nothing from a holder, though it ranks better", () => {
+    for (const late of NODES) {
+      const lan = fakeLan(NODES, [announcement(ADDRESS)]);
+      for (const name of others(late)) lan.start(name);
+      lan.die(late);
+      lan.clock.advance(1000);
+      const before = owner(lan);
+      lan.start(late);
+      lan.clock.advance(1000);
+      expect(owner(lan)).toBe(before);
+    }
+  });
+
+  test("another node takes over within 400 ms when the holder's machine dies", () => {
+    for (let phase = 0; phase < 100; phase += 7) {
+      const lan = startedLan();
+      lan.clock.advance(phase);
+      const before = owner(lan);
+      lan.die(before);
+      expect(waitFor(lan, 400, () => lan.owners(ADDRESS).length === 1)).toBeGreaterThan(200);
+      expect(owner(lan)).not.toBe(before);
+    }
+  });
+
+  test("announces a new address at once, in a burst, and then seldom", () => {
+    const lan = fakeLan(["node1"], [announcement(ADDRESS)]);
+    lan.start("node1");
+    const taken = waitFor(lan, 1000, () => lan.owners(ADDRESS).length === 1) + 1000;
+    lan.clock.advance(130_000);
+    const offsets = lan.node("node1").announced.map(({ at }) => Math.round((at - taken) / 10) * 10);
+    expect(offsets).toEqual([0, 50, 150, 400, 1500, 2600, 3700, 4800, 64_800, 124_800]);
+  });
+
+  test("moves the address when the holder's link goes down, and not back when it is up again", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.setLinks(before, "down");
+    expect(waitFor(lan, 1000, () => lan.owners(ADDRESS).some((name) => name !== before))).toBeLessThanOrEqual(10);
+    lan.clock.advance(1000);
+    const after = owner(lan);
+    lan.setLinks(before, "up");
+    lan.clock.advance(1000);
+    expect(owner(lan)).toBe(after);
+  });
+
+  test("hands over before it withdraws when the holder loses its last endpoint", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.assign(before, []);
+    for (let i = 0; i < 400; i++) {
+      expect(lan.owners(ADDRESS).length).toBeGreaterThan(0);
+      lan.clock.advance(1);
+    }
+    expect(owner(lan)).not.toBe(before);
+  });
+
+  test("an address nobody wants any more is answered for 300 ms at most", () => {
+    const lan = startedLan();
+    for (const name of NODES) lan.assign(name, []);
+    lan.clock.advance(360);
+    expect(lan.owners(ADDRESS)).toEqual([]);
+  });
+
+  test("passes over a node that is not ready", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const [unready, ready] = others(before);
+    lan.assign(unready!, []);
+    lan.clock.advance(50);
+    lan.die(before);
+    waitFor(lan, 400, () => lan.owners(ADDRESS).length === 1);
+    expect(owner(lan)).toBe(ready);
+  });
+
+  test("prefers the node with the higher score", () => {
+    for (const preferred of NODES) {
+      const lan = fakeLan(NODES, []);
+      for (const name of NODES) lan.start(name, [announcement(ADDRESS, { score: name === preferred ? 60 : 50 })]);
+      lan.clock.advance(1000);
+      expect(owner(lan)).toBe(preferred);
+    }
+  });
+
+  test("leave() hands the address over without a gap and with at most a moment of two owners", async () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const left = lan.node(before).engine.leave();
+    let twice = 0;
+    for (let i = 0; i < 350; i++) {
+      const owners = lan.owners(ADDRESS).length;
+      expect(owners).toBeGreaterThan(0);
+      if (owners > 1) twice++;
+      lan.clock.advance(1);
+    }
+    await left;
+    lan.clock.advance(2);
+    expect(twice).toBeLessThanOrEqual(3);
+    expect(owner(lan)).not.toBe(before);
+    expect(lan.node(owner(lan)).status?.members[before]).toBe("lost");
+  });
+
+  test("leave() ends at once on the last node", async () => {
+    const lan = fakeLan(["node1"], [announcement(ADDRESS)]);
+    lan.start("node1");
+    lan.clock.advance(1000);
+    await lan.node("node1").engine.leave();
+    expect(lan.owners(ADDRESS)).toEqual([]);
+  });
+});
+
+describe("Engine when the holder's program is killed", () => {
+  test("another member soon answers in the holder's name, and nobody announces", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const rounds = NODES.map((name) => lan.node(name).announced.length);
+    lan.kill(before);
+    expect(waitFor(lan, 400, () => lan.answering(ADDRESS).length === 1)).toBeLessThanOrEqual(150);
+    expect(lan.answering(ADDRESS)[0]).toMatchObject({ mac: before });
+    lan.clock.advance(2000);
+    expect(lan.answering(ADDRESS)).toEqual([expect.objectContaining({ mac: before })]);
+    expect(NODES.map((name) => lan.node(name).announced.length)).toEqual(rounds);
+  });
+
+  test("the holder resumes when its program is back", () => {
+    for (const downtime of [20, 200, 1000, 4000]) {
+      const lan = startedLan();
+      const before = owner(lan);
+      lan.kill(before);
+      lan.clock.advance(downtime);
+      lan.start(before);
+      for (let i = 0; i < 200; i++) {
+        lan.clock.advance(5);
+        for (const { mac } of lan.answering(ADDRESS)) expect(mac).toBe(before);
+      }
+      expect(owner(lan)).toBe(before);
+      expect(lan.answering(ADDRESS)).toEqual([{ name: before, mac: before }]);
+    }
+  });
+
+  test("its address moves when the program stays away", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.kill(before);
+    const moved = waitFor(lan, 6000, () => lan.owners(ADDRESS).length === 1);
+    expect(moved).toBeGreaterThan(4000);
+    lan.start(before);
+    lan.clock.advance(1000);
+    expect(owner(lan)).not.toBe(before);
+  });
+
+  test("its address moves when the machine dies too", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.kill(before);
+    lan.clock.advance(500);
+    lan.die(before);
+    expect(waitFor(lan, 2000, () => lan.owners(ADDRESS).length === 1)).toBeLessThanOrEqual(1600);
+  });
+});
+
+describe("Engine held up", () => {
+  test.each(["timers", "datagrams"] as const)("a frozen holder is replaced, and wakes up silent: %s first", (first) => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.stop(before);
+    waitFor(lan, 400, () => lan.owners(ADDRESS).length === 1);
+    const after = owner(lan);
+    lan.clock.advance(3000);
+    lan.resume(before, first);
+    for (let i = 0; i < 500; i++) {
+      expect(lan.owners(ADDRESS)).toEqual([after]);
+      lan.clock.advance(1);
+    }
+  });
+
+  test("goes on when everybody was frozen together", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    for (const name of NODES) lan.stop(name);
+    lan.clock.advance(5000);
+    for (const name of NODES) lan.resume(name);
+    waitFor(lan, 500, () => lan.owners(ADDRESS).length === 1);
+    expect(owner(lan)).toBe(before);
+  });
+
+  test("a short stall moves nothing", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    for (let round = 0; round < 20; round++) {
+      for (const name of NODES) {
+        lan.stop(name);
+        lan.clock.advance(180);
+        lan.resume(name);
+        lan.clock.advance(60);
+        expect(owner(lan)).toBe(before);
+      }
+    }
+  });
+});
+
+describe("Engine on a bad network", () => {
+  test("10 % loss moves nothing in ten minutes", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const dice = fakeDice();
+    lan.setNetwork(() => dice() % 10 !== 0);
+    for (let i = 0; i < 6000; i++) {
+      lan.clock.advance(100);
+      expect(lan.owners(ADDRESS)).toEqual([before]);
+    }
+  });
+
+  test("a partition has an owner on each side, and one again right after it heals", () => {
+    for (const alone of NODES) {
+      const lan = startedLan();
+      lan.setNetwork((from, to) => (from === alone) === (to === alone));
+      lan.clock.advance(2000);
+      expect(lan.owners(ADDRESS)).toHaveLength(2);
+      lan.setNetwork(() => true);
+      expect(waitFor(lan, 1000, () => lan.owners(ADDRESS).length === 1)).toBeLessThanOrEqual(120);
+      const after = owner(lan);
+      const healed = lan.clock.now();
+      lan.clock.advance(1000);
+      expect(owner(lan)).toBe(after);
+      expect(lan.node(after).announced.filter(({ at }) => at >= healed - 120).length).toBeGreaterThanOrEqual(4);
+    }
+  });
+
+  test("a node that hears but is not heard gives way", () => {
+    for (const mute of NODES) {
+      const lan = startedLan();
+      lan.setNetwork((from) => from !== mute);
+      lan.clock.advance(1000);
+      expect(owner(lan)).not.toBe(mute);
+      lan.setNetwork(() => true);
+      lan.clock.advance(1000);
+      owner(lan);
+    }
+  });
+
+  test("whatever happens, there is one owner a second after it stops", () => {
+    const event = fc.record({
+      kind: fc.constantFrom("kill", "die", "start", "stop", "resume", "cut", "heal", "loss", "unready", "ready"),
+      node: fc.constantFrom(...NODES),
+      wait: fc.integer({ min: 0, max: 900 }),
+    });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 25 }), (events) => {
+        const lan = startedLan();
+        const dice = fakeDice();
+        for (const { kind, node, wait } of events) {
+          const { state } = lan.node(node);
+          if (kind === "kill" && state === "up") lan.kill(node);
+          if (kind === "die" && state === "up") lan.die(node);
+          if (kind === "start" && (state === "killed" || state === "dead")) lan.start(node);
+          if (kind === "stop" && state === "up") lan.stop(node);
+          if (kind === "resume" && state === "stopped") lan.resume(node);
+          if (kind === "cut") lan.setNetwork((from, to) => (from === node) === (to === node));
+          if (kind === "heal") lan.setNetwork(() => true);
+          if (kind === "loss") lan.setNetwork(() => dice() % 3 !== 0);
+          if (kind === "unready" && state === "up") lan.assign(node, []);
+          if (kind === "ready" && state === "up") lan.assign(node, [announcement(ADDRESS)]);
+          lan.clock.advance(wait);
+        }
+        lan.setNetwork(() => true);
+        for (const node of NODES) {
+          const { state } = lan.node(node);
+          if (state === "stopped") lan.resume(node);
+          if (state === "killed" || state === "dead") lan.start(node);
+          lan.assign(node, [announcement(ADDRESS)]);
+        }
+        lan.clock.advance(1000);
+        owner(lan);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,174 @@
+import { type Clock, fakeClock } from "../../../core/mod.ts";
+import type { Link } from "../../../linux/mod.ts";
+import { Engine } from "../../../speaker/l2/engine.ts";
+import type { Announcement, Status } from "../../../speaker/l2/message.ts";
+import type { Answer, Responder } from "../../../speaker/l2/responder.ts";
+
+const KEY = new Uint8Array(32).fill(7);
+const ETH0: Link = {
+  index: 2,
+  name: "eth0",
+  mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
+  mtu: 1500,
+  up: true,
+  carrier: true,
+  loopback: false,
+  broadcast: true,
+  noArp: false,
+};
+
+/** One node of the fake LAN: its engine, and whether its program and its machine run. */
+export interface FakeNode {
+  readonly name: string;
+  engine: Engine;
+  status: Status | undefined;
+  answers: ReadonlyMap<string, Answer>;
+  readonly announced: { readonly address: string; readonly at: number }[];
+  /** up; stopped: frozen with all it knows; killed: program gone, kernel there; dead: machine gone. */
+  state: "up" | "stopped" | "killed" | "dead";
+  life: number;
+  readonly held: (() => void)[];
+  readonly heldTimers: (() => void)[];
+}
+
+/** Engines on one clock, and a network between them that loses what it is told to lose. Latency is 1 ms. */
+export function fakeLan(names: readonly string[], announcements: readonly Announcement[]) {
+  const clock = fakeClock(1000);
+  const nodes = new Map<string, FakeNode>();
+  let passes: (from: string, to: string) => boolean = () => true;
+
+  const nodeOf = (name: string) => {
+    const node = nodes.get(name);
+    if (node === undefined) throw new Error(`no node ${name}`);
+    return node;
+  };
+
+  const deliver = (from: FakeNode, to: FakeNode, datagram: Uint8Array) => {
+    if (to.state === "dead") return;
+    if (to.state === "killed") return clock.after(1, () => from.state === "up" && from.engine.refused(to.name));
+    const life = to.life;
+    const hear = () => to.life === life && to.engine.receive(datagram);
+    if (to.state === "stopped") to.held.push(hear);
+    else hear();
+  };
+
+  const start = (node: FakeNode, assigned = announcements) => {
+    const life = ++node.life;
+    const nodeClock: Clock = {
+      now: clock.now,
+      date: clock.date,
+      after: (ms, run) => {
+        let cancelled = false;
+        clock.after(ms, () => {
+          const guarded = () => !cancelled && node.life === life && run();
+          if (node.state === "up") guarded();
+          else if (node.state === "stopped") node.heldTimers.push(guarded);
+        });
+        return () => {
+          cancelled = true;
+        };
+      },
+    };
+    const responder: Responder = {
+      setLinks: () => {},
+      setAnswers: (answers) => {
+        node.answers = answers;
+      },
+      announce: (address) => node.announced.push({ address, at: clock.now() }),
+      takeCounts: () => new Map(),
+      close: () => {},
+    };
+    node.state = "up";
+    node.answers = new Map();
+    node.engine = new Engine(
+      { node: node.name, key: KEY, epoch: BigInt(life * 1000 + names.indexOf(node.name) + 1) },
+      {
+        clock: nodeClock,
+        random: () => 0.5,
+        responder,
+        send: (to, datagram) => {
+          if (!passes(node.name, to)) return;
+          clock.after(1, () => deliver(node, nodeOf(to), datagram));
+        },
+        onStatus: (status) => {
+          node.status = status;
+        },
+        onLog: () => {},
+      },
+    );
+    node.engine.setLinks([ETH0]);
+    assign(node, assigned);
+  };
+
+  const assign = (node: FakeNode, assigned: readonly Announcement[]) => {
+    const peers = names.filter((name) => name !== node.name).map((name) => ({ name, address: name }));
+    node.engine.assign({ peers, announcements: assigned, settled: true });
+  };
+
+  for (const name of names) {
+    const node = {
+      name,
+      status: undefined,
+      answers: new Map(),
+      announced: [],
+      state: "up",
+      life: 0,
+      held: [],
+      heldTimers: [],
+    };
+    nodes.set(name, node as unknown as FakeNode);
+  }
+
+  return {
+    clock,
+    node: nodeOf,
+    /** Starts the program of a node that is not running. */
+    start: (name: string, assigned?: readonly Announcement[]) => start(nodeOf(name), assigned),
+    startAll: () => {
+      for (const node of nodes.values()) start(node);
+    },
+    assign: (name: string, assigned: readonly Announcement[]) => assign(nodeOf(name), assigned),
+    setLinks: (name: string, links: "up" | "down") => nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : []),
+    kill: (name: string) => {
+      nodeOf(name).state = "killed";
+      nodeOf(name).life++;
+    },
+    die: (name: string) => {
+      nodeOf(name).state = "dead";
+      nodeOf(name).life++;
+    },
+    stop: (name: string) => {
+      nodeOf(name).state = "stopped";
+    },
+    /** Lets a stopped program go on: with its timers that fell due, and with what came in meanwhile. */
+    resume: (name: string, first: "timers" | "datagrams" = "timers") => {
+      const node = nodeOf(name);
+      node.state = "up";
+      const timers = node.heldTimers.splice(0);
+      const datagrams = node.held.splice(0);
+      for (const run of first === "timers" ? [...timers, ...datagrams] : [...datagrams, ...timers]) run();
+    },
+    /** Decides which datagrams pass from now on. */
+    setNetwork: (decide: (from: string, to: string) => boolean) => {
+      passes = decide;
+    },
+    /** Who would answer a client's request for `address` now, and in whose name. */
+    answering: (address: string) =>
+      [...nodes.values()]
+        .filter(({ state, engine, answers }) => state === "up" && engine.mayAnswer && answers.has(address))
+        .map(({ name, answers }) => ({ name, mac: answers.get(address)?.inNameOf ?? name })),
+    /** Nodes that answer in their own name. */
+    owners: (address: string) =>
+      [...nodes.values()]
+        .filter(({ state, engine }) => state === "up" && engine.mayAnswer)
+        .filter(({ answers }) => answers.has(address) && answers.get(address)?.inNameOf === undefined)
+        .map(({ name }) => name),
+  };
+}
+
+export type FakeLan = ReturnType<typeof fakeLan>;
+
+/** An announcement with nothing special about it. */
+export function announcement(address: string, more: Partial<Announcement> = {}): Announcement {
+  return { address, rankAddress: address, score: 0, interfaces: "all", ...more };
+}
