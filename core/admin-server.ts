@@ -5,8 +5,8 @@ import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface AdminServerOptions {
-  /** "host:port"; "[host]:port" for IPv6, ":port" for all addresses. Port 0 takes a free one. */
-  readonly address: string;
+  /** Port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
   readonly metrics: Metrics;
   /** Whether the program does its work, and if not, why: one short sentence a reason. */
   readonly ready: () => Readiness;
@@ -37,16 +37,16 @@ const TEXT = "text/plain; charset=utf-8";
 /**
  * Serves /metrics (Prometheus), /healthz (the process turns its event loop), /readyz (503 with reasons until it does its
  * work) and /debug/state over plain HTTP, until `signal` aborts.
- * @throws {IronbridgeError} IB_OPTION_INVALID when the address can't be read or listened on.
+ * @throws {IronbridgeError} IB_OPTION_INVALID when the address can't be listened on.
  */
 export async function startAdminServer(options: AdminServerOptions, signal: AbortSignal): Promise<AdminServer> {
-  const { host, port } = parseListenAddress(options.address);
+  const { host, port } = options.listen;
   const server = createServer((request, response) => void answer(request, response, options));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(new IronbridgeError("IB_OPTION_INVALID", `cannot listen on ${options.address}`, { cause })),
+      reject(new IronbridgeError("IB_OPTION_INVALID", `cannot listen on ${host} port ${port}`, { cause })),
     );
-    server.listen({ port, ...(host === "" ? {} : { host }) }, resolve);
+    server.listen({ host, port }, resolve);
   });
   const done = new Promise<void>((resolve) => server.once("close", resolve));
   const close = () => {
@@ -57,16 +57,6 @@ export async function startAdminServer(options: AdminServerOptions, signal: Abor
   if (signal.aborted) close();
   // Between the listening and the answer the port can't change.
   return { port: (server.address() as AddressInfo | null)?.port ?? port, done };
-}
-
-/** @throws {IronbridgeError} IB_OPTION_INVALID with the address as it was given. */
-export function parseListenAddress(address: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain = "", digits = ""] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(address) ?? [];
-  const port = Number(digits);
-  if (digits === "" || port > 65535) {
-    throw new IronbridgeError("IB_OPTION_INVALID", `"${address}" is no address to listen on, want host:port`);
-  }
-  return { host: bracketed ?? plain, port };
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: AdminServerOptions) {
