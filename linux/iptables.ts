@@ -1,8 +1,9 @@
+import { existsSync, readFileSync } from "node:fs";
 import { IronbridgeError } from "../core/mod.ts";
 import type { Family } from "../net/mod.ts";
 import { exec, runProgram } from "./exec.ts";
 import { chooseVariant, type IptablesVariant } from "./iptables-variant.ts";
-import type { Netns } from "./netns.ts";
+import { type Netns, runInOptionalNetns } from "./netns.ts";
 import { describeLine } from "./script-line.ts";
 
 /** iptables-restore and iptables-save of one family and one variant, in the namespace this process runs in. */
@@ -16,9 +17,16 @@ export interface Iptables {
    * @throws {IronbridgeError} IB_KERNEL_REFUSED with the program's words and the line it points at.
    */
   restore(script: string): Promise<void>;
-  /** What iptables-save prints for `table`. */
-  save(table: "nat" | "filter" | "mangle"): Promise<string>;
+  /**
+   * What iptables-save prints for `table`; "", or the empty built-in chains, when the kernel has no such table yet.
+   * Reading never creates a table.
+   */
+  save(table: IptablesTable): Promise<string>;
+  /** The rules of one chain as `iptables -S CHAIN` prints them; undefined when there is no such chain. Cheaper than save(). */
+  list(table: IptablesTable, chain: string): Promise<string | undefined>;
 }
+
+export type IptablesTable = "nat" | "filter" | "mangle";
 
 /** Milliseconds: iptables-nft takes tens of seconds for the rules of thousands of Services. */
 const TIMEOUT = 120_000;
@@ -49,8 +57,28 @@ export async function openIptables(
       const result = await runProgram(restore, ["--noflush", "--wait=5"], { ...options, input: script });
       if (result.exitCode !== 0) throw refusal(restore, result.stderr, script);
     },
-    save: (table) => exec(`${program}-save`, ["-t", table], options),
+    save: async (table) => {
+      if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return "";
+      return exec(`${program}-save`, ["-t", table], options);
+    },
+    list: async (table, chain) => {
+      if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return undefined;
+      const args = ["-w", "5", "-t", table, "-S", chain];
+      const { exitCode, stdout, stderr } = await runProgram(program, args, options);
+      if (exitCode === 0) return stdout;
+      if (MISSING_CHAIN.test(stderr)) return undefined;
+      throw new IronbridgeError("IB_KERNEL_REFUSED", `${program} ${args.join(" ")}: ${stderr.trim()}`);
+    },
   };
+}
+
+/** What the legacy and the nft variant say about a chain that is not there. */
+const MISSING_CHAIN = /No chain\/target\/match by that name|is incompatible, use 'nft' tool/;
+
+/** The legacy programs make the kernel create every table they look at, so look at the kernel's list first. */
+function holdsLegacyTable(family: Family, table: IptablesTable, netns: Netns | undefined): boolean {
+  const path = `/proc/thread-self/net/${family === "ipv4" ? "ip" : "ip6"}_tables_names`;
+  return runInOptionalNetns(netns, () => existsSync(path) && readFileSync(path, "utf8").split("\n").includes(table));
 }
 
 function programName(family: Family, variant: IptablesVariant): string {

@@ -57,8 +57,10 @@ const c = {
   send: libc.func("intptr_t send(int, const void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
   recv: libc.func("intptr_t recv(int, void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
   setns: libc.func("int setns(int, int)") as Call<[number, number]>,
+  close: libc.func("int close(int)") as Call<[number]>,
   memfd: libc.func("int memfd_create(const char *, uint32_t)") as Call<[string, number]>,
 };
+const mallocTrim = libc.func("int malloc_trim(size_t)") as Call<[number]>;
 const strerror = libc.func("const char *strerror(int)") as (errno: number) => string;
 
 function result(value: number): number {
@@ -75,6 +77,14 @@ export function socket(family: number, type: number, protocol: number): number {
 
 export function bind(fd: number, address: Uint8Array): number {
   return result(c.bind(fd, address, address.length));
+}
+
+/**
+ * Closes what the wrappers here opened; node:fs warns in worker threads about descriptors it does not know.
+ * Close before a worker thread ends: its end closes only what node:fs opened.
+ */
+export function close(fd: number): void {
+  c.close(fd);
 }
 
 export function listen(fd: number, backlog: number): number {
@@ -189,6 +199,11 @@ export function pollReadable(fd: number, onReady: () => void): () => void {
     closed = true;
     handle.close();
   };
+}
+
+/** Gives memory that C code has freed back to the system: some milliseconds after a large job. malloc_trim(3). */
+export function releaseMemory(): void {
+  mallocTrim(0);
 }
 
 /** One libnftables context: struct nft_ctx. */

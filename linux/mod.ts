@@ -1,6 +1,6 @@
 export type { BpfInstruction } from "./bpf.ts";
 export { type ExecOptions, exec } from "./exec.ts";
-export { type Iptables, openIptables } from "./iptables.ts";
+export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";

@@ -1,8 +1,8 @@
-import { closeSync } from "node:fs";
 import {
   AF_NETLINK,
   bind,
   check,
+  close,
   ERRNO,
   kernelError,
   MSG_DONTWAIT,
@@ -86,7 +86,7 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
         if (!interrupted || attempt === DUMP_ATTEMPTS) return answers.slice(0, -1);
       }
     },
-    close: () => closeSync(fd),
+    close: () => close(fd),
   };
 }
 
@@ -134,7 +134,7 @@ export function listenNetlink(options: NetlinkListenerOptions): { close(): void 
       if (!open) return;
       open = false;
       stopPolling();
-      closeSync(fd);
+      close(fd);
     },
   };
 }

@@ -1,7 +1,7 @@
-import { closeSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { IronbridgeError } from "../core/mod.ts";
 import { exec, runProgram } from "./exec.ts";
-import { check, createMemoryFile, createNftContext, type NftContext } from "./libc.ts";
+import { check, close, createMemoryFile, createNftContext, type NftContext, releaseMemory } from "./libc.ts";
 import { type Netns, runInOptionalNetns } from "./netns.ts";
 import { describeLine } from "./script-line.ts";
 
@@ -46,6 +46,9 @@ interface NftResult {
   readonly errors: string;
 }
 
+/** Characters from which on libnftables leaves megabytes behind: it takes about fifty octets for one of text. */
+const LARGE_SCRIPT = 256 * 1024;
+
 /** From a file in memory: libnftables names the line of a mistake only for files. */
 function openNftLibrary(context: NftContext): Nft {
   let open = true;
@@ -56,7 +59,8 @@ function openNftLibrary(context: NftContext): Nft {
       writeFileSync(fd, script);
       return await context.run(`/proc/self/fd/${fd}`);
     } finally {
-      closeSync(fd);
+      close(fd);
+      if (script.length > LARGE_SCRIPT) releaseMemory();
     }
   };
   return nftOf(run, () => {

@@ -1,19 +1,21 @@
-import { closeSync } from "node:fs";
 import { type BpfInstruction, encodeFilter } from "./bpf.ts";
 import {
   AF_PACKET,
   attachFilter,
   bind,
   check,
+  close,
   ERRNO,
   kernelError,
   MSG_DONTWAIT,
   PACKET_IGNORE_OUTGOING,
   pollReadable,
   recv,
+  SO_RCVBUFFORCE,
   SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_PACKET,
+  SOL_SOCKET,
   send,
   setsockopt,
   socket,
@@ -44,10 +46,16 @@ export interface PacketSocket {
 /** Frames handled before other work gets a turn; the rest wakes the thread again at once. */
 const FRAMES_PER_WAKE = 64;
 
+/** Octets: some thousand small frames, where the default drops a burst of 256. */
+const RECEIVE_BUFFER = 1024 * 1024;
+
 /** Longer than any frame a link here can carry: all sockets of a thread share it, one read at a time. */
 const buffer = new Uint8Array(65_536 + 18);
 
-/** Works in the main thread and in worker threads. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+/**
+ * Works in the main thread and in worker threads, where it must be closed before the thread ends.
+ * @throws {IronbridgeError} IB_KERNEL_REFUSED
+ */
 export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
   const { ifindex, onFrame, onError } = options;
   const fd = openFilteredSocket(options);
@@ -70,7 +78,7 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
       if (!open) return;
       open = false;
       stopPolling();
-      closeSync(fd);
+      close(fd);
     },
   };
 }
@@ -81,11 +89,12 @@ function openFilteredSocket({ ifindex, etherType, filter, netns }: PacketSocketO
   const fd = runInOptionalNetns(netns, () => check(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0), what));
   try {
     check(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1), what);
+    check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER), what);
     check(attachFilter(fd, encodeFilter(filter)), what);
     check(bind(fd, encodeLinkAddress(ifindex, etherType)), what);
     return fd;
   } catch (error) {
-    closeSync(fd);
+    close(fd);
     throw error;
   }
 }

@@ -1,10 +1,10 @@
-import { closeSync } from "node:fs";
 import { type Address, addressToBytes, parseAddress } from "../net/mod.ts";
 import {
   AF_INET,
   AF_INET6,
   bind,
   check,
+  close,
   IPPROTO_IPV6,
   IPV6_V6ONLY,
   listen,
@@ -48,7 +48,7 @@ function createBoundSocket(type: number, text: string, port: number, netns: Netn
     check(bind(fd, encodeSocketAddress(address, port)), what);
     return fd;
   } catch (error) {
-    closeSync(fd);
+    close(fd);
     throw error;
   }
 }
