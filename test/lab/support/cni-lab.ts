@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { V1Node } from "../../../kube/mod.ts";
+import { buildTopology, netnsPath, removeTopology } from "../../../lab/topology.ts";
+import { exec } from "../../../linux/mod.ts";
+import { waitFor } from "../../support/wait.ts";
+import type { CniNodeOptions } from "./cni-node.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+const TAG = "cni";
+
+/** Nodes with the CNI part on one L2 network, as network namespaces, and a host outside that knows no way to any pod. */
+export interface CniLab {
+  readonly node1: CniNode;
+  readonly node2: CniNode;
+  /** Path of the namespace of 192.168.1.10. */
+  readonly outside: string;
+  /** A fresh namespace for a pod; gives its path. */
+  addPod(): Promise<string>;
+  remove(): Promise<void>;
+}
+
+export interface PluginCall {
+  readonly command: string;
+  readonly containerId?: string;
+  readonly netns?: string;
+  readonly ifname?: string;
+  /** Added to the plugin's configuration. */
+  readonly config?: object;
+}
+
+export interface PluginAnswer {
+  readonly exit: number | null;
+  readonly stdout: string;
+}
+
+/** The Node object of node `number`, as the cluster would have it. */
+export function nodeObject(number: number, podCidrs = [`10.244.${number}.0/24`, `fd00:244:${number}::/64`]): V1Node {
+  return {
+    metadata: { name: `node${number}` },
+    spec: { podCIDRs: podCidrs },
+    status: { addresses: [{ type: "InternalIP", address: `192.168.1.${10 + number}` }] },
+  };
+}
+
+export async function createCniLab(): Promise<CniLab> {
+  await exec(join(ROOT, "tools/build-shim"), []);
+  const topology = await buildTopology(TAG, 2);
+  const directory = mkdtempSync(join(tmpdir(), "ib-cni-"));
+  const [node1, node2] = topology.nodes.map(({ name, netns }) => new CniNode(name, netns, join(directory, name)));
+  let pods = 0;
+  return {
+    node1: node1!,
+    node2: node2!,
+    outside: netnsPath(topology.client.netns),
+    addPod: async () => {
+      pods += 1;
+      const name = `ib-${TAG}-pod-${pods.toString(16).padStart(10, "0")}`;
+      await exec("ip", ["netns", "add", name]);
+      return netnsPath(name);
+    },
+    remove: async () => {
+      await Promise.all([node1!.kill(), node2!.kill()]);
+      await removeTopology(TAG);
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** One node: the CNI part as a process of its own, and the plugin. */
+export class CniNode {
+  readonly name: string;
+  readonly netns: string;
+  readonly options: Omit<CniNodeOptions, "nodes">;
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  constructor(name: string, netns: string, directory: string) {
+    this.name = name;
+    this.netns = netns;
+    this.#directory = directory;
+    this.options = {
+      node: name,
+      clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
+      socketPath: join(directory, "run/cni.sock"),
+      stateDir: join(directory, "state"),
+      binDir: join(directory, "bin"),
+      confDir: join(directory, "net.d"),
+      shimPath: join(ROOT, "dist/ironbridge-cni"),
+    };
+  }
+
+  get conflist(): string {
+    return join(this.options.confDir, "10-ironbridge.conflist");
+  }
+
+  start(nodes: readonly V1Node[]): void {
+    rmSync(this.conflist, { force: true });
+    const program = join(import.meta.dirname, "cni-node.ts");
+    const log = openSync(`${this.#directory}.log`, "a");
+    const args = ["netns", "exec", this.netns, process.execPath, program, JSON.stringify({ ...this.options, nodes })];
+    this.#process = spawn("ip", args, { stdio: ["pipe", log, log] });
+  }
+
+  /** Tells the CNI part of all nodes there are now. */
+  setNodes(nodes: readonly V1Node[]): void {
+    this.#process?.stdin?.write(`${JSON.stringify(nodes)}\n`);
+  }
+
+  /** Container runtimes can use it. */
+  async whenReady(): Promise<void> {
+    await waitFor(`${this.name} to install its plugin\n${this.log()}`, () => existsSync(this.conflist), {
+      deadline: 10_000,
+    });
+  }
+
+  /** As the kernel's memory killer would: no last words. */
+  async kill(): Promise<void> {
+    const running = this.#process;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const gone = new Promise((resolve) => running.once("exit", resolve));
+    running.kill("SIGKILL");
+    await gone;
+  }
+
+  /** Calls the plugin as a runtime does, from outside the node's namespace: it only needs the socket. */
+  call(call: PluginCall): Promise<PluginAnswer> {
+    const stdin = {
+      cniVersion: "1.1.0",
+      name: "ironbridge",
+      type: "ironbridge-cni",
+      agentSocket: this.options.socketPath,
+    };
+    return callPlugin(join(this.options.binDir, "ironbridge-cni"), call, JSON.stringify({ ...stdin, ...call.config }));
+  }
+
+  /** ADD, and the pod's addresses. Fails the test with the plugin's words when it is refused. */
+  async add(
+    containerId: string,
+    netns: string,
+  ): Promise<{ readonly ipv4: string; readonly ipv6: string; readonly result: AddJson }> {
+    const { exit, stdout } = await this.call({ command: "ADD", containerId, netns });
+    if (exit !== 0) throw new Error(`ADD failed: ${stdout}\n${this.log()}`);
+    const result: AddJson = JSON.parse(stdout);
+    const [ipv4 = "", ipv6 = ""] = result.ips.map(({ address }) => address.split("/")[0]!);
+    return { ipv4, ipv6, result };
+  }
+
+  /** Runs a program in the node's namespace and gives its output. */
+  run(...command: readonly string[]): Promise<string> {
+    return exec("ip", ["netns", "exec", this.netns, ...command]);
+  }
+
+  log(): string {
+    return existsSync(`${this.#directory}.log`) ? readFileSync(`${this.#directory}.log`, "utf8") : "";
+  }
+}
+
+/** The result of ADD in version 1.1.0. */
+export interface AddJson {
+  readonly cniVersion: string;
+  readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
+  readonly ips: readonly { readonly address: string; readonly gateway: string; readonly interface: number }[];
+}
+
+/** Starts the program at `path` as a runtime does. */
+export function callPlugin(path: string, call: PluginCall, stdin: string): Promise<PluginAnswer> {
+  const env = {
+    CNI_COMMAND: call.command,
+    CNI_CONTAINERID: call.containerId ?? "",
+    CNI_NETNS: call.netns ?? "",
+    CNI_IFNAME: call.ifname ?? "eth0",
+    CNI_PATH: "/opt/cni/bin",
+  };
+  const child = spawn(path, [], { env, stdio: ["pipe", "pipe", "inherit"] });
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stdin.on("error", () => {}); // it may answer without reading to the end; its exit code tells
+  child.stdin.end(stdin);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (exit) => resolve({ exit, stdout }));
+  });
+}
