@@ -23,7 +23,7 @@ export interface FakeKubeClient extends KubeClient {
 
 /**
  * The API server in memory, as strict as the real one where programs meet it: resource versions, 404, 409 for a stale
- * update or a name in use, status apart from the rest, watches from a version, 410. Merge and apply patches both merge;
+ * update or patch or a name in use, status apart from the rest, watches from a version, 410. Merge and apply patches both merge;
  * JSON patches are refused with 415. Selectors: equality on labels, metadata.name and metadata.namespace.
  */
 export function fakeKubeClient(): FakeKubeClient {
@@ -86,7 +86,7 @@ export function fakeKubeClient(): FakeKubeClient {
       const before = cluster.mustFind(what, resource, nameOf(object));
       const wanted = object.metadata?.resourceVersion;
       if (wanted !== undefined && wanted !== before.metadata?.resourceVersion) {
-        throw refuse(what, 409, "Conflict", "the object has been modified; apply your changes to the latest version");
+        throw staleVersion(what);
       }
       return cluster.put(resource, half(before, object, subresource));
     },
@@ -101,6 +101,8 @@ export function fakeKubeClient(): FakeKubeClient {
         return cluster.put(resource, merge({ metadata: { ...metadata, uid: cluster.newUid() } } as T, patch.body));
       }
       const object = cluster.mustFind(what, resource, name);
+      const wanted = (patch.body as KubeObject).metadata?.resourceVersion;
+      if (wanted !== undefined && wanted !== object.metadata?.resourceVersion) throw staleVersion(what);
       return cluster.put(resource, half(object, merge(object, patch.body), subresource));
     },
 
@@ -125,10 +127,19 @@ export function fakeKubeClient(): FakeKubeClient {
   };
 }
 
-/** Through /status only the status changes, through the object's own path all but the status. */
+function staleVersion(what: string): Error {
+  return refuse(what, 409, "Conflict", "the object has been modified; apply your changes to the latest version");
+}
+
+/**
+ * Through /status the status changes, and the annotations as for a Service in a real API server; through the object's
+ * own path all but the status.
+ */
 function half<T extends KubeObject>(before: T, after: T, subresource: "status" | undefined): T {
   const { status } = (subresource === undefined ? before : after) as { readonly status?: unknown };
-  return { ...(subresource === undefined ? after : before), status };
+  if (subresource === undefined) return { ...after, status };
+  const { annotations } = after.metadata ?? {};
+  return { ...before, metadata: { ...before.metadata, annotations }, status };
 }
 
 /** RFC 7386. */

@@ -9,7 +9,7 @@ import {
   type User,
 } from "@kubernetes/client-node/dist/config_types.js";
 import { load } from "js-yaml";
-import { IronbridgeError } from "../core/mod.ts";
+import { explainError, IronbridgeError } from "../core/mod.ts";
 
 /** The cluster and the user that the current context of a kubeconfig names. */
 export interface KubeLogin {
@@ -78,7 +78,8 @@ function readKubeconfig(path: string): Kubeconfig {
   try {
     return parseKubeconfig(readFileSync(path, "utf8"), dirname(resolve(path)));
   } catch (error) {
-    throw new IronbridgeError("IB_OPTION_INVALID", `kubeconfig ${path}`, { cause: error });
+    // The first line says it; a YAML error shows the place on more lines.
+    throw invalid(path, explainError(error).split("\n")[0] ?? "");
   }
 }
 

@@ -138,7 +138,7 @@ function newEntry<T extends KubeObject>(
 
 async function deliver(client: KubeClient, entry: Entry): Promise<void> {
   for (const [attempt, wait] of ATTEMPTS.entries()) {
-    await pause(wait);
+    if (wait > 0) await pause(wait);
     try {
       await send(client, entry);
       return;

@@ -87,7 +87,7 @@ export function createTransport(credentials: Credentials, options: TransportOpti
       try {
         return await once(request);
       } catch (error) {
-        throw inWords(request.what, error);
+        throw inWords(request.what, credentials.server.host, error);
       }
     },
 
@@ -106,7 +106,7 @@ export function createTransport(credentials: Credentials, options: TransportOpti
           if (!signal.aborted) onText(text);
         });
       } catch (error) {
-        if (!signal.aborted) throw inWords(request.what, error);
+        if (!signal.aborted) throw inWords(request.what, credentials.server.host, error);
       } finally {
         signal.removeEventListener("abort", abort);
         call?.destroy();
@@ -176,9 +176,9 @@ function mayRepeat({ method }: ApiRequest, call: http.ClientRequest, error: unkn
   return harmless && call.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
 }
 
-function inWords(what: string, error: unknown): unknown {
+function inWords(what: string, host: string, error: unknown): unknown {
   if (error instanceof IronbridgeError && hasCode(error, "IB_API_REFUSED")) return error;
   if (error instanceof IronbridgeError && hasCode(error, "IB_API_UNREACHABLE")) return error;
   if (error instanceof IronbridgeError) return new IronbridgeError(error.code, what, { cause: error });
-  return unreachable(what, "no answer from the API server", error);
+  return unreachable(what, `no answer from the API server at ${host}`, error);
 }

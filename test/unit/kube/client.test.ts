@@ -109,7 +109,9 @@ describe("errors", () => {
     await api[Symbol.asyncDispose]();
     const error = await failureOf(client.list(SERVICES));
     expect(hasCode(error, "IB_API_UNREACHABLE")).toBe(true);
-    expect(explainError(error)).toMatch(/^list services: no answer from the API server: connect ECONNREFUSED/);
+    expect(explainError(error)).toMatch(
+      /^list services: no answer from the API server at 127.0.0.1:\d+: connect ECONNREFUSED/,
+    );
     expect(refusalStatus(error)).toBeUndefined();
   });
 
@@ -119,7 +121,7 @@ describe("errors", () => {
   ])("a server that falls silent $name is unreachable", async ({ begin }) => {
     api.answer = (_, response) => void (begin && response.writeHead(200).write('{"items":['));
     const error = await failureOf(clientTo(api.url, 100).list(SERVICES));
-    expect(explainError(error)).toBe("list services: no answer from the API server: no answer within 0.1 s");
+    expect(explainError(error)).toMatch(/^list services: no answer from the API server at .*: no answer within 0.1 s$/);
   });
 
   test("a connection dropped in the middle of the answer is unreachable", async () => {
@@ -259,9 +261,7 @@ describe("stream()", () => {
     const texts: string[] = [];
     const request = { what: "watch services", method: "GET", path: "/" } as const;
     const done = transportTo(api.url, 1_000).stream(request, 50, new AbortController().signal, (t) => texts.push(t));
-    expect(explainError(await failureOf(done))).toBe(
-      "watch services: no answer from the API server: silent for 0.05 s",
-    );
+    expect(explainError(await failureOf(done))).toMatch(/^watch services: no answer .*: silent for 0.05 s$/);
     expect(texts).toEqual(["x"]);
   });
 });
