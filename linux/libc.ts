@@ -33,8 +33,19 @@ export const MSG_DONTWAIT = 0x40;
 /** sched.h: the namespace a descriptor given to setns(2) must be of. */
 export const CLONE_NEWNET = 0x40000000;
 
-/** Numbers of errors the code below reacts to: asm-generic/errno.h. */
-export const ERRNO = { ENOENT: 2, EINTR: 4, EAGAIN: 11, EEXIST: 17, EINVAL: 22, ENOBUFS: 105 } as const;
+/** Numbers of the errors that code here reacts to or reports: asm-generic/errno.h. */
+export const ERRNO = {
+  ESRCH: 3,
+  EINTR: 4,
+  EAGAIN: 11,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  EOPNOTSUPP: 95,
+  EADDRNOTAVAIL: 99,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
+} as const;
 
 // libnftables recurses on large sets; the 128 KiB that koffi gives to asynchronous calls would overflow.
 koffi.config({ async_stack_size: 8 * 1024 * 1024, resident_async_pools: 1 });

@@ -1,14 +1,17 @@
 export type { BpfInstruction } from "./bpf.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
+export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
+export { type FakeNft, fakeNft } from "./nft-fake.ts";
 export { watchNft } from "./nft-watch.ts";
 export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
 export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
 export type { LinkAddress } from "./rtnetlink-address.ts";
+export { type FakeRtnetlink, fakeRtnetlink } from "./rtnetlink-fake.ts";
 export type { BridgeOptions, Link, LinkChange, VethOptions } from "./rtnetlink-link.ts";
 export type { Neighbour } from "./rtnetlink-neighbour.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";

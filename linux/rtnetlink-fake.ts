@@ -1,0 +1,207 @@
+import { type Address, type Prefix, prefixContains, prefixOf, sameAddress } from "../net/mod.ts";
+import { ERRNO, kernelError } from "./libc.ts";
+import type { Rtnetlink } from "./rtnetlink.ts";
+import type { LinkAddress } from "./rtnetlink-address.ts";
+import type { BridgeOptions, Link, LinkChange, VethOptions } from "./rtnetlink-link.ts";
+import type { Neighbour } from "./rtnetlink-neighbour.ts";
+import type { Route } from "./rtnetlink-route.ts";
+
+/** The links of one network namespace in memory, for unit tests. */
+export interface FakeRtnetlink extends Rtnetlink {
+  /** The same for another namespace: the peers of veth pairs made here with that path are there. */
+  inNetns(path: string): FakeRtnetlink;
+  /** Indexes of bridge ports with hairpin on. */
+  readonly hairpins: ReadonlySet<number>;
+}
+
+/** The kernel's own routes: linux/rtnetlink.h RTPROT_KERNEL. */
+const RTPROT_KERNEL = 2;
+
+type Namespaces = Map<string, FakeNamespace>;
+
+/**
+ * Begins with a loopback link of index 1. As the kernel, it makes the route of an address' prefix, takes everything of a
+ * deleted link with it, and refuses names in use, links that are not there and gateways that no link leads to.
+ */
+export function fakeRtnetlink(): FakeRtnetlink {
+  const namespaces: Namespaces = new Map();
+  return namespaceOf(namespaces, "");
+}
+
+function namespaceOf(namespaces: Namespaces, path: string): FakeNamespace {
+  const known = namespaces.get(path);
+  if (known !== undefined) return known;
+  const created = new FakeNamespace(namespaces);
+  namespaces.set(path, created);
+  return created;
+}
+
+class FakeNamespace implements FakeRtnetlink {
+  readonly #namespaces: Namespaces;
+  readonly #links = new Map<number, Link>([[1, { ...newLink(1, "lo", 65_536), loopback: true, broadcast: false }]]);
+  /** Removes the other end of a veth pair. */
+  readonly #peers = new Map<number, () => void>();
+  #addresses: LinkAddress[] = [];
+  #routes: Route[] = [];
+  #neighbours: Neighbour[] = [];
+  #nextIndex = 2;
+  readonly hairpins = new Set<number>();
+
+  constructor(namespaces: Namespaces) {
+    this.#namespaces = namespaces;
+  }
+
+  inNetns(path: string): FakeRtnetlink {
+    return namespaceOf(this.#namespaces, path);
+  }
+
+  links(): Link[] {
+    return [...this.#links.values()];
+  }
+
+  link(name: string): Link | undefined {
+    return this.links().find((link) => link.name === name);
+  }
+
+  addresses(): LinkAddress[] {
+    return [...this.#addresses];
+  }
+
+  routes(): Route[] {
+    return [...this.#routes];
+  }
+
+  neighbours(ifindex: number): Neighbour[] {
+    return this.#neighbours.filter((neighbour) => neighbour.ifindex === ifindex);
+  }
+
+  createBridge({ name, mac, mtu }: BridgeOptions): number {
+    return this.#add(`create bridge ${name}`, name, mtu, { kind: "bridge", mac });
+  }
+
+  createVeth({ name, mtu, master, hairpin, peer }: VethOptions): number {
+    const what = `create veth ${name} with peer ${peer.name}`;
+    const other = namespaceOf(this.#namespaces, peer.netns.path);
+    if (other.link(peer.name) !== undefined) throw kernelError(what, ERRNO.EEXIST);
+    if (hairpin && master === undefined) throw kernelError(what, ERRNO.EOPNOTSUPP);
+    const index = this.#add(what, name, mtu, { kind: "veth", ...(master !== undefined && { master }) });
+    const peerIndex = other.#add(what, peer.name, mtu, { kind: "veth", ...(peer.mac && { mac: peer.mac }) });
+    if (hairpin) this.hairpins.add(index);
+    this.#peers.set(index, () => other.#forget(peerIndex));
+    other.#peers.set(peerIndex, () => this.#forget(index));
+    return index;
+  }
+
+  setLink(index: number, change: LinkChange): void {
+    const link = this.#require(index, `change the link of index ${index}`);
+    const { master: oldMaster, ...rest } = link;
+    const { up = link.up, mtu = link.mtu, master = oldMaster ?? 0, hairpin } = change;
+    this.#links.set(index, { ...rest, up, carrier: up, mtu, ...(master !== 0 && { master }) });
+    if (hairpin === undefined) return;
+    if (master === 0) throw kernelError(`set hairpin of the link of index ${index}`, ERRNO.EOPNOTSUPP);
+    if (hairpin) this.hairpins.add(index);
+    else this.hairpins.delete(index);
+  }
+
+  deleteLink(index: number): void {
+    this.#require(index, `delete the link of index ${index}`);
+    this.#peers.get(index)?.();
+    this.#forget(index);
+  }
+
+  addAddress(address: LinkAddress): void {
+    this.#require(address.ifindex, "add an address");
+    if (this.#addresses.some((known) => sameLinkAddress(known, address))) return;
+    this.#addresses.push(address);
+    this.#routes.push(connectedRoute(address));
+  }
+
+  deleteAddress(address: LinkAddress): void {
+    const rest = this.#addresses.filter((known) => !sameLinkAddress(known, address));
+    if (rest.length === this.#addresses.length) throw kernelError("delete an address", ERRNO.EADDRNOTAVAIL);
+    this.#addresses = rest;
+    const route = connectedRoute(address);
+    this.#routes = this.#routes.filter((known) => !(known.protocol === RTPROT_KERNEL && sameRoute(known, route)));
+  }
+
+  replaceRoute(route: Route): void {
+    const ifindex = route.ifindex ?? this.#linkTowards(route.gateway);
+    if (ifindex === undefined) throw kernelError("set a route", ERRNO.ENETUNREACH);
+    this.#require(ifindex, "set a route");
+    this.#routes = this.#routes.filter((known) => !samePrefix(known.destination, route.destination));
+    this.#routes.push({ ...route, ifindex });
+  }
+
+  deleteRoute(route: Route): void {
+    const rest = this.#routes.filter((known) => !sameRoute(known, route));
+    if (rest.length === this.#routes.length) throw kernelError("delete a route", ERRNO.ESRCH);
+    this.#routes = rest;
+  }
+
+  replaceNeighbour(neighbour: Neighbour): void {
+    this.#require(neighbour.ifindex, "set a neighbour");
+    const { ifindex, address } = neighbour;
+    this.#neighbours = this.#neighbours.filter((n) => n.ifindex !== ifindex || !sameAddress(n.address, address));
+    this.#neighbours.push(neighbour);
+  }
+
+  close(): void {}
+
+  #add(what: string, name: string, mtu: number, properties: Partial<Link>): number {
+    if (this.link(name) !== undefined) throw kernelError(what, ERRNO.EEXIST);
+    const index = this.#nextIndex++;
+    this.#links.set(index, { ...newLink(index, name, mtu), ...properties });
+    return index;
+  }
+
+  #require(index: number, what: string): Link {
+    const link = this.#links.get(index);
+    if (link === undefined) throw kernelError(what, ERRNO.ENODEV);
+    return link;
+  }
+
+  #forget(index: number): void {
+    this.#links.delete(index);
+    this.#peers.delete(index);
+    this.hairpins.delete(index);
+    this.#addresses = this.#addresses.filter(({ ifindex }) => ifindex !== index);
+    this.#routes = this.#routes.filter(({ ifindex }) => ifindex !== index);
+    this.#neighbours = this.#neighbours.filter(({ ifindex }) => ifindex !== index);
+    for (const link of this.links().filter(({ master }) => master === index)) this.setLink(link.index, { master: 0 });
+  }
+
+  #linkTowards(gateway: Address | undefined): number | undefined {
+    if (gateway === undefined) return undefined;
+    return this.#addresses.find(({ address, length }) => prefixContains(prefixOf(address, length), gateway))?.ifindex;
+  }
+}
+
+function newLink(index: number, name: string, mtu: number): Link {
+  const mac = Uint8Array.of(2, 0, 0, 0, index >> 8, index & 0xff);
+  const flags = { up: false, carrier: false, loopback: false, broadcast: true, noArp: false };
+  return { index, name, mac, mtu, ...flags };
+}
+
+function connectedRoute({ address, length, ifindex }: LinkAddress): Route {
+  const source = address.family === "ipv4" ? { source: address } : {}; // IPv6 chooses by rules of its own
+  return { destination: prefixOf(address, length), ifindex, ...source, protocol: RTPROT_KERNEL };
+}
+
+function sameLinkAddress(a: LinkAddress, b: LinkAddress): boolean {
+  return a.ifindex === b.ifindex && a.length === b.length && sameAddress(a.address, b.address);
+}
+
+function samePrefix(a: Prefix, b: Prefix): boolean {
+  return a.family === b.family && a.first === b.first && a.length === b.length;
+}
+
+/** True when everything `wanted` names is so in `known`, which is how the kernel finds the route to delete. */
+function sameRoute(known: Route, wanted: Route): boolean {
+  const { gateway, ifindex } = wanted;
+  return (
+    samePrefix(known.destination, wanted.destination) &&
+    known.protocol === wanted.protocol &&
+    (ifindex === undefined || known.ifindex === ifindex) &&
+    (gateway === undefined || (known.gateway !== undefined && sameAddress(known.gateway, gateway)))
+  );
+}
