@@ -1,0 +1,1 @@
+export { type Controller, type ControllerDeps, startController } from "./controller.ts";
