@@ -23,8 +23,8 @@ export interface FakeKubeClient extends KubeClient {
 
 /**
  * The API server in memory, as strict as the real one where programs meet it: resource versions, 404, 409 for a stale
- * update or patch or a name in use, status apart from the rest, watches from a version, 410. Merge and apply patches both merge;
- * JSON patches are refused with 415. Selectors: equality on labels, metadata.name and metadata.namespace.
+ * update or patch or a name in use, status apart from the rest, watches from a version, 410. Merge and apply patches
+ * both merge; JSON patches are refused with 415. Selectors: equality on labels, metadata.name and metadata.namespace.
  */
 export function fakeKubeClient(): FakeKubeClient {
   const cluster = new FakeCluster();
