@@ -1,5 +1,11 @@
 import { Command } from "commander";
-import { CONTROLLER_OPTIONS, type ControllerOptions, IP_ADDRESS_POOLS, readControllerOptions } from "../config/mod.ts";
+import {
+  CONTROLLER_OPTIONS,
+  type ControllerOptions,
+  IP_ADDRESS_POOLS,
+  L2_ADVERTISEMENTS,
+  readControllerOptions,
+} from "../config/mod.ts";
 import { startController } from "../controller/mod.ts";
 import { runProgram } from "../core/mod.ts";
 import { NAMESPACES, SERVICES, startInformer } from "../kube/mod.ts";
@@ -22,6 +28,7 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
       services: startInformer(client, SERVICES, { log }, signal),
       namespaces: startInformer(client, NAMESPACES, { log }, signal),
       pools: startInformer(client, IP_ADDRESS_POOLS, { log }, signal),
+      l2Advertisements: startInformer(client, L2_ADVERTISEMENTS, { log }, signal),
       ...(options.lbClass === undefined ? {} : { lbClass: options.lbClass }),
     },
     signal,
