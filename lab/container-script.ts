@@ -16,7 +16,7 @@ export interface ContainerPlan {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
-  /** Directories laid over the root of this machine, topmost first. */
+  /** Directories whose files are laid over the root of this machine, the last one on top. */
   readonly layers: readonly string[];
   readonly mounts: readonly Mount[];
   /** Standard output and error are appended here. */
@@ -28,19 +28,20 @@ export const COMMAND_NOT_FOUND = 127;
 
 /**
  * The shell script that turns a process in new mount, PID and UTS namespaces into the container: an overlay of this
- * machine's root file system whose changes go to memory, so that nothing is left once the namespace ends.
+ * machine's root file system whose changes go to memory, so that nothing is left once the namespace ends. The image's
+ * layers are copied: they may lie below that root, and the kernel refuses overlays that contain each other.
  */
 export function printContainerScript(plan: ContainerPlan): string {
   const scratch = quote(plan.rootDir);
   const root = `${scratch}/root`;
-  const lower = [...plan.layers, "/"].map(quoteOverlayPath).join(":");
   const lines = [
     "set -e",
     "mount --make-rprivate /",
     `hostname ${quote(plan.hostname)}`,
     `mount -t tmpfs tmpfs ${scratch}`,
     `mkdir ${scratch}/upper ${scratch}/work ${root}`,
-    `mount -t overlay overlay -o ${quote(`lowerdir=${lower},upperdir=${plan.rootDir}/upper,workdir=${plan.rootDir}/work`)} ${root}`,
+    ...plan.layers.map((layer) => `cp -R ${quote(layer)}/. ${scratch}/upper/`),
+    `mount -t overlay overlay -o lowerdir=/,upperdir=${overlayPath(plan.rootDir)}/upper,workdir=${overlayPath(plan.rootDir)}/work ${root}`,
     `mount -t proc proc ${root}/proc`,
     `mount -t sysfs -o ro sysfs ${root}/sys`,
     `mount --rbind /dev ${root}/dev`,
@@ -78,6 +79,6 @@ function quote(text: string): string {
 }
 
 /** Overlay options use colon, comma and backslash themselves. Documentation/filesystems/overlayfs.rst */
-function quoteOverlayPath(path: string): string {
-  return path.replace(/[\\:,]/g, (character) => `\\${character}`);
+function overlayPath(path: string): string {
+  return quote(path.replace(/[\\:,]/g, (character) => `\\${character}`));
 }

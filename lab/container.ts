@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname } from "node:path";
+import { runCommand } from "./command.ts";
 import { COMMAND_NOT_FOUND, type ContainerPlan, printContainerScript } from "./container-script.ts";
 import { firstChild, signalProcess } from "./process-table.ts";
 
@@ -19,13 +20,8 @@ export interface Container {
   exit(): ContainerExit | undefined;
   /** Asks the first program to end, and kills all of them `graceMs` later. Resolves when the last one is gone. */
   stop(graceMs: number): Promise<void>;
-  /** Arguments of a program that enters the container and runs `command` there; undefined once it has ended. */
-  enterArgs(command: readonly string[]): Promise<readonly string[] | undefined>;
-}
-
-/** Shells and kubelets count death by a signal as 128 plus its number. */
-function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
-  return code ?? 128 + constants.signals[signal ?? "SIGKILL"];
+  /** Runs `command` inside and gives its exit code, 137 when it took longer than `timeout` ms or the container is gone. */
+  exec(command: readonly string[], timeout: number): Promise<number>;
 }
 
 /**
@@ -82,10 +78,16 @@ export function startContainer(plan: ContainerPlan): Container {
       await exited;
       clearTimeout(timer);
     },
-    enterArgs: async (command) => {
+    exec: async (command, timeout) => {
       const inner = child.pid === undefined || ended !== undefined ? undefined : await firstChild(child.pid);
-      if (inner === undefined) return undefined;
-      return [`--target=${inner}`, "--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd=/", ...command];
+      if (inner === undefined) return exitCodeOf(null, "SIGKILL");
+      const enter = [`--target=${inner}`, "--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd=/"];
+      return (await runCommand("nsenter", [...enter, ...command], { timeout })).exitCode;
     },
   };
+}
+
+/** Shells and kubelets count death by a signal as 128 plus its number. */
+function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + constants.signals[signal ?? "SIGKILL"];
 }

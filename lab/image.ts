@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 export interface Image {
   /** Run when the pod names no command. */
   readonly command: readonly string[];
-  /** Directories whose files hide those of the machine, topmost first. */
+  /** Directories whose files hide those of the machine, the last one on top. */
   readonly layers: readonly string[];
 }
 

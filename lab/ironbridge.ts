@@ -1,0 +1,27 @@
+import { fileURLToPath } from "node:url";
+import type { ProxyMode } from "../config/mod.ts";
+import { CLUSTER_CIDR } from "./address-plan.ts";
+import type { LabDirectory } from "./lab-directory.ts";
+
+const EXECUTABLE = fileURLToPath(new URL("../bin/ironbridge", import.meta.url));
+
+/** The command of a node's agent, as its DaemonSet would give it, with the paths of the lab's node. */
+export function agentCommand(node: string, proxyMode: ProxyMode, directory: LabDirectory): string[] {
+  const paths = directory.node(node);
+  const flags: Readonly<Record<string, string>> = {
+    node,
+    kubeconfig: directory.lanKubeconfig,
+    "proxy-mode": proxyMode,
+    "cluster-cidr": CLUSTER_CIDR,
+    "state-dir": paths.state,
+    "run-dir": paths.run,
+    "cni-bin-dir": paths.cniBin,
+    "cni-conf-dir": paths.cniConf,
+    "member-key-file": directory.memberKey,
+  };
+  return [EXECUTABLE, "agent", ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
+}
+
+export function controllerCommand(directory: LabDirectory): string[] {
+  return [EXECUTABLE, "controller", "--kubeconfig", directory.lanKubeconfig];
+}

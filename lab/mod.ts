@@ -1,0 +1,7 @@
+export { type Cluster, watchCluster } from "./cluster.ts";
+export { runInHost } from "./command.ts";
+export { startControllers } from "./controllers/mod.ts";
+export { startKubelet } from "./kubelet.ts";
+export { CONFIG_MAPS, DEPLOYMENTS, REPLICA_SETS } from "./resource.ts";
+export { runPluginOn } from "./sandbox.ts";
+export { buildTopology, labNetnsNames, netnsPrefix, removeTopology, type Topology } from "./topology.ts";
