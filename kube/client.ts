@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { loadCredentials } from "./credentials.ts";
-import { apiVersionOf, type KubeObject, type Resource, type V1ObjectMeta } from "./object.ts";
+import { apiVersionOf, type KubeObject, type Resource, type V1ObjectMeta, withoutManagedFields } from "./object.ts";
 import { callName, listPath, objectPath, query, selection } from "./path.ts";
 import { isMissingObject, refusalStatus, unreachable } from "./refusal.ts";
 import { createTransport, type Transport } from "./transport.ts";
@@ -28,7 +28,8 @@ export type WatchEvent<T> =
   | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
 
 /**
- * The API server, as little of it as Ironbridge needs. Objects come with apiVersion and kind, also in lists.
+ * The API server, as little of it as Ironbridge needs. Objects in lists come with apiVersion
+ * and kind, and those in lists and watches without managedFields.
  * Every call throws IronbridgeError: IB_API_UNREACHABLE when no answer came, IB_API_REFUSED (with `status`) otherwise.
  */
 export interface KubeClient {
@@ -162,25 +163,27 @@ async function listAll<T extends KubeObject>(transport: Transport, resource: Res
     return parse(what, await transport.send({ what, method: "GET", path }));
   };
 
-  const pages = [await page({ limit: PAGE_SIZE })];
-  // The version of the first page: a watch from there on misses nothing.
-  const resourceVersion = pages[0]?.metadata?.resourceVersion ?? "";
+  const first = await page({ limit: PAGE_SIZE });
+  const items = itemsOf(resource, first);
   try {
-    for (let next = pages[0]?.metadata?.continue; next; next = pages.at(-1)?.metadata?.continue) {
-      pages.push(await page({ limit: PAGE_SIZE, continue: next }));
+    for (let next = first.metadata?.continue; next; ) {
+      const more = await page({ limit: PAGE_SIZE, continue: next });
+      items.push(...itemsOf(resource, more));
+      next = more.metadata?.continue;
     }
   } catch (error) {
     if (refusalStatus(error) !== 410) throw error;
     const whole = await page({});
-    return { items: named(resource, whole), resourceVersion: whole.metadata?.resourceVersion ?? "" };
+    return { items: itemsOf(resource, whole), resourceVersion: whole.metadata?.resourceVersion ?? "" };
   }
-  return { items: pages.flatMap((part) => named(resource, part)), resourceVersion };
+  // The version of the first page: a watch from there on misses nothing.
+  return { items, resourceVersion: first.metadata?.resourceVersion ?? "" };
 }
 
-/** The items, with the apiVersion and kind that lists of built-in kinds leave out. */
-function named<T extends KubeObject>(resource: Resource<T>, { items }: ListAnswer<T>): T[] {
+/** One page's items, with the apiVersion and kind that lists of built-in kinds leave out. */
+function itemsOf<T extends KubeObject>(resource: Resource<T>, { items }: ListAnswer<T>): T[] {
   const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
-  return (items ?? []).map((item) => (item.kind === undefined ? { ...type, ...item } : item));
+  return (items ?? []).map((item) => withoutManagedFields(item.kind === undefined ? { ...type, ...item } : item));
 }
 
 function nameOf<T extends KubeObject>(resource: Resource<T>, metadata: V1ObjectMeta | undefined) {

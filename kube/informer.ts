@@ -47,7 +47,7 @@ export function startInformer<T extends KubeObject>(
   const relist = async () => {
     const list = await client.list(resource, selectors);
     if (signal.aborted) return;
-    store.replace(list.items.map(withoutManagedFields));
+    store.replace(list.items);
     version = list.resourceVersion;
     log.debug({ event: "informer.listed", objects: list.items.length, version }, "read the whole list");
   };
@@ -60,7 +60,7 @@ export function startInformer<T extends KubeObject>(
     }
     version = event.object.metadata?.resourceVersion ?? version;
     if (event.type === "DELETED") store.remove(objectKey(event.object));
-    else store.set(withoutManagedFields(event.object));
+    else store.set(event.object);
   };
 
   const follow = async (resourceVersion: string) => {
@@ -105,11 +105,4 @@ export function startInformer<T extends KubeObject>(
 function needsList(error: unknown): boolean {
   const status = refusalStatus(error);
   return status !== undefined && status !== 429;
-}
-
-/** Who owns which field: often half of an object's size, and of no use here. */
-function withoutManagedFields<T extends KubeObject>(object: T): T {
-  if (object.metadata?.managedFields === undefined) return object;
-  const { managedFields, ...metadata } = object.metadata;
-  return { ...object, metadata };
 }

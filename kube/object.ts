@@ -71,6 +71,13 @@ export function apiVersionOf<T extends KubeObject>({ group, version }: Resource<
   return group === "" ? version : `${group}/${version}`;
 }
 
+/** Who owns which field: often half of an object's size, and of no use here. The server keeps it when it isn't sent. */
+export function withoutManagedFields<T extends KubeObject>(object: T): T {
+  if (object.metadata?.managedFields === undefined) return object;
+  const { managedFields, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
 function core<T extends KubeObject>(kind: string, plural: string, namespaced: boolean): Resource<T> {
   return { group: "", version: "v1", kind, plural, namespaced };
 }

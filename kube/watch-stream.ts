@@ -1,5 +1,5 @@
 import type { WatchEvent } from "./client.ts";
-import type { KubeObject } from "./object.ts";
+import { type KubeObject, withoutManagedFields } from "./object.ts";
 import { refusedByEvent, unreachable } from "./refusal.ts";
 
 /** Cuts a text that comes in pieces into its lines. Empty lines are skipped. */
@@ -48,7 +48,7 @@ export function parseWatchLine<T extends KubeObject>(what: string, line: string)
     case "ADDED":
     case "MODIFIED":
     case "DELETED":
-      return { type, object: object as T };
+      return { type, object: withoutManagedFields(object as T) };
     case "BOOKMARK":
       return { type, resourceVersion: object.metadata?.resourceVersion ?? "" };
     case "ERROR":
