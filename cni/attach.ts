@@ -1,6 +1,6 @@
 import { explainError } from "../core/mod.ts";
-import { runInNetns, writeSysctl } from "../linux/mod.ts";
-import { parsePrefix } from "../net/mod.ts";
+import { readSysctl, runInNetns, writeSysctl } from "../linux/mod.ts";
+import { type Address, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
@@ -30,8 +30,9 @@ export function attach(host: PodHost, request: AddRequest): AddResult {
     const addresses = host.ipam.reserve({ key, network: config.name, netns, ...(pod === undefined ? {} : { pod }) });
     try {
       const interfaces = connect(host, namespace, key, addresses);
+      const gateways = configurePod(namespace, key.ifname, addresses);
       host.ipam.complete(key);
-      return { interfaces, addresses, dns: config.dns };
+      return { interfaces, addresses, gateways, dns: config.dns };
     } catch (error) {
       throw undo(host, key, error);
     }
@@ -52,9 +53,10 @@ function connect(
   const mac = macOf(addresses[0]!.address);
   const peer = { name: key.ifname, netns: namespace.netns, mac };
   const index = kernel.createVeth({ name, mtu, master: bridge.index, hairpin: true, peer });
-  writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1"); // a bridge port needs no address of its own
+  // A bridge port needs no address of its own; a kernel without IPv6 has no such setting.
+  const silence = `net/ipv6/conf/${name}/disable_ipv6`;
+  if (readSysctl(silence) !== undefined) writeSysctl(silence, "1");
   kernel.setLink(index, { up: true });
-  configurePod(namespace, key.ifname, addresses);
   return [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu },
     { name, mac: kernel.link(name)!.mac, mtu },
@@ -62,15 +64,24 @@ function connect(
   ];
 }
 
-function configurePod({ netns, kernel }: PodNetns, ifname: string, addresses: readonly PodAddress[]): void {
+/**
+ * Sets up the pod's side. A further interface of a pod leaves the default route where it is.
+ * @returns The gateways that became the pod's default routes.
+ */
+function configurePod({ netns, kernel }: PodNetns, ifname: string, addresses: readonly PodAddress[]): Address[] {
   if (addresses.some(({ address }) => address.family === "ipv6")) runInNetns(netns, () => prepareIpv6(ifname));
   const { index } = kernel.link(ifname)!;
   for (const { address, length } of addresses) kernel.addAddress({ ifindex: index, address, length });
   kernel.setLink(LOOPBACK_INDEX, { up: true });
   kernel.setLink(index, { up: true });
-  for (const { address, gateway } of addresses) {
-    kernel.replaceRoute({ destination: EVERYWHERE[address.family], gateway, ifindex: index, protocol: RTPROT_BOOT });
+  const before = kernel.routes().filter(({ destination }) => destination.length === 0);
+  const gateways = addresses
+    .map(({ gateway }) => gateway)
+    .filter(({ family }) => !before.some(({ destination }) => destination.family === family));
+  for (const gateway of gateways) {
+    kernel.replaceRoute({ destination: EVERYWHERE[gateway.family], gateway, ifindex: index, protocol: RTPROT_BOOT });
   }
+  return gateways;
 }
 
 /** rtnetlink.h: routes made while an interface is set up. The pod's own routes belong to the pod from then on. */

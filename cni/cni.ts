@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, type Log, type Metrics } from "../core/mod.t
 import type { Store, V1Node } from "../kube/mod.ts";
 import { openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
-import { installPlugin } from "./conflist.ts";
+import { pluginInstaller } from "./conflist.ts";
 import { detach } from "./detach.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
 import { Ipam } from "./ipam.ts";
@@ -58,13 +58,14 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
   }
 
+  const installPlugin = pluginInstaller(options);
   let listening = false;
   let installed = false;
   const attachable = Promise.withResolvers<void>();
   const install = () => {
     attachable.resolve();
     if (!listening) return;
-    installPlugin(options);
+    installPlugin();
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };

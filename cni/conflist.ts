@@ -1,24 +1,35 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-export const PLUGIN_TYPE = "ironbridge-cni";
-export const CONFLIST_NAME = "10-ironbridge.conflist";
+const PLUGIN_TYPE = "ironbridge-cni";
+const CONFLIST_NAME = "10-ironbridge.conflist";
 
 /** The configuration list that container runtimes read. */
-export function printConflist(socketPath: string): string {
+function printConflist(socketPath: string): string {
   const plugin = { type: PLUGIN_TYPE, agentSocket: socketPath };
   return `${JSON.stringify({ cniVersion: "1.0.0", name: "ironbridge", plugins: [plugin] }, null, 2)}\n`;
 }
 
-/** Puts the plugin where runtimes look for it and then the configuration that names it. Writes only what differs. */
-export function installPlugin(options: {
+export interface InstallOptions {
   readonly shimPath: string;
   readonly binDir: string;
   readonly confDir: string;
   readonly socketPath: string;
-}): void {
-  replaceFile(join(options.binDir, PLUGIN_TYPE), readFileSync(options.shimPath), 0o755);
-  replaceFile(join(options.confDir, CONFLIST_NAME), Buffer.from(printConflist(options.socketPath)), 0o644);
+}
+
+/**
+ * Puts the plugin where runtimes look for it and then the configuration that names it; each call of the function
+ * returned puts back what has gone since. Writes only what differs.
+ */
+export function pluginInstaller({ shimPath, binDir, confDir, socketPath }: InstallOptions): () => void {
+  const plugin = join(binDir, PLUGIN_TYPE);
+  const conflist = Buffer.from(printConflist(socketPath));
+  let compared = false; // once is enough for a program of this size: only we write it
+  return () => {
+    if (!compared || !existsSync(plugin)) replaceFile(plugin, readFileSync(shimPath), 0o755);
+    compared = true;
+    replaceFile(join(confDir, CONFLIST_NAME), conflist, 0o644);
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { explainError, type Log, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
-import { openNft, type Rtnetlink, watchNft, watchRtnetlink } from "../linux/mod.ts";
+import { type Nft, openNft, type Rtnetlink, watchNft, watchRtnetlink } from "../linux/mod.ts";
 import { type Prefix, printPrefix, sameAddress } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
 import type { Ipam } from "./ipam.ts";
@@ -71,12 +71,14 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     report("routes", [...desired.problems, ...applyRoutes(options.kernel, desired.routes)]);
   };
 
-  const nft = openNft();
-  const masquerade = nft.then(masqueradeReconciler);
+  let nft: Nft | undefined;
+  let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;
   const keepMasquerade = async () => {
-    const plan = masqueradePlan(options, ownNetwork());
-    if (plan === undefined) return report("masquerade", [missingPrefix(node)]);
-    await (await masquerade)(plan);
+    const own = ownNetwork();
+    if (own === undefined) return report("masquerade", [missingPrefix(node)]);
+    nft ??= await openNft();
+    applyMasquerade ??= masqueradeReconciler(nft);
+    await applyMasquerade(masqueradePlan(options, own));
     report("masquerade", []);
   };
 
@@ -91,10 +93,10 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   const watches = [watchRtnetlink(["link", "address", "route"], links.poke), watchNft(rules.poke)];
   const unsubscribe = nodes.subscribe(pokeBoth);
 
-  const done = Promise.all([links.done, rules.done]).then(async () => {
+  const done = Promise.all([links.done, rules.done]).then(() => {
     unsubscribe();
     for (const watch of watches) watch.close();
-    (await nft).close();
+    nft?.close();
   });
   return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, done };
 }
@@ -104,10 +106,9 @@ function missingPrefix(node: string): string {
 }
 
 /** Pods reach every pod prefix of the cluster with their own address, also those outside the configured prefixes. */
-function masqueradePlan(options: NodeNetworkOptions, own: PodNetwork | undefined): MasqueradePlan | undefined {
-  if (own === undefined) return undefined;
-  const others = options.nodes.list().flatMap((node) => podNetworkOf(node)?.prefixes ?? []);
-  return { pods: own.prefixes, cluster: [...options.clusterCidrs, ...others] };
+function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: PodNetwork): MasqueradePlan {
+  const others = [...desiredRoutes(nodes.list(), node).routes.values()].map(({ destination }) => destination);
+  return { pods: own.prefixes, cluster: [...clusterCidrs, ...others] };
 }
 
 /** The MTU of the interface by which other nodes reach this one, so that no packet of a pod is too large for it. */

@@ -11,14 +11,25 @@ export interface PodNetwork {
 
 /**
  * Reads the pod network of `node`; undefined as long as nobody gave it a pod prefix, which takes some seconds after it
- * joined. Prefixes that can't be read count as not there: the API server checks them.
+ * joined.
+ * @throws {IronbridgeError} IB_ADDRESS_INVALID
  */
 export function podNetworkOf(node: V1Node | undefined): PodNetwork | undefined {
-  const texts = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
-  if (texts.length === 0) return undefined;
-  const addresses = (node?.status?.addresses ?? [])
+  if (node === undefined) return undefined;
+  const prefixes = podPrefixes(node);
+  return prefixes.length === 0 ? undefined : { prefixes, addresses: internalAddresses(node) };
+}
+
+/** @throws {IronbridgeError} IB_ADDRESS_INVALID */
+export function podPrefixes({ spec }: V1Node): Prefix[] {
+  const texts = spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []);
+  return texts.map(parsePrefix);
+}
+
+/** The addresses by which other nodes reach `node`. */
+export function internalAddresses({ status }: V1Node): Address[] {
+  return (status?.addresses ?? [])
     .filter(({ type }) => type === "InternalIP")
     .map(({ address }) => tryParseAddress(address))
     .filter((address) => address !== undefined);
-  return { prefixes: texts.map(parsePrefix), addresses };
 }

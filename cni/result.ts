@@ -11,10 +11,13 @@ export interface ResultInterface {
   readonly sandbox?: string;
 }
 
-/** What ADD reports: the interfaces, the pod's being the last, and its addresses, each with its gateway. */
+/** What ADD reports. */
 export interface AddResult {
+  /** The pod's own is the last. */
   readonly interfaces: readonly ResultInterface[];
   readonly addresses: readonly PodAddress[];
+  /** Where the default routes that were made lead. */
+  readonly gateways: readonly Address[];
   readonly dns: Dns;
 }
 
@@ -46,10 +49,7 @@ export function printResult(result: AddResult, version: CniVersion): string {
       gateway: printAddress(gateway),
       interface: result.interfaces.length - 1,
     })),
-    routes: result.addresses.map(({ address, gateway }) => ({
-      dst: DEFAULT_ROUTE[address.family],
-      gw: printAddress(gateway),
-    })),
+    routes: result.gateways.map((gateway) => ({ dst: DEFAULT_ROUTE[gateway.family], gw: printAddress(gateway) })),
     dns: result.dns,
   })}\n`;
 }

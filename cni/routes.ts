@@ -2,12 +2,18 @@ import { diffMaps, explainError } from "../core/mod.ts";
 import { objectKey, type V1Node } from "../kube/mod.ts";
 import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../linux/mod.ts";
 import { type Prefix, prefixRange, printAddress, printPrefix, rangesOverlap } from "../net/mod.ts";
-import { podNetworkOf } from "./pod-network.ts";
+import { internalAddresses, podPrefixes } from "./pod-network.ts";
 
 /** Routes by destination, and what could not become one. */
 export interface DesiredRoutes {
   readonly routes: ReadonlyMap<string, Route>;
   readonly problems: readonly string[];
+}
+
+interface OwnedPrefix {
+  readonly prefix: Prefix;
+  /** Name of the node. */
+  readonly owner: string;
 }
 
 /**
@@ -17,13 +23,10 @@ export interface DesiredRoutes {
 export function desiredRoutes(nodes: readonly V1Node[], self: string): DesiredRoutes {
   const routes = new Map<string, Route>();
   const problems: string[] = [];
-  const taken: { readonly prefix: Prefix; readonly owner: string }[] = [];
-  // This node first: what it holds is never sent to another.
-  const rank = (node: V1Node) => `${objectKey(node) === self ? 0 : 1}${objectKey(node)}`;
-  for (const node of [...nodes].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))) {
+  const taken: OwnedPrefix[] = [];
+  for (const node of [...nodes].sort(byPrecedence(self))) {
     const owner = objectKey(node);
-    const { prefixes = [], addresses = [] } = podNetworkOf(node) ?? {};
-    for (const prefix of prefixes) {
+    for (const prefix of prefixesOf(node, problems)) {
       const name = `${printPrefix(prefix)} of node ${owner}`;
       const rival = taken.find((other) => rangesOverlap(prefixRange(other.prefix), prefixRange(prefix)));
       if (rival !== undefined) {
@@ -32,7 +35,7 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string): DesiredRo
       }
       taken.push({ prefix, owner });
       if (owner === self) continue;
-      const gateway = addresses.find(({ family }) => family === prefix.family);
+      const gateway = internalAddresses(node).find(({ family }) => family === prefix.family);
       if (gateway === undefined) problems.push(`pod prefix ${name}: the node has no ${prefix.family} InternalIP`);
       else routes.set(printPrefix(prefix), { destination: prefix, gateway, protocol: ROUTE_PROTOCOL });
     }
@@ -40,11 +43,30 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string): DesiredRo
   return { routes, problems };
 }
 
+/** This node first, then by name: what this node holds is never sent to another. */
+function byPrecedence(self: string): (a: V1Node, b: V1Node) => number {
+  const rank = (node: V1Node) => `${objectKey(node) === self ? 0 : 1}${objectKey(node)}`;
+  return (a, b) => (rank(a) < rank(b) ? -1 : 1);
+}
+
+/** One node's mistake must not cost the others their routes. */
+function prefixesOf(node: V1Node, problems: string[]): readonly Prefix[] {
+  try {
+    return podPrefixes(node);
+  } catch (error) {
+    problems.push(`node ${objectKey(node)}: ${explainError(error)}`);
+    return [];
+  }
+}
+
 /**
  * Makes the kernel's routes of Ironbridge equal to `desired`, those that an earlier run left included.
  * @returns What the kernel refused; the other routes are in place.
  */
-export function applyRoutes(kernel: Rtnetlink, desired: ReadonlyMap<string, Route>): string[] {
+export function applyRoutes(
+  kernel: Pick<Rtnetlink, "routes" | "replaceRoute" | "deleteRoute">,
+  desired: ReadonlyMap<string, Route>,
+): string[] {
   const ours = kernel.routes().filter(({ protocol }) => protocol === ROUTE_PROTOCOL);
   const current = new Map(ours.map((route) => [printPrefix(route.destination), route]));
   const change = diffMaps(current, desired, ({ gateway }) => (gateway === undefined ? "" : printAddress(gateway)));

@@ -96,6 +96,8 @@ describe("ADD", () => {
     expect([again.exit, JSON.parse(again.stdout).code]).toEqual([1, 101]);
     const next = await lab.node1.call({ command: "ADD", containerId: "twice", netns, ifname: "eth1" });
     expect(next.exit).toBe(0);
+    expect(JSON.parse(next.stdout).routes).toEqual([]); // the first interface has the default routes
+    expect(await exec("ip", ["-n", basename(netns), "route"])).toContain("default via 10.244.1.1 dev eth0");
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { installPlugin } from "../../../cni/conflist.ts";
+import { pluginInstaller } from "../../../cni/conflist.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -12,11 +12,11 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const path = (...names: string[]) => join(directory, ...names);
-const install = () =>
-  installPlugin({ shimPath: path("shim"), binDir: path("bin"), confDir: path("net.d"), socketPath: "/run/a.sock" });
+const installer = () =>
+  pluginInstaller({ shimPath: path("shim"), binDir: path("bin"), confDir: path("net.d"), socketPath: "/run/a.sock" });
 
-test("installPlugin() puts the program and the list that names it, and nothing else", () => {
-  install();
+test("pluginInstaller() puts the program and the list that names it, and nothing else", () => {
+  installer()();
   expect(readdirSync(path("bin"))).toEqual(["ironbridge-cni"]);
   expect(statSync(path("bin", "ironbridge-cni")).mode & 0o777).toBe(0o755);
   expect(readdirSync(path("net.d"))).toEqual(["10-ironbridge.conflist"]);
@@ -27,14 +27,23 @@ test("installPlugin() puts the program and the list that names it, and nothing e
   });
 });
 
-test("installPlugin() leaves files alone that are right, and replaces the ones that are not", () => {
+test("pluginInstaller() leaves files alone that are right, and puts back what has gone", () => {
+  const install = installer();
   install();
   const before = statSync(path("bin", "ironbridge-cni")).ino;
   install();
+  installer()();
   expect(statSync(path("bin", "ironbridge-cni")).ino).toBe(before);
-  writeFileSync(path("shim"), "two");
-  rmSync(path("net.d", "10-ironbridge.conflist"));
+  rmSync(path("bin"), { recursive: true });
+  rmSync(path("net.d"), { recursive: true });
   install();
-  expect(readFileSync(path("bin", "ironbridge-cni"), "utf8")).toBe("two");
+  expect(readdirSync(path("bin"))).toEqual(["ironbridge-cni"]);
   expect(readdirSync(path("net.d"))).toEqual(["10-ironbridge.conflist"]);
+});
+
+test("pluginInstaller() replaces the program of another version", () => {
+  installer()();
+  writeFileSync(path("shim"), "two");
+  installer()();
+  expect(readFileSync(path("bin", "ironbridge-cni"), "utf8")).toBe("two");
 });

@@ -11,6 +11,7 @@ const RESULT = {
     { address: parseAddress("10.244.1.2"), length: 24, gateway: parseAddress("10.244.1.1") },
     { address: parseAddress("fd00:1::2"), length: 64, gateway: parseAddress("fd00:1::1") },
   ],
+  gateways: [parseAddress("10.244.1.1"), parseAddress("fd00:1::1")],
   dns: { nameservers: ["10.96.0.10"] },
 };
 const COMMON = {
