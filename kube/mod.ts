@@ -27,6 +27,6 @@ export {
   type V1Service,
   type Wire,
 } from "./object.ts";
-export { refusalStatus } from "./refusal.ts";
+export { refusalStatus, refusedByAnswer } from "./refusal.ts";
 export { createReporter, type EventNote, fakeReporter, type Reporter } from "./report.ts";
 export { type Change, type FakeStore, fakeStore, type Indexes, type Store } from "./store.ts";
