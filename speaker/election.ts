@@ -1,29 +1,26 @@
 import { hash } from "node:crypto";
 import type { Claim } from "./claim.ts";
+import type { Reach } from "./member-table.ts";
 
 /** A member's claim to one address, and how far the member itself can be reached. */
 export interface Contender extends Claim {
   readonly node: string;
-  /**
-   * - alive: it hears us and we hear it
-   * - deaf: we hear it, but it does not hear us, so it can't know that it should give way
-   * - restarting: its program is gone but its kernel still answers; `stance` is what it last said
-   */
-  readonly reach: "alive" | "deaf" | "restarting";
+  readonly reach: Exclude<Reach, "lost">;
 }
 
 /**
  * Who is to announce an address; undefined when nobody can. Every member that has heard the same claims names the same one.
  *
  * A holder stays the holder while it is ready, however well others rank: moving an address breaks connections. Of several
- * holders (after a partition) one that can't hear the others comes first, for it would not give way; then the better rank.
+ * holders (after a partition) one that can't hear the others comes first, for it would not give way; then the better rank
+ * among those that are surely there.
  *
  * @param rankAddress Canonical text of what is hashed: the first address of the Service, so that both families of a
  * Service go to one node.
  */
 export function electHolder(contenders: readonly Contender[], rankAddress: string): Contender | undefined {
   const holders = contenders.filter(({ stance }) => stance === "holds");
-  for (const reach of ["deaf", "alive", "restarting"] as const) {
+  for (const reach of ["deaf", "alive", "returning", "restarting"] as const) {
     const reached = holders.filter((holder) => holder.reach === reach);
     if (reached.length > 0) return bestRanked(reached, rankAddress);
   }
@@ -51,7 +48,7 @@ export function bestRanked<C extends Pick<Contender, "node" | "score">>(
   return rest.reduce((best, other) => (other.digest < best.digest ? other : best), first!).contender;
 }
 
-/** Can take the address now: a deaf or restarting member would not know, or not act. */
+/** Can take the address now: any other member would not know, or not act. */
 function isFree({ stance, reach }: Contender): boolean {
   return reach === "alive" && (stance === "ready" || stance === "standsIn");
 }

@@ -38,10 +38,20 @@ export interface Outgoing {
   readonly heartbeat: Heartbeat;
 }
 
+/**
+ * How far another member can be reached:
+ * - alive: we hear it, and it hears us
+ * - returning: we hear it again after a silence, and it has not shown yet that it hears us; what comes first may be old
+ * - deaf: we hear it for longer than that, but it does not hear us
+ * - restarting: its program is gone or not ready yet, but its node lives and it held addresses a moment ago
+ * - lost: nothing is heard
+ */
+export type Reach = "alive" | "returning" | "deaf" | "restarting" | "lost";
+
 /** Another member as seen from here. */
 export interface Peer {
   readonly name: string;
-  readonly reach: "alive" | "deaf" | "restarting" | "lost";
+  readonly reach: Reach;
   /** What it claims; of a restarting member what it held; nothing of a lost one. */
   readonly claims: Claims;
   /** Nothing more needs to be heard: its claims are whole and current, or its program is not there. */
@@ -60,6 +70,8 @@ interface Link {
   stamp: Stamp;
   phase: Phase;
   heardAt: number;
+  /** When it was heard first after a silence. */
+  heardSince: number;
   /** When we sent the latest packet of ours that it has heard. */
   heardUsAt: number;
   /** Edition of its claims that it last named, and the one that we have whole. */
@@ -133,6 +145,7 @@ export class MemberTable {
     } else if (heartbeat.stamp.sequence <= link.stamp.sequence) {
       return []; // a replay, a double, or overtaken by a newer one
     }
+    if (isNew || now - link.heardAt > this.#times.deadAfter) link.heardSince = now;
     link.stamp = heartbeat.stamp;
     link.heardAt = now;
     link.phase = heartbeat.phase;
@@ -141,7 +154,8 @@ export class MemberTable {
       link.acknowledged = heartbeat.acknowledged;
     }
     takeClaims(link, heartbeat);
-    return isNew || heartbeat.probe ? this.#writeAll(link, now) : [];
+    const wantsAnswer = isNew || heartbeat.probe || this.#reach(link, now) === "returning";
+    return wantsAnswer ? this.#writeAll(link, now) : [];
   }
 
   /** The kernel of a member's node answered that nobody listens: the node lives, the program does not. */
@@ -152,10 +166,10 @@ export class MemberTable {
 
   /**
    * To be called every `tick`.
-   * @returns What is due to be sent, and for how long this program itself was held up beyond a tick or two. What others
-   * sent meanwhile has not been read yet, so that time is not counted against them.
+   * @returns What is due to be sent. When this program itself was held up, what others sent meanwhile has not been read
+   * yet, so that time is not counted against them.
    */
-  tick(now: number): { readonly outgoing: readonly Outgoing[]; readonly heldUp: number } {
+  tick(now: number): readonly Outgoing[] {
     const gap = now - this.#tickedAt;
     const heldUp = gap > 2 * this.#times.tick ? gap - this.#times.tick : 0;
     this.#tickedAt = now;
@@ -166,7 +180,7 @@ export class MemberTable {
       if (now - link.sentAt >= this.#times.period - this.#times.tick / 2) outgoing.push(...this.#writeAll(link, now));
       else if (this.#isSuspect(link, now)) outgoing.push(this.#write(link, now, {}));
     }
-    return { outgoing, heldUp };
+    return outgoing;
   }
 
   /** The current heartbeat to everybody, for news that should not wait. */
@@ -191,19 +205,20 @@ export class MemberTable {
     return outline;
   }
 
-  #reach(link: Link, now: number): Peer["reach"] {
+  #reach(link: Link, now: number): Reach {
     const { deadAfter, deafAfter, refusalMaxAge, restartGrace } = this.#times;
     if (link.phase === "left" || link.stamp.epoch === 0n) return "lost";
     const refused = link.refusedAt > link.heardAt;
     if (!refused && now - link.heardAt <= deadAfter) {
       if (link.phase === "starting" && now < link.reservedUntil) return "restarting";
-      return now - link.heardUsAt <= deafAfter ? "alive" : "deaf";
+      if (now - link.heardUsAt <= deafAfter) return "alive";
+      return now - link.heardSince <= deafAfter ? "returning" : "deaf";
     }
     const nodeLives = refused && now - link.refusedAt <= refusalMaxAge;
     return nodeLives && link.phase !== "leaving" && now - link.heardAt <= restartGrace ? "restarting" : "lost";
   }
 
-  #isKnown(link: Link, reach: Peer["reach"]): boolean {
+  #isKnown(link: Link, reach: Reach): boolean {
     if (link.refusedAt > link.heardAt || link.phase === "left") return true;
     return reach !== "lost" && link.edition > 0 && link.edition === link.namedEdition;
   }
@@ -271,6 +286,7 @@ function newLink(name: string): Link {
     stamp: NO_STAMP,
     phase: "starting",
     heardAt: NEVER,
+    heardSince: NEVER,
     heardUsAt: NEVER,
     namedEdition: 0,
     edition: 0,
@@ -283,7 +299,7 @@ function newLink(name: string): Link {
   };
 }
 
-function claimsOf(link: Link, reach: Peer["reach"]): Claims {
+function claimsOf(link: Link, reach: Reach): Claims {
   if (reach === "lost") return NO_CLAIMS;
   if (reach !== "restarting") return link.claims;
   if (link.phase === "starting") return link.reserved;

@@ -30,8 +30,10 @@ export interface EngineOptions {
 
 /** Longest wait for the other members' claims before taking part: as long as one is given up after. */
 const LISTEN = MEMBER_TIMES.deadAfter + MEMBER_TIMES.tick;
-/** The same after this program was held up: the others' news is in the socket already. */
-const LISTEN_AGAIN = 3 * MEMBER_TIMES.tick;
+/** Shortest wait after this node was cut off or held up: what it knows of the others is old, their news is coming in. */
+const LISTEN_AGAIN = MEMBER_TIMES.period + MEMBER_TIMES.tick;
+/** A program held up for this long may have been taken for dead by the others. */
+const HELD_UP = MEMBER_TIMES.deadAfter - MEMBER_TIMES.period;
 
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
 
@@ -51,7 +53,7 @@ export class Engine {
   #phase: Phase = "starting";
   /** Earliest and latest end of listening. */
   #listen: { readonly from: number; readonly until: number };
-  /** What this node held before it was held up. */
+  /** What this node held before it listened again. */
   #resumable: ReadonlySet<string> = new Set();
   #tickedAt: number;
   #cancelTick: () => void = () => {};
@@ -74,7 +76,7 @@ export class Engine {
 
   /** False while this program may have been taken for dead: others may answer now. */
   get mayAnswer(): boolean {
-    return this.#ports.clock.now() - this.#tickedAt < MEMBER_TIMES.deadAfter;
+    return this.#now() - this.#tickedAt < HELD_UP;
   }
 
   assign(assignment: Assignment): void {
@@ -89,10 +91,13 @@ export class Engine {
   /** The interfaces changed. All links of the host; those that face clients are used. */
   setLinks(links: readonly Link[]): void {
     this.#catchUp();
+    const now = this.#now();
     const before = new Set(this.#links.map(({ index }) => index));
     this.#links = links.filter(facesClients);
     this.#ports.responder.setLinks(this.#links);
-    if (this.#links.some(({ index }) => !before.has(index))) this.#schedule.restart(this.#now());
+    const cutOff = before.size === 0 && this.#phase === "running";
+    if (cutOff && this.#links.length > 0) this.#listenAgain(now, LISTEN);
+    if (this.#links.some(({ index }) => !before.has(index))) this.#schedule.restart(now);
     this.#decide();
     this.#round();
   }
@@ -136,29 +141,36 @@ export class Engine {
 
   #tick(): void {
     const now = this.#now();
-    const { outgoing, heldUp } = this.#members.tick(now);
-    if (heldUp > MEMBER_TIMES.deadAfter && this.#assignment.peers.length > 0) this.#listenAgain(now, heldUp);
+    const outgoing = this.#members.tick(now);
+    const gap = now - this.#tickedAt;
     this.#tickedAt = now;
+    if (gap >= HELD_UP && this.#assignment.peers.length > 0) {
+      this.#ports.onLog("warn", "speaker.heldUp", { milliseconds: Math.round(gap) }, "was held up; listening again");
+      this.#listenAgain(now, LISTEN_AGAIN);
+    }
     this.#sendAll(outgoing);
     this.#decideOnNews();
     this.#cancelTick = this.#ports.clock.after(MEMBER_TIMES.tick, () => this.#tick());
   }
 
-  /** What happens after this program was held up for long is looked at by the tick first. */
+  /** After this program was held up for long the tick comes first, whatever the event loop offers first. */
   #catchUp(): void {
     if (this.mayAnswer) return;
     this.#cancelTick();
     this.#tick();
   }
 
-  /** Others have taken this node for dead: it answers for nothing until it has heard what they did. */
-  #listenAgain(now: number, heldUp: number): void {
-    this.#ports.onLog("warn", "speaker.heldUp", { milliseconds: Math.round(heldUp) }, "was held up; listening again");
+  /**
+   * Others may have taken this node for dead: it answers for nothing until it has heard what they did.
+   * @param patience Longest wait for all of them.
+   */
+  #listenAgain(now: number, patience: number): void {
     if (this.#phase === "leaving") return;
-    this.#resumable = new Set([...this.#holdings].filter(([, { stance }]) => stance === "holds").map(([a]) => a));
+    const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds" || stance === "handsOver");
+    this.#resumable = new Set(held.map(([address]) => address));
     this.#holdings = new Map();
     this.#phase = "starting";
-    this.#listen = { from: now + LISTEN_AGAIN, until: now + LISTEN_AGAIN };
+    this.#listen = { from: now + LISTEN_AGAIN, until: now + patience };
   }
 
   /** Decides if another member changed, or if time alone may change something. */

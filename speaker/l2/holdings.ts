@@ -70,7 +70,7 @@ function holdingOf(address: string, wanted: Wanted, others: readonly Contender[]
 /** Goes on answering for an address until another member holds it, as long as one may. */
 function handOver(holding: Holding, others: readonly Contender[], { peers, now }: HoldingsInput): Holding | undefined {
   if (holding.stance !== "holds" && holding.stance !== "handsOver") return undefined;
-  const taken = others.some(({ stance, reach }) => stance === "holds" && reach !== "restarting");
+  const taken = others.some(({ stance, reach }) => stance === "holds" && reach === "alive");
   if (taken || !peers.some(({ reach }) => reach === "alive")) return undefined;
   const until = holding.until ?? now + HAND_OVER;
   return now < until ? { stance: "handsOver", score: holding.score, until } : undefined;

@@ -1,4 +1,5 @@
 import type { Claim } from "../claim.ts";
+import type { Reach } from "../member-table.ts";
 import type { Counts } from "./responder.ts";
 
 /** An address this node may announce: what the cluster says about it and this node. */
@@ -42,7 +43,7 @@ export interface Status {
   readonly listening: boolean;
   /** Every address anybody claims: who announces it, and our own stance. */
   readonly addresses: Readonly<Record<string, { readonly holder?: string; readonly own?: Claim }>>;
-  readonly members: Readonly<Record<string, "alive" | "deaf" | "restarting" | "lost">>;
+  readonly members: Readonly<Record<string, Reach>>;
   /** Names of the interfaces that face clients. */
   readonly interfaces: readonly string[];
 }

@@ -1,8 +1,8 @@
-import { type Clock, fakeClock } from "../../../core/mod.ts";
-import type { Link } from "../../../linux/mod.ts";
-import { Engine } from "../../../speaker/l2/engine.ts";
-import type { Announcement, Status } from "../../../speaker/l2/message.ts";
-import type { Answer, Responder } from "../../../speaker/l2/responder.ts";
+import { type Clock, fakeClock } from "../../../../core/mod.ts";
+import type { Link } from "../../../../linux/mod.ts";
+import { Engine } from "../../../../speaker/l2/engine.ts";
+import type { Announcement, Status } from "../../../../speaker/l2/message.ts";
+import type { Answer, Responder } from "../../../../speaker/l2/responder.ts";
 
 const KEY = new Uint8Array(32).fill(7);
 const ETH0: Link = {

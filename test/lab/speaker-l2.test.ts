@@ -1,0 +1,196 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import type { ArpSighting } from "./support/arp-probe.ts";
+import { ADDRESS, type SpeakerLab, type SpeakerNode, startSpeakerLab } from "./support/speaker-lab.ts";
+
+let lab: SpeakerLab;
+
+beforeAll(async () => {
+  lab = await startSpeakerLab();
+});
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** Hardware addresses that arping hears for the address, every one that answers. */
+async function arping(): Promise<string[]> {
+  const output = await lab.client("arping", "-I", "eth0", "-b", "-c", "3", "-w", "5", ADDRESS);
+  const macs = [...output.matchAll(/reply from \S+ \[([0-9A-F:]+)\]/g)].map(([, mac]) => mac!.toLowerCase());
+  return [...new Set(macs)];
+}
+
+const allAlive = () =>
+  waitFor(
+    "all members to hear each other",
+    async () => {
+      const answers = await Promise.all(lab.nodes.map((node) => node.order({ kind: "tell" })));
+      return answers.every(({ state }) => Object.values(state.members).every((reach) => reach === "alive"));
+    },
+    { deadline: 5000 },
+  );
+
+describe("startSpeaker() on three nodes", () => {
+  test("arping hears exactly one owner", async () => {
+    const holder = await lab.holder();
+    expect(await arping()).toEqual([holder.mac]);
+  });
+
+  test("says so in an event, in metrics and in its state", async () => {
+    const holder = await lab.holder();
+    await waitFor(
+      "the counters",
+      async () => (await holder.order({ kind: "tell" })).metrics.includes("metallb_layer2_responses_sent{"),
+      { deadline: 3000 },
+    );
+    const { events, metrics, state, ready } = await holder.order({ kind: "tell" });
+    expect(ready).toBe(true);
+    expect(events).toEqual([
+      `default/web Normal nodeAssigned: announcing from node "${holder.name}" with protocol "layer2"`,
+    ]);
+    expect(metrics).toContain(
+      `metallb_speaker_announced{service="default/web",protocol="layer2",node="${holder.name}",ip="${ADDRESS}"} 1`,
+    );
+    expect(metrics).toMatch(/metallb_layer2_gratuitous_sent\{ip="192\.168\.1\.100"\} \d+/);
+    expect(state.addresses[0]).toMatchObject({ address: ADDRESS, holder: holder.name, services: ["default/web"] });
+    for (const node of lab.nodes.filter(({ name }) => name !== holder.name)) {
+      const other = await node.order({ kind: "tell" });
+      expect(other.events).toEqual([]);
+      expect(other.metrics).not.toContain("metallb_speaker_announced{");
+      expect(other.state.addresses[0]).toMatchObject({ holder: holder.name, stance: "ready" });
+    }
+  });
+
+  test("a main thread blocked for 3 s changes nothing", async () => {
+    using probe = await lab.probe();
+    const holder = await lab.holder();
+    await probe.firstAnswer(0, ({ mac }) => mac === holder.mac, 3000);
+    const since = Date.now();
+    await holder.order({ kind: "block", milliseconds: 3000 });
+    const during = probe.sightings.filter(({ at }) => at >= since && at < since + 3000);
+    expect(new Set(during.map(({ mac }) => mac))).toEqual(new Set([holder.mac]));
+    expect(during.length).toBeGreaterThan(200);
+    expect((await lab.holder()).name).toBe(holder.name);
+  });
+});
+
+describe("startSpeaker() fails over", () => {
+  /** Milliseconds until the client hears another owner after `cut`; everything is well again afterwards. */
+  async function outage(cut: (holder: SpeakerNode) => unknown, mend: (holder: SpeakerNode) => unknown) {
+    await allAlive();
+    const holder = await lab.holder();
+    using probe = await lab.probe();
+    await probe.firstAnswer(0, ({ mac }) => mac === holder.mac, 3000);
+    await pause(Math.random() * 100); // whatever the phase of the heartbeats
+    const since = Date.now();
+    await cut(holder);
+    const took = await probe.firstAnswer(since, ({ mac }) => mac !== holder.mac, 3000);
+    await mend(holder);
+    await allAlive();
+    const after = await lab.holder();
+    const announced = (kind: ArpSighting["kind"]) =>
+      probe.sightings.some((sighting) => sighting.at >= since && sighting.kind === kind && sighting.mac === after.mac);
+    const both = () => announced("gratuitous request") && announced("gratuitous reply");
+    await waitFor("a gratuitous request and reply of the new holder", both, { deadline: 1000 });
+    return took;
+  }
+
+  function report(what: string, outages: readonly number[]) {
+    console.log(`${what}: ${[...outages].sort((a, b) => a - b).join(", ")} ms`);
+  }
+
+  /** Sets whether the bridge forwards for a node whose link stays up all the time: a cable cut further away. */
+  const setForwarding = async (name: string, state: "0" | "3") => {
+    await exec("ip", [
+      "-n",
+      lab.topology.lan.netns,
+      "link",
+      "set",
+      "dev",
+      name,
+      "type",
+      "bridge_slave",
+      "state",
+      state,
+    ]);
+  };
+
+  test("when the holder's cable is pulled", async () => {
+    const runs: number[] = [];
+    for (let run = 0; run < 6; run++) {
+      const took = await outage(
+        ({ name }) => lab.topology.cutLink(name),
+        ({ name }) => lab.topology.restoreLink(name),
+      );
+      runs.push(took);
+    }
+    report("cable pulled", runs);
+    expect(Math.max(...runs)).toBeLessThan(1000);
+  });
+
+  test("when the holder is cut off behind a link that stays up, and has one owner again when it is back", async () => {
+    const runs: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const took = await outage(
+        ({ name }) => setForwarding(name, "0"),
+        ({ name }) => setForwarding(name, "3"),
+      );
+      runs.push(took);
+    }
+    report("cut off", runs);
+    expect(Math.max(...runs)).toBeLessThan(1000);
+  });
+
+  test("when the holder freezes", async () => {
+    const runs: number[] = [];
+    for (let run = 0; run < 4; run++) {
+      const took = await outage(
+        ({ process }) => process.kill("SIGSTOP"),
+        ({ process }) => process.kill("SIGCONT"),
+      );
+      runs.push(took);
+    }
+    report("frozen", runs);
+    expect(Math.max(...runs)).toBeLessThan(1000);
+  });
+
+  test("on SIGTERM another node answers before the holder stops", async () => {
+    await allAlive();
+    const holder = await lab.holder();
+    using probe = await lab.probe();
+    await probe.firstAnswer(0, ({ mac }) => mac === holder.mac, 3000);
+    const since = Date.now();
+    holder.process.kill("SIGTERM");
+    await waitFor("the speaker's end", () => holder.process.exitCode === 0, { deadline: 2000 });
+    const after = await lab.holder();
+    await probe.firstAnswer(since, ({ mac }) => mac === after.mac, 1000);
+    const answers = probe.sightings.filter(({ at, kind }) => at >= since - 50 && kind === "answer");
+    const gaps = answers.slice(1).map(({ at }, i) => at - answers[i]!.at);
+    report("longest pause between answers on SIGTERM", [Math.max(...gaps)]);
+    expect(Math.max(...gaps)).toBeLessThan(100);
+    holder.start();
+    await allAlive();
+    expect((await lab.holder()).name).toBe(after.name);
+  });
+});
+
+describe("startSpeaker() killed with SIGKILL", () => {
+  test("is answered for in its own name until it is back, and then goes on", async () => {
+    await allAlive();
+    const holder = await lab.holder();
+    using probe = await lab.probe();
+    await probe.firstAnswer(0, ({ mac }) => mac === holder.mac, 3000);
+    const since = Date.now();
+    holder.process.kill("SIGKILL");
+    const took = await probe.firstAnswer(since, ({ source }) => source !== holder.mac, 2000);
+    console.log(`answered for by another node after ${took} ms`);
+    expect(took).toBeLessThan(500);
+    holder.start();
+    const back = Date.now();
+    const resumed = await probe.firstAnswer(back, ({ source }) => source === holder.mac, 4000);
+    console.log(`answers itself ${resumed} ms after it was started again`);
+    await allAlive();
+    expect((await lab.holder()).name).toBe(holder.name);
+    const seen = probe.sightings.filter(({ at }) => at >= since);
+    expect(new Set(seen.map(({ mac }) => mac))).toEqual(new Set([holder.mac]));
+  });
+});
