@@ -13,7 +13,7 @@ import {
 } from "../config/mod.ts";
 import { IronbridgeError, runProgram } from "../core/mod.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES, startInformer } from "../kube/mod.ts";
-import { type Proxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
+import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
 import { type Speaker, startSpeaker } from "../speaker/mod.ts";
 import { createDaemon, type Daemon, type Part, serveParts } from "./daemon.ts";
 import { addFlags } from "./settings.ts";
@@ -35,7 +35,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const { client, log } = daemon;
   const has = (part: AgentPart) => options.parts.includes(part);
   const nodes = startInformer(client, NODES, { log }, signal);
-  const parts: { cni?: Cni; proxy?: Proxy; speaker?: Speaker } = {};
+  const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Speaker } = {};
   if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), nodes }, signal);
   if (!has("proxy") && !has("speaker")) return { ...parts };
 
