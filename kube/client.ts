@@ -119,10 +119,11 @@ export function clientOver(transport: Transport): KubeClient {
       return parse(what, await transport.send({ what, method: "PATCH", path, contentType, body }));
     },
 
-    async delete(resource, name) {
+    async delete(resource, name, { gracePeriodSeconds } = {}) {
       const what = callName("delete", resource, name);
+      const path = objectPath(resource, name) + query({ gracePeriodSeconds });
       try {
-        await transport.send({ what, method: "DELETE", path: objectPath(resource, name) });
+        await transport.send({ what, method: "DELETE", path });
       } catch (error) {
         if (!isMissingObject(error)) throw error;
       }

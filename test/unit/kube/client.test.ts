@@ -73,6 +73,12 @@ describe("requests", () => {
     expect(api.seen[0]?.method).toBe("DELETE");
   });
 
+  test("delete() can shorten the time an object is given to end", async () => {
+    await client.delete(SERVICES, webName, { gracePeriodSeconds: 0 });
+    expect(api.seen[0]).toMatchObject({ method: "DELETE", path: "/api/v1/namespaces/shop/services/web" });
+    expect(api.seen[0]?.query.toString()).toBe("gracePeriodSeconds=0");
+  });
+
   test("requests share one connection", async () => {
     let connections = 0;
     await using counted = await startStandIn((_, response) => {
