@@ -6,7 +6,6 @@ export const LAN_ADDRESS = "192.168.1.1";
 export const CLIENT_ADDRESS = "192.168.1.10";
 export const API_PORT = 6443;
 export const CLUSTER_CIDR = "10.244.0.0/16";
-export const KUBERNETES_SERVICE_ADDRESS = "10.96.0.1";
 export const DNS_SERVICE_ADDRESS = "10.96.0.10";
 export const CLUSTER_DOMAIN = "cluster.local";
 
