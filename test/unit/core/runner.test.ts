@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
-import { startRunner } from "../../../core/mod.ts";
+import { type RunnerOptions, startRunner } from "../../../core/mod.ts";
 
 const options = { minInterval: 10, retryInterval: 100, maxInterval: 1_000, onError: () => {} };
 
 async function withRunner(
   work: () => Promise<void>,
-  extra: Partial<typeof options>,
+  extra: Partial<RunnerOptions>,
   body: (poke: () => void) => Promise<void>,
 ): Promise<void> {
   vi.useFakeTimers();
@@ -76,6 +76,19 @@ describe("startRunner()", () => {
       await vi.advanceTimersByTimeAsync(100);
       expect(work).toHaveBeenCalledTimes(2);
       expect(onError).toHaveBeenCalledTimes(2);
+    });
+  });
+
+  test("asks for the pause anew after each failure", async () => {
+    const work = vi.fn(async () => Promise.reject(new Error("no")));
+    const pauses = [100, 300];
+    await withRunner(work, { retryInterval: () => pauses.shift() ?? 1_000 }, async () => {
+      await vi.advanceTimersByTimeAsync(100);
+      expect(work).toHaveBeenCalledTimes(2);
+      await vi.advanceTimersByTimeAsync(299);
+      expect(work).toHaveBeenCalledTimes(2);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(work).toHaveBeenCalledTimes(3);
     });
   });
 });
