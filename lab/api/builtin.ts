@@ -1,3 +1,4 @@
+import { typeNameOf, unknownFieldsOf } from "./builtin-types.ts";
 import {
   CONFIG_MAP_COLUMNS,
   CREATED_COLUMNS,
@@ -55,11 +56,17 @@ function resource(group: string, version: string, kind: string, plural: string, 
     namespaced: true,
     subresources: [],
     storage: storageName({ group, plural }),
-    strategy: {},
     columns: DEFAULT_COLUMNS,
     selectableFields: [],
     ...options,
+    strategy: { ...strictness(group, kind), ...options.strategy },
   };
+}
+
+/** Kinds without a known type, such as CustomResourceDefinition, take any field. */
+function strictness(group: string, kind: string): Strategy {
+  const typeName = typeNameOf(group, kind);
+  return typeName === undefined ? {} : { unknownFields: (object) => unknownFieldsOf(typeName, object) };
 }
 
 const ALL = ["all"];

@@ -187,7 +187,7 @@ function writeOptions({ query }: ObjectRequest): { readonly dryRun: boolean; rea
 
 async function deleteOptions({ request, query }: ObjectRequest): Promise<DeleteOptions> {
   const content = await readBody(request);
-  const sent: JsonObject = content === "" ? {} : objectAt(parseBody(content, mediaType(request)));
+  const sent: JsonObject = content.length === 0 ? {} : objectAt(parseBody(content, mediaType(request)));
   const { preconditions } = sent;
   return {
     gracePeriodSeconds: numberAt(sent, "gracePeriodSeconds") ?? queryNumber(query, "gracePeriodSeconds"),

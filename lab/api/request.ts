@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { parse as parseYaml } from "yaml";
 import type { Json } from "./json.ts";
+import { decodeProtobuf, PROTOBUF } from "./protobuf.ts";
 import { badRequest, Refusal } from "./refusal.ts";
 import type { RowObject } from "./table.ts";
 
@@ -47,7 +48,7 @@ const NAMESPACE_PARTS: ReadonlySet<string> = new Set(["status", "finalize"]);
 const MAX_BODY = 3 * 1024 * 1024;
 
 /** @throws {Refusal} 413 */
-export async function readBody(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -55,7 +56,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     if (size > MAX_BODY) throw new Refusal(413, "RequestEntityTooLarge", `the body is larger than ${MAX_BODY} octets`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 /** The media type of the body, without parameters. */
@@ -63,11 +64,12 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers["content-type"] ?? "application/json").split(";")[0]!.trim();
 }
 
-/** @throws {Refusal} 400 for text that can't be read, 415 for a form that is not spoken here. */
-export function parseBody(text: string, type: string): Json {
+/** @throws {Refusal} 400 for a body that can't be read, 415 for a form that is not spoken here. */
+export function parseBody(bytes: Buffer, type: string): Json {
+  if (type === PROTOBUF) return decodeProtobuf(bytes);
   try {
-    if (type.endsWith("yaml")) return parseYaml(text) as Json;
-    if (type.endsWith("json") || type === "") return JSON.parse(text) as Json;
+    if (type.endsWith("yaml")) return parseYaml(bytes.toString()) as Json;
+    if (type.endsWith("json")) return JSON.parse(bytes.toString()) as Json;
   } catch (cause) {
     throw badRequest(`the body can't be read as ${type}: ${cause instanceof Error ? cause.message : cause}`);
   }
