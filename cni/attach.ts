@@ -4,7 +4,7 @@ import { type Address, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
-import { openPodNetns, type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
+import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
 import type { AddResult, PodAddress } from "./result.ts";
 
@@ -21,7 +21,7 @@ const EVERYWHERE = { ipv4: parsePrefix("0.0.0.0/0"), ipv6: parsePrefix("::/0") }
  */
 export function attach(host: PodHost, request: AddRequest): AddResult {
   const { key, netns, config, pod } = request;
-  const namespace = openPodNetns(netns);
+  const namespace = host.openPod(netns);
   try {
     if (namespace.kernel.link(key.ifname) !== undefined) {
       const message = `the namespace ${netns} has an interface ${key.ifname} already`;

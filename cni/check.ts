@@ -5,7 +5,7 @@ import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Lease } from "./lease-store.ts";
 import type { PrevResult } from "./network-config.ts";
-import { openPodNetns, type PodHost } from "./pod-host.ts";
+import type { PodHost } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
 
 type CheckRequest = Extract<CniRequest, { readonly command: "CHECK" }>;
@@ -25,7 +25,7 @@ export interface Seen {
  * @throws {CniError} InvalidNetns, or CheckFailed naming all that is missing.
  */
 export function check(host: PodHost, { key, netns, prev }: CheckRequest): void {
-  const namespace = openPodNetns(netns);
+  const namespace = host.openPod(netns);
   try {
     const problems = findProblems(key.ifname, prev, {
       lease: host.ipam.get(key),

@@ -10,6 +10,7 @@ import { createHandler, type HandlerOptions } from "./handler.ts";
 import { Ipam } from "./ipam.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { startNodeNetwork } from "./node-network.ts";
+import { openPodNetns } from "./pod-host.ts";
 import { listenForPlugins } from "./server.ts";
 
 export interface CniOptions {
@@ -70,7 +71,8 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     installed = true;
   };
   const network = startNodeNetwork({ ...options, kernel, ipam, onReady: install }, signal);
-  const node = { kernel, ipam, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
+  const pods = { kernel, ipam, openPod: openPodNetns };
+  const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
   const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
   const serve = async () => {

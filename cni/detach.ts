@@ -8,7 +8,7 @@ import { type PodHost, removeHostLink } from "./pod-host.ts";
  * still in use. Needs neither the pod's namespace nor the cluster; succeeds when there is nothing to remove.
  * @throws {CniError} TryAgainLater when the kernel keeps the interface.
  */
-export function detach(host: Omit<PodHost, "bridge">, key: AttachmentKey): void {
+export function detach(host: Pick<PodHost, "kernel" | "ipam">, key: AttachmentKey): void {
   try {
     removeHostLink(host.kernel, key);
   } catch (cause) {
@@ -24,7 +24,7 @@ export function detach(host: Omit<PodHost, "bridge">, key: AttachmentKey): void 
  * @throws {CniError} TryAgainLater, naming everything that could not be removed.
  */
 export function collectGarbage(
-  host: Omit<PodHost, "bridge">,
+  host: Pick<PodHost, "kernel" | "ipam">,
   network: string,
   valid: readonly AttachmentKey[],
 ): readonly string[] {

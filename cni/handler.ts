@@ -12,7 +12,7 @@ import { printResult } from "./result.ts";
 import { Turns } from "./turns.ts";
 
 /** What the handler needs of the node. */
-export interface HandlerNode extends Pick<PodHost, "kernel" | "ipam"> {
+export interface HandlerNode extends Omit<PodHost, "bridge"> {
   /** Resolves once pods can be attached for the first time. */
   readonly whenReady: Promise<void>;
   bridge(): PodHost["bridge"] | undefined;
@@ -98,7 +98,7 @@ async function readyHost(node: HandlerNode): Promise<PodHost> {
   await Promise.race([node.whenReady, timeout]);
   late.abort();
   const bridge = node.bridge();
-  if (bridge !== undefined) return { kernel: node.kernel, ipam: node.ipam, bridge };
+  if (bridge !== undefined) return { kernel: node.kernel, ipam: node.ipam, openPod: node.openPod, bridge };
   throw new CniError(CniErrorCode.TryAgainLater, `this node can't take pods yet: ${node.problems().join("; ")}`);
 }
 

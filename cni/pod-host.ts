@@ -12,6 +12,8 @@ export interface PodHost {
   readonly kernel: Rtnetlink;
   readonly ipam: Ipam;
   readonly bridge: Bridge;
+  /** openPodNetns(), or a stand-in for it. */
+  readonly openPod: (path: string) => PodNetns;
 }
 
 /** A pod's namespace, open. */

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { attach } from "../../../cni/attach.ts";
+import { hostLinkName } from "../../../cni/attachment.ts";
+import { applyBridge } from "../../../cni/bridge.ts";
+import { check } from "../../../cni/check.ts";
+import { collectGarbage, detach } from "../../../cni/detach.ts";
+import { Ipam } from "../../../cni/ipam.ts";
+import { LeaseStore } from "../../../cni/lease-store.ts";
+import type { PodHost } from "../../../cni/pod-host.ts";
+import { type FakeRtnetlink, fakeRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
+import { parsePrefix, printAddress, printMac, printPrefix } from "../../../net/mod.ts";
+
+const PREFIXES = [parsePrefix("10.244.1.0/24")];
+const CONFIG = { cniVersion: "1.1.0", name: "ironbridge", dns: {} } as const;
+const POD = "/run/netns/p1";
+const KEY = { containerId: "c1", ifname: "eth0" };
+
+let kernel: FakeRtnetlink;
+let store: LeaseStore;
+let host: PodHost;
+
+beforeEach(() => {
+  kernel = fakeRtnetlink();
+  store = new LeaseStore(":memory:", "boot-1");
+  host = hostOn(kernel);
+});
+afterEach(() => store.close());
+
+function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kernel.inNetns(path)): PodHost {
+  const ipam = new Ipam(store);
+  ipam.setNetwork({ prefixes: PREFIXES, addresses: [] });
+  const bridge = applyBridge(kernel, { prefixes: PREFIXES, mtu: 1400, leases: [] });
+  const openPod = (path: string) => ({ netns: { fd: -1, path, close() {} }, kernel: podKernel(path), close() {} });
+  return { kernel: links, ipam, bridge, openPod };
+}
+
+const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
+
+describe("attach()", () => {
+  test("makes a port with hairpin, and a pod with address, gateway, loopback and a MAC of its address", () => {
+    const result = add();
+    const port = kernel.link(hostLinkName(KEY))!;
+    const pod = kernel.inNetns(POD);
+    const eth0 = pod.link("eth0")!;
+    expect([port.up, port.master, port.mtu, kernel.hairpins.has(port.index)]).toEqual([
+      true,
+      host.bridge.index,
+      1400,
+      true,
+    ]);
+    expect([eth0.up, eth0.mtu, printMac(eth0.mac), pod.link("lo")?.up]).toEqual([
+      true,
+      1400,
+      "0a:58:0a:f4:01:02",
+      true,
+    ]);
+    expect(pod.addresses().map(({ address, length }) => `${printAddress(address)}/${length}`)).toEqual([
+      "10.244.1.2/24",
+    ]);
+    expect(pod.routes().map(({ destination }) => printPrefix(destination))).toContain("0.0.0.0/0");
+    expect(result.interfaces.map(({ name, sandbox }) => [name, sandbox])).toEqual([
+      ["ib0", undefined],
+      [port.name, undefined],
+      ["eth0", POD],
+    ]);
+    expect(store.get(KEY)?.complete).toBe(true);
+  });
+
+  test("replaces a port that an agent with a lost store left behind", () => {
+    const peer = { name: "old0", netns: { fd: -1, path: "/run/netns/old", close() {} } };
+    kernel.createVeth({ name: hostLinkName(KEY), mtu: 1400, hairpin: false, peer });
+    add();
+    expect(kernel.inNetns(POD).link("eth0")).toBeDefined();
+  });
+
+  test("takes everything back, whichever step the kernel refuses", () => {
+    /** Passes calls on until the one of number `last`, which fails. */
+    const failing = (real: Rtnetlink, countdown: { left: number }): Rtnetlink =>
+      new Proxy(real, {
+        get: (target, name: keyof Rtnetlink) => {
+          const method = target[name] as (...args: unknown[]) => unknown;
+          return (...args: unknown[]) => {
+            const undoing = name === "deleteLink" || (name === "link" && countdown.left <= 0);
+            if (!undoing && countdown.left-- === 1) throw new Error(`refused ${name}`);
+            return method.apply(target, args);
+          };
+        },
+      });
+    const refused: string[] = [];
+    for (let step = 1; ; step++) {
+      const countdown = { left: step };
+      const broken = hostOn(failing(kernel, countdown), (path) => failing(kernel.inNetns(path), countdown));
+      try {
+        add(broken);
+        break; // there are fewer calls than `step`
+      } catch (error) {
+        refused.push((error as Error).message);
+        expect(kernel.links().map(({ name }) => name)).toEqual(["lo", "ib0"]);
+        expect(kernel.inNetns(POD).link("eth0")).toBeUndefined();
+        expect(store.list()).toEqual([]);
+        expect(broken.ipam.usage()[0]?.used).toBe(0);
+      }
+    }
+    const kernelSteps = ["createVeth", "setLink", "addAddress", "replaceRoute"].map((name) => `refused ${name}`);
+    expect(refused).toEqual(expect.arrayContaining(kernelSteps));
+  });
+});
+
+describe("detach()", () => {
+  test("keeps the address as long as the kernel keeps the interface", () => {
+    add();
+    const stuck = new Proxy<Rtnetlink>(kernel, {
+      get: (target, name: keyof Rtnetlink) =>
+        name === "deleteLink"
+          ? () => {
+              throw new Error("busy");
+            }
+          : (target[name] as (...args: unknown[]) => unknown).bind(target),
+    });
+    expect(() => detach({ ...host, kernel: stuck }, KEY)).toThrow("can't be removed: busy");
+    expect(store.get(KEY)).toBeDefined();
+    detach(host, KEY);
+    expect(store.get(KEY)).toBeUndefined();
+    detach(host, KEY);
+  });
+});
+
+test("collectGarbage() goes on after a failure and names it", () => {
+  const keys = ["c1", "c2", "c3"].map((containerId) => ({ containerId, ifname: "eth0" }));
+  for (const key of keys) add(host, key, `/run/netns/${key.containerId}`);
+  const stuckIndex = kernel.link(hostLinkName(keys[0]!))!.index;
+  const stuck = new Proxy<Rtnetlink>(kernel, {
+    get: (target, name: keyof Rtnetlink) => (index: number) => {
+      if (name === "deleteLink" && index === stuckIndex) throw new Error("busy");
+      return (target[name] as (index: number) => unknown).call(target, index);
+    },
+  });
+  expect(() => collectGarbage({ ...host, kernel: stuck }, "ironbridge", [keys[2]!])).toThrow("c1/eth0: interface");
+  expect(host.ipam.list().map(({ key }) => key.containerId)).toEqual(["c1", "c3"]);
+  expect(collectGarbage(host, "ironbridge", [keys[2]!])).toEqual(["c1/eth0"]);
+  expect(collectGarbage(host, "another", [])).toEqual([]);
+});
+
+test("check() finds a pod taken out of the bridge", () => {
+  add();
+  const prev = { interfaces: [], ips: [{ address: "10.244.1.2/24" }] };
+  const request = { command: "CHECK", config: CONFIG, key: KEY, netns: POD, prev } as const;
+  expect(() => check(host, request)).not.toThrow();
+  expect(() => check(host, { ...request, prev: { interfaces: [], ips: [] } })).toThrow(
+    "prevResult lacks the address 10.244.1.2",
+  );
+  kernel.setLink(kernel.link(hostLinkName(KEY))!.index, { master: 0 });
+  expect(() => check(host, request)).toThrow(`interface ${hostLinkName(KEY)} is not in ib0`);
+});
