@@ -60,6 +60,7 @@ export class Engine {
   #cancelRound: () => void = () => {};
   #onLeft: () => void = () => {};
   #statusText = "";
+  #decidedAt = 0;
   /** What the last decision was based on. */
   #outline = "";
 
@@ -175,7 +176,8 @@ export class Engine {
 
   /** Decides if another member changed, or if time alone may change something. */
   #decideOnNews(): void {
-    const waits = this.#phase !== "running" || [...this.#holdings.values()].some(({ until }) => until !== undefined);
+    const waits =
+      this.#phase !== "running" || [...this.#holdings.values()].some(({ until = 0 }) => until > this.#decidedAt);
     if (waits || this.#members.outline(this.#now()) !== this.#outline) this.#decide();
   }
 
@@ -183,6 +185,7 @@ export class Engine {
   #decide(): void {
     const now = this.#now();
     this.#outline = this.#members.outline(now);
+    this.#decidedAt = now;
     const peers = this.#members.peers(now);
     const begins = this.#phase === "starting" && this.#hasListened(peers, now);
     if (begins) this.#phase = "running";

@@ -10,7 +10,10 @@ export interface Wanted {
 
 /** What this node does about one address. */
 export interface Holding extends Claim {
-  /** With handsOver: when to stop answering though nobody took over; milliseconds. */
+  /**
+   * Milliseconds. With handsOver: when to stop answering though nobody took over. With ready: when to take a free address
+   * though not all members have spoken.
+   */
   readonly until?: number;
   /** With standsIn: the member that is answered for. */
   readonly inNameOf?: string;
@@ -22,6 +25,12 @@ export type Holdings = ReadonlyMap<string, Holding>;
 
 /** How long an address is answered for after this node should not announce it any more, while somebody may take over. */
 const HAND_OVER = 300;
+
+/**
+ * How long a free address waits for members that have not claimed it, from when this node became ready for it. Members
+ * become ready one after the other for a new Service; the best ranked is to have it, not the fastest.
+ */
+const SETTLE = 100;
 
 export interface HoldingsInput {
   readonly self: string;
@@ -52,19 +61,23 @@ export function decideHoldings(input: HoldingsInput): Holdings {
 }
 
 function holdingOf(address: string, wanted: Wanted, others: readonly Contender[], input: HoldingsInput): Holding {
-  const { self, before, resume } = input;
+  const { self, before, resume, peers, now } = input;
   const { score, rankAddress } = wanted;
+  const until = before.get(address)?.until ?? now + SETTLE;
   const taken = others.some(({ stance, reach }) => stance === "holds" && reach !== "restarting");
   const stanceBefore = before.get(address)?.stance;
   const holdsAlready = stanceBefore === "holds" || (!taken && (stanceBefore === "handsOver" || resume(address)));
   const us: Contender = { node: self, score, stance: holdsAlready ? "holds" : "ready", reach: "alive" };
 
   const holder = electHolder([us, ...others], rankAddress);
-  if (holder === us) return taken ? { stance: "holds", score, contested: true } : { stance: "holds", score };
+  if (holder === us && holdsAlready) return { stance: "holds", score, ...(taken ? { contested: true } : {}) };
+  const spoken = others.filter(({ reach }) => reach === "alive").length;
+  const present = peers.filter(({ reach }) => reach === "alive").length;
+  if (holder === us && (spoken === present || now >= until)) return { stance: "holds", score };
   if (holder?.reach === "restarting" && electStandIn([us, ...others], rankAddress) === us) {
-    return { stance: "standsIn", score, inNameOf: holder.node };
+    return { stance: "standsIn", score, until, inNameOf: holder.node };
   }
-  return { stance: "ready", score };
+  return { stance: "ready", score, until };
 }
 
 /** Goes on answering for an address until another member holds it, as long as one may. */

@@ -100,18 +100,8 @@ describe("startSpeaker() fails over", () => {
 
   /** Sets whether the bridge forwards for a node whose link stays up all the time: a cable cut further away. */
   const setForwarding = async (name: string, state: "0" | "3") => {
-    await exec("ip", [
-      "-n",
-      lab.topology.lan.netns,
-      "link",
-      "set",
-      "dev",
-      name,
-      "type",
-      "bridge_slave",
-      "state",
-      state,
-    ]);
+    const bridge = ["-n", lab.topology.lan.netns, "link", "set", "dev", name, "state", state];
+    await exec("bridge", bridge);
   };
 
   test("when the holder's cable is pulled", async () => {

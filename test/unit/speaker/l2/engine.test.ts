@@ -126,6 +126,29 @@ describe("Engine", () => {
     expect(lan.owners(ADDRESS)).toEqual([]);
   });
 
+  test("a new address goes to the best ranked node, not to the one that is ready first", () => {
+    const owners = NODES.map((fastest) => {
+      const lan = fakeLan(NODES, []);
+      lan.startAll();
+      lan.clock.advance(1000);
+      lan.assign(fastest, [announcement(ADDRESS)]);
+      lan.clock.advance(40);
+      for (const name of others(fastest)) lan.assign(name, [announcement(ADDRESS)]);
+      waitFor(lan, 50, () => lan.owners(ADDRESS).length === 1);
+      lan.clock.advance(500);
+      return owner(lan);
+    });
+    expect(new Set(owners).size).toBe(1);
+  });
+
+  test("a new address waits 150 ms at most for nodes that never become ready", () => {
+    const lan = fakeLan(NODES, []);
+    lan.startAll();
+    lan.clock.advance(1000);
+    lan.assign("node2", [announcement(ADDRESS)]);
+    expect(waitFor(lan, 150, () => lan.owners(ADDRESS).length === 1)).toBeGreaterThanOrEqual(95);
+  });
+
   test("passes over a node that is not ready", () => {
     const lan = startedLan();
     const before = owner(lan);

@@ -35,7 +35,18 @@ describe("decideHoldings()", () => {
     ["takes what nobody holds, as the best ranked", next(FIRST, [peer(SECOND, "ready")]), { stance: "holds" }],
     ["leaves it to a better ranked", next(SECOND, [peer(FIRST, "ready")]), { stance: "ready" }],
     ["leaves it to the holder", next(FIRST, [peer(THIRD, "holds")]), { stance: "ready" }],
-    ["takes it when better ranked ones are not ready", next(THIRD, [peer(FIRST, undefined)]), { stance: "holds" }],
+    ["waits for members that have not spoken", next(THIRD, [peer(FIRST, undefined)]), { stance: "ready", until: 1100 }],
+    [
+      "goes on waiting as long as it said",
+      next(THIRD, [peer(FIRST, undefined)], { was: { ...was("ready"), until: 1001 } }),
+      { stance: "ready", until: 1001 },
+    ],
+    [
+      "takes it when better ranked ones were not ready in time",
+      next(THIRD, [peer(FIRST, undefined)], { was: { ...was("ready"), until: 1000 } }),
+      { stance: "holds" },
+    ],
+    ["waits for nobody that is not there", next(THIRD, [peer(FIRST, undefined, "lost")]), { stance: "holds" }],
     ["takes it when the better ranked one is lost", next(THIRD, [peer(FIRST, "holds", "lost")]), { stance: "holds" }],
     ["takes it from one that hands over", next(THIRD, [peer(FIRST, "handsOver")]), { stance: "holds" }],
     ["stays the holder", next(THIRD, [peer(FIRST, "ready")], { was: was("holds") }), { stance: "holds" }],
@@ -125,7 +136,7 @@ describe("decideHoldings()", () => {
   ];
   test.each(cases)("%s", (_, holding, want) => {
     if (want === undefined) expect(holding).toBeUndefined();
-    else expect(holding).toEqual({ score: 0, ...want });
+    else expect(holding).toMatchObject({ score: 0, ...want });
   });
 });
 
