@@ -135,6 +135,16 @@ export function send(fd: number, bytes: Uint8Array): number {
   return result(c.send(fd, bytes, bytes.length, 0));
 }
 
+/** As send(), on the thread pool: for requests that keep the kernel busy for some milliseconds. */
+export function sendLater(fd: number, data: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    asyncSend.async(fd, data, data.length, 0, (error: unknown, length: number) => {
+      if (error) reject(error);
+      else resolve(length);
+    });
+  });
+}
+
 export function recv(fd: number, buffer: Uint8Array, flags: number): number {
   return result(c.recv(fd, buffer, buffer.length, flags));
 }

@@ -9,12 +9,19 @@ import { netlinkPort } from "./netlink-port.ts";
  */
 export function isOwnPort(port: number): boolean {
   if (childPorts.has(port) || socketPorts.has(port)) return true;
-  if (!ownsSocket(port)) return false;
-  socketPorts.add(port);
-  return true;
+  rememberOwnPorts(); // libnftables opens a new socket when it was interrupted by a change of others
+  return socketPorts.has(port);
 }
 
-/** Ports of this process' sockets, as seen so far. libnftables opens its own, and a new one now and then. */
+/** To be called before sockets of libnftables are closed: their last notices are read later. */
+export function rememberOwnPorts(): void {
+  for (const fd of readdirSync("/proc/self/fd")) {
+    const port = netlinkPort(Number(fd), NETLINK_NETFILTER);
+    if (port !== undefined) socketPorts.add(port);
+  }
+}
+
+/** Ports of this process' sockets, as seen so far; the kernel gives a port of its own to every process. */
 const socketPorts = new Set<number>();
 
 /** The kernel binds the first netlink socket of a program to its process id. */
@@ -28,8 +35,4 @@ export function ownChild(pid: number | undefined): () => void {
   if (pid === undefined) return () => {};
   childPorts.add(pid);
   return () => void setTimeout(() => childPorts.delete(pid), CHILD_GRACE).unref();
-}
-
-function ownsSocket(port: number): boolean {
-  return readdirSync("/proc/self/fd").some((fd) => netlinkPort(Number(fd), NETLINK_NETFILTER) === port);
 }

@@ -3,6 +3,7 @@ import { IronbridgeError } from "../core/mod.ts";
 import { exec, runProgram } from "./exec.ts";
 import { check, close, createMemoryFile, createNftContext, type NftContext, releaseMemory } from "./libc.ts";
 import { type Netns, runInOptionalNetns } from "./netns.ts";
+import { rememberOwnPorts } from "./nft-origin.ts";
 import { describeLine } from "./script-line.ts";
 
 /** nftables of the network namespace this process runs in, spoken as text. */
@@ -66,7 +67,10 @@ function openNftLibrary(context: NftContext): Nft {
   return nftOf(run, () => {
     if (!open) return;
     open = false;
-    void inTurn(async () => context.free());
+    void inTurn(async () => {
+      rememberOwnPorts(); // notices of its last transactions may still be unread
+      context.free();
+    });
   });
 }
 

@@ -1,0 +1,244 @@
+import { readdirSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasCode } from "../../core/mod.ts";
+import {
+  exec,
+  hasErrno,
+  type Netns,
+  openRtnetlink,
+  ROUTE_PROTOCOL,
+  type Rtnetlink,
+  type RtnetlinkTopic,
+  watchRtnetlink,
+} from "../../linux/mod.ts";
+import { parseAddress, parseMac, parsePrefix } from "../../net/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { createNamespaces } from "./support/linux-namespaces.ts";
+
+let a: Netns;
+let b: Netns;
+let remove: () => Promise<void>;
+let host: Rtnetlink;
+let pod: Rtnetlink;
+
+beforeAll(async () => {
+  ({ a, b, remove } = await createNamespaces());
+  host = openRtnetlink(a);
+  pod = openRtnetlink(b);
+});
+afterAll(async () => {
+  host.close();
+  pod.close();
+  await remove();
+});
+
+const BRIDGE_MAC = parseMac("02:00:00:00:00:01");
+const POD_MAC = parseMac("02:00:00:00:00:02");
+
+/** A bridge in `a` with one veth port whose other end is eth0 in `b`; all up. */
+function connect(): { bridge: number; port: number; eth0: number } {
+  const bridge = host.createBridge({ name: "br0", mac: BRIDGE_MAC, mtu: 1450 });
+  const peer = { name: "eth0", netns: b, mac: POD_MAC };
+  const port = host.createVeth({ name: "veth0", mtu: 1450, master: bridge, hairpin: true, peer });
+  const eth0 = pod.link("eth0")!.index;
+  host.setLink(bridge, { up: true });
+  host.setLink(port, { up: true });
+  pod.setLink(eth0, { up: true });
+  return { bridge, port, eth0 };
+}
+
+describe("links", () => {
+  test("createVeth() makes both ends at once, the peer in its namespace, the port with hairpin", async () => {
+    const { bridge, port, eth0 } = connect();
+    expect(host.link("veth0")).toMatchObject({ index: port, mtu: 1450, up: true, master: bridge, kind: "veth" });
+    expect(pod.link("eth0")).toMatchObject({ index: eth0, mac: POD_MAC, mtu: 1450, up: true, carrier: true });
+    expect(host.link("br0")).toMatchObject({ mac: BRIDGE_MAC, kind: "bridge", broadcast: true, loopback: false });
+    expect(await exec("bridge", ["-d", "link", "show", "dev", "veth0"], { netns: a })).toContain("hairpin on");
+    host.deleteLink(port);
+    expect(pod.link("eth0")).toBeUndefined();
+    host.deleteLink(bridge);
+  });
+
+  test("setLink() changes state, MTU, master and hairpin", async () => {
+    const { bridge, port } = connect();
+    host.setLink(port, { hairpin: false, mtu: 1400, up: false });
+    expect(host.link("veth0")).toMatchObject({ mtu: 1400, up: false, master: bridge });
+    expect(await exec("bridge", ["-d", "link", "show", "dev", "veth0"], { netns: a })).toContain("hairpin off");
+    host.setLink(port, { master: 0 });
+    expect(host.link("veth0")).not.toHaveProperty("master");
+    host.setLink(port, { master: bridge, hairpin: true });
+    expect(await exec("bridge", ["-d", "link", "show", "dev", "veth0"], { netns: a })).toContain("hairpin on");
+    host.deleteLink(bridge);
+    host.deleteLink(port);
+  });
+
+  test("links() lists loopback and a missing link is undefined", () => {
+    expect(host.links().find(({ index }) => index === 1)).toMatchObject({ name: "lo", loopback: true });
+    expect(host.link("nothing")).toBeUndefined();
+  });
+
+  test("a veth that can't be a hairpin port is taken back", () => {
+    const peer = { name: "eth9", netns: b };
+    expect(() => host.createVeth({ name: "veth9", mtu: 1500, hairpin: true, peer })).toThrow("hairpin");
+    expect(host.link("veth9")).toBeUndefined();
+  });
+});
+
+describe("refusals", () => {
+  test.each([
+    {
+      name: "a name in use",
+      act: () => host.createVeth({ name: "lo", mtu: 1500, hairpin: false, peer: { name: "x", netns: b } }),
+      words: "create veth lo with peer x: EEXIST (file exists)",
+      errno: "EEXIST",
+    },
+    {
+      name: "a link that is not there",
+      act: () => host.deleteLink(9999),
+      words: "delete the link of index 9999: ENODEV (no such device)",
+      errno: "ENODEV",
+    },
+    {
+      name: "a gateway no link leads to, with the kernel's own words",
+      act: () => host.replaceRoute(route("10.60.0.0/16", "203.0.113.1")),
+      words: "set route 10.60.0.0/16: ENETUNREACH (network is unreachable): Nexthop has invalid gateway",
+      errno: "ENETUNREACH",
+    },
+  ])("$name", ({ act, words, errno }) => {
+    const refused = (error: unknown) => hasCode(error, "IB_KERNEL_REFUSED") && hasErrno(error, errno);
+    expect(act).toThrow(expect.toSatisfy(refused));
+    expect(act).toThrow(words);
+  });
+});
+
+function route(destination: string, gateway: string) {
+  return { destination: parsePrefix(destination), gateway: parseAddress(gateway), protocol: ROUTE_PROTOCOL };
+}
+
+describe("addresses, routes and neighbours", () => {
+  let links: ReturnType<typeof connect>;
+  beforeAll(() => {
+    links = connect();
+  });
+  afterAll(() => {
+    host.deleteLink(links.port);
+    host.deleteLink(links.bridge);
+  });
+
+  const here = (text: string, length: number) => ({ ifindex: links.eth0, address: parseAddress(text), length });
+
+  test("addAddress() adds both families, IPv6 usable at once, and twice is fine", async () => {
+    for (const address of [here("10.9.0.2", 24), here("fd00:9::2", 64)]) {
+      pod.addAddress(address);
+      pod.addAddress(address);
+      expect(pod.addresses()).toContainEqual(address);
+    }
+    expect(await exec("ip", ["-6", "addr", "show", "dev", "eth0"], { netns: b })).toMatch(/fd00:9::2.*nodad/);
+    expect(await exec("ip", ["-6", "addr", "show", "dev", "eth0"], { netns: b })).not.toMatch(/fd00:9::2.*tentative/);
+  });
+
+  test("deleteAddress() removes it, and refuses what is not there", () => {
+    const address = here("10.9.1.2", 24);
+    pod.addAddress(address);
+    pod.deleteAddress(address);
+    expect(pod.addresses()).not.toContainEqual(address);
+    expect(() => pod.deleteAddress(address)).toThrow(/delete address 10\.9\.1\.2\/24 .*EADDRNOTAVAIL/);
+  });
+
+  test.each([
+    { destination: "10.70.0.0/16", gateways: ["10.9.0.1", "10.9.0.3"] },
+    { destination: "0.0.0.0/0", gateways: ["10.9.0.1", "10.9.0.3"] },
+    { destination: "fd00:70::/64", gateways: ["fd00:9::1", "fd00:9::3"] },
+    { destination: "::/0", gateways: ["fd00:9::1", "fd00:9::3"] },
+  ])("replaceRoute() makes, replaces and deleteRoute() removes $destination", ({ destination, gateways }) => {
+    const gatewaysNow = () =>
+      pod
+        .routes()
+        .filter((found) => found.protocol === ROUTE_PROTOCOL)
+        .map((found) => found.gateway);
+    for (const gateway of gateways) {
+      pod.replaceRoute({ ...route(destination, gateway), ifindex: links.eth0 });
+      expect(gatewaysNow()).toEqual([parseAddress(gateway)]);
+    }
+    pod.deleteRoute(route(destination, gateways[1]!));
+    expect(gatewaysNow()).toEqual([]);
+    expect(() => pod.deleteRoute(route(destination, gateways[1]!))).toThrow("ESRCH");
+  });
+
+  test("replaceRoute() takes a link and a source, and routes() gives them back", () => {
+    const wanted = {
+      destination: parsePrefix("10.80.0.0/16"),
+      ifindex: links.eth0,
+      source: parseAddress("10.9.0.2"),
+      protocol: ROUTE_PROTOCOL,
+    };
+    pod.replaceRoute(wanted);
+    expect(pod.routes()).toContainEqual(wanted);
+    pod.deleteRoute(wanted);
+    expect(pod.routes()).not.toContainEqual(wanted);
+  });
+
+  test("replaceNeighbour() is permanent and listed for its link only", async () => {
+    const neighbour = { ifindex: links.eth0, address: parseAddress("10.9.0.77"), mac: parseMac("02:00:00:00:00:77") };
+    pod.replaceNeighbour({ ...neighbour, mac: parseMac("02:00:00:00:00:78") });
+    pod.replaceNeighbour(neighbour);
+    expect(pod.neighbours(links.eth0)).toContainEqual(neighbour);
+    expect(pod.neighbours(1)).toEqual([]);
+    expect(await exec("ip", ["neigh", "show", "dev", "eth0"], { netns: b })).toMatch(/10\.9\.0\.77 .*PERMANENT/);
+  });
+
+  test("routes() reads thousands of routes", async () => {
+    const lines = Array.from({ length: 3000 }, (_, i) => `route add 10.${100 + (i >> 8)}.${i & 255}.0/24 dev eth0\n`);
+    await exec("ip", ["-batch", "-"], { netns: b, input: lines.join("") });
+    expect(pod.routes().filter(({ destination }) => destination.length === 24).length).toBeGreaterThanOrEqual(3000);
+    await exec("ip", ["route", "flush", "dev", "eth0", "proto", "boot"], { netns: b });
+  });
+});
+
+describe("watchRtnetlink()", () => {
+  test("tells the topic of each change, and nothing after close()", async () => {
+    const seen: RtnetlinkTopic[] = [];
+    const watch = watchRtnetlink(["link", "address", "route"], (topic) => seen.push(topic), a);
+    const bridge = host.createBridge({ name: "br1", mac: BRIDGE_MAC, mtu: 1500 });
+    await waitFor("a link change", () => seen.includes("link"), { deadline: 1000 });
+    host.setLink(bridge, { up: true });
+    host.addAddress({ ifindex: bridge, address: parseAddress("10.99.0.1"), length: 24 });
+    await waitFor("an address change", () => seen.includes("address"), { deadline: 1000 });
+    await waitFor("a route change", () => seen.includes("route"), { deadline: 1000 });
+    watch.close();
+    seen.length = 0;
+    host.deleteLink(bridge);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(seen).toEqual([]);
+  });
+
+  test("counts lost reports as a change and goes on", async () => {
+    let changes = 0;
+    const watch = watchRtnetlink(["route"], () => changes++, b);
+    const link = ["link", "add", "br2", "type", "bridge"];
+    await exec("ip", link, { netns: b });
+    await exec("ip", ["link", "set", "br2", "up"], { netns: b });
+    const index = pod.link("br2")!.index;
+    // 30,000 reports while this thread does not listen: more than the socket holds.
+    for (let i = 0; i < 15_000; i++) {
+      const destination = parsePrefix(`10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}/32`);
+      pod.replaceRoute({ destination, ifindex: index, protocol: ROUTE_PROTOCOL });
+      pod.deleteRoute({ destination, ifindex: index, protocol: ROUTE_PROTOCOL });
+    }
+    await waitFor("the lost reports", () => changes > 0, { deadline: 1000 });
+    const before = changes;
+    pod.deleteLink(index);
+    await waitFor("a report after the loss", () => changes > before, { deadline: 1000 });
+    watch.close();
+  });
+});
+
+test("openRtnetlink() and watchRtnetlink() leave no descriptor open", () => {
+  const count = () => readdirSync("/proc/self/fd").length;
+  const before = count();
+  for (let i = 0; i < 1000; i++) {
+    openRtnetlink(a).close();
+    watchRtnetlink(["link"], () => {}, a).close();
+  }
+  expect(count()).toBe(before);
+});
