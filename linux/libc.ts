@@ -37,6 +37,7 @@ export const CLONE_NEWNET = 0x40000000;
 export const ERRNO = {
   ESRCH: 3,
   EINTR: 4,
+  EIO: 5,
   EAGAIN: 11,
   EEXIST: 17,
   ENODEV: 19,
@@ -71,6 +72,7 @@ const c = {
   close: libc.func("int close(int)") as Call<[number]>,
   memfd: libc.func("int memfd_create(const char *, uint32_t)") as Call<[string, number]>,
 };
+const pooledSend = libc.func("intptr_t send(int, const void *, size_t, int)");
 const mallocTrim = libc.func("int malloc_trim(size_t)") as Call<[number]>;
 const strerror = libc.func("const char *strerror(int)") as (errno: number) => string;
 
@@ -135,12 +137,15 @@ export function send(fd: number, bytes: Uint8Array): number {
   return result(c.send(fd, bytes, bytes.length, 0));
 }
 
-/** As send(), on the thread pool: for requests that keep the kernel busy for some milliseconds. */
-export function sendLater(fd: number, data: Uint8Array): Promise<number> {
+/**
+ * As send(), on the thread pool: for requests that keep the kernel busy for some milliseconds. The number of an error is
+ * lost on the way between the threads, so any failure is EIO.
+ */
+export function sendLater(fd: number, bytes: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
-    asyncSend.async(fd, data, data.length, 0, (error: unknown, length: number) => {
+    pooledSend.async(fd, bytes, bytes.length, 0, (error: unknown, length: number) => {
       if (error) reject(error);
-      else resolve(length);
+      else resolve(length < 0 ? -ERRNO.EIO : length);
     });
   });
 }

@@ -125,11 +125,6 @@ export function readUint32(bytes: Uint8Array | undefined): number | undefined {
   return bytes !== undefined && bytes.length >= 4 ? viewOf(bytes).getUint32(0, true) : undefined;
 }
 
-/** As readUint32(), for a number in network order. */
-export function readUint32Network(bytes: Uint8Array | undefined): number | undefined {
-  return bytes !== undefined && bytes.length >= 4 ? viewOf(bytes).getUint32(0, false) : undefined;
-}
-
 /** The text in an attribute, without its terminating zero. */
 export function readText(bytes: Uint8Array | undefined): string | undefined {
   if (bytes === undefined) return undefined;

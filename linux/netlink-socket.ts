@@ -18,6 +18,7 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
   send,
+  sendLater,
   setsockopt,
   socket,
 } from "./libc.ts";
@@ -41,6 +42,11 @@ import { type Netns, runInOptionalNetns } from "./netns.ts";
 export interface NetlinkSocket {
   /** Asks for a change or for one object. @throws {IronbridgeError} IB_KERNEL_REFUSED with the name of the error */
   request(request: NetlinkRequest): NetlinkMessage[];
+  /**
+   * Asks for several changes in a row on the thread pool, where the kernel may take its time. Gives what it refused.
+   * Nothing else may be asked on this socket meanwhile. @throws {IronbridgeError} IB_KERNEL_REFUSED
+   */
+  requestLater(requests: readonly NetlinkRequest[]): Promise<readonly unknown[]>;
   /** Asks for a list. @throws {IronbridgeError} IB_KERNEL_REFUSED */
   dump(request: NetlinkRequest): NetlinkMessage[];
   close(): void;
@@ -77,7 +83,30 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
     }
   };
 
+  const requestLater = async (requests: readonly NetlinkRequest[]) => {
+    const first = sequence + 1;
+    const messages = requests.map(({ type, flags = 0, payload }) => {
+      sequence = (sequence + 1) >>> 0;
+      return encodeMessage({ type, flags: flags | NLM_F_REQUEST | NLM_F_ACK, sequence, port: 0, payload });
+    });
+    check(await sendLater(fd, Buffer.concat(messages)), requests[0]?.what ?? "");
+    const refusals: unknown[] = [];
+    for (let answered = 0; answered < requests.length; ) {
+      for (const message of decodeMessages(receive(fd, requests[0]!.what))) {
+        if (message.type !== NLMSG_ERROR) continue;
+        answered += 1;
+        try {
+          refuseFailure(message, requests[message.sequence - first]?.what ?? "");
+        } catch (error) {
+          refusals.push(error);
+        }
+      }
+    }
+    return refusals;
+  };
+
   return {
+    requestLater,
     request: (request) => exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK }).slice(0, -1),
     dump: (request) => {
       for (let attempt = 1; ; attempt++) {

@@ -69,11 +69,22 @@ const IFF_LOOPBACK = 0x8;
 const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
 /** linux/if_link.h: IFLA_*. */
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28, EXT_MASK: 29 } as const;
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  MASTER: 10,
+  LINKINFO: 18,
+  GROUP: 27,
+  NET_NS_FD: 28,
+  EXT_MASK: 29,
+} as const;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1;
 /** Hairpin, despite its name. */
 const IFLA_BRPORT_MODE = 4;
+/** The group of links about to be removed: "ib" and a number nobody else has a reason to take. */
+const DOOMED_GROUP = 0x6962_00de;
 /** Without the counters, which are most of a link's description. */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
@@ -136,6 +147,22 @@ export function changeLink(index: number, change: LinkChange): NetlinkRequest[] 
   }
   if (change.hairpin !== undefined) requests.push(setHairpin(index, change.hairpin));
   return requests;
+}
+
+/**
+ * Removes all links of these names with one wait of the kernel (about 20 ms) and not one each: they join a group, and
+ * the group is removed. Names of links that are gone are refused with ENODEV.
+ */
+export function removeLinks(names: readonly string[]): NetlinkRequest[] {
+  const joins = names.map((name) => {
+    const payload = encodePayload(encodeHeader({}), [
+      [IFLA.IFNAME, name],
+      [IFLA.GROUP, uint32(DOOMED_GROUP)],
+    ]);
+    return { what: `delete link ${name}`, type: RTM_NEWLINK, payload };
+  });
+  const payload = encodePayload(encodeHeader({}), [[IFLA.GROUP, uint32(DOOMED_GROUP)]]);
+  return [...joins, { what: `delete links ${names.join(", ")}`, type: RTM_DELLINK, payload }];
 }
 
 export function removeLink(index: number): NetlinkRequest {
