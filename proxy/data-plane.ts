@@ -1,0 +1,69 @@
+import type { Clock, Log } from "../core/mod.ts";
+import type { Family, Prefix } from "../net/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { RuleHome } from "./cleanup.ts";
+import { iptablesBackend } from "./iptables-backend.ts";
+import { hasFamily, type Kernel, prepareKernel } from "./kernel.ts";
+import { nftablesBackend } from "./nftables-backend.ts";
+import { familySettings } from "./settings.ts";
+import { Upkeep } from "./upkeep.ts";
+
+export type ProxyMode = "nftables" | "iptables";
+
+export interface DataPlaneOptions {
+  readonly mode: ProxyMode;
+  readonly clusterCidrs: readonly Prefix[];
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One address family's rules and who keeps them in the kernel. */
+export interface Plane {
+  readonly backend: Backend;
+  readonly upkeep: Upkeep;
+}
+
+/** The rules of this node, both families, in the one place that the mode has chosen. */
+export interface DataPlane {
+  readonly home: RuleHome;
+  readonly planes: readonly Plane[];
+  close(): void;
+}
+
+/**
+ * Makes this node ready to forward and opens what writes the rules. Writes no rule yet.
+ * @throws {IronbridgeError} IB_BINARY_MISSING, IB_KERNEL_REFUSED
+ */
+export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  const { kernel, mode, clock, log } = options;
+  const families = (["ipv4", "ipv6"] as const).filter((family) => hasFamily(kernel, family));
+  prepareKernel(
+    kernel,
+    families.filter((family) => family === "ipv4" || options.clusterCidrs.some((prefix) => prefix.family === family)),
+  );
+  const opened = mode === "nftables" ? await openNftables(options, families) : await openIptables(options, families);
+  const planes = opened.backends.map((backend) => ({ backend, upkeep: new Upkeep(backend, clock, log) }));
+  log.info({ event: "proxy.opened", home: opened.home, families }, "Services are forwarded by these rules");
+  return { home: opened.home, planes, close: opened.close };
+}
+
+interface Opened {
+  readonly home: RuleHome;
+  readonly backends: readonly Backend[];
+  readonly close: () => void;
+}
+
+async function openNftables({ kernel, clusterCidrs }: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
+  const nft = await kernel.nft();
+  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, clusterCidrs)));
+  return { home: "nftables", backends, close: () => nft.close() };
+}
+
+/** Both families take the variant that IPv4 rules of others are in already. */
+async function openIptables({ kernel, clusterCidrs }: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
+  const { variant } = await kernel.iptables("ipv4", "auto");
+  const programs = await Promise.all(families.map((family) => kernel.iptables(family, variant)));
+  const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, clusterCidrs)));
+  return { home: `iptables-${variant}`, backends, close: () => {} };
+}

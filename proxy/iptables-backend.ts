@@ -1,0 +1,63 @@
+import type { Iptables } from "../linux/mod.ts";
+import type { Backend } from "./backend.ts";
+import { iptablesItems, iptablesNodeItems } from "./iptables.ts";
+import { FILTER, iptablesFixedItems, isBuiltin, SERVICES, TABLES } from "./iptables-chain.ts";
+import { parseIptablesSave } from "./iptables-read.ts";
+import { printChain, printIptablesChanges } from "./iptables-text.ts";
+import { Ledger } from "./ledger.ts";
+import type { FamilySettings } from "./settings.ts";
+
+/** Rules in one restore. Each costs the legacy variant a copy of the whole table, so they are fewer and larger than nft's. */
+const BATCH = 20_000;
+
+/** The iptables data plane of one address family: chains of its own, and jumps to them. */
+export function iptablesBackend(iptables: Iptables, settings: FamilySettings): Backend {
+  const ledger = new Ledger();
+  ledger.replace({ key: "fixed", created: 0 }, iptablesFixedItems(settings, iptables.randomFully));
+  const healthy = iptables.variant === "nft" ? "touched" : "fine"; // a look at the legacy variant was not asked for
+  const hook = `-A PREROUTING -j ${SERVICES}`;
+
+  return {
+    family: settings.family,
+    drift: iptables.variant === "nft" ? "notified" : "polled",
+    replace: (owner, ports) =>
+      ledger.replace(
+        owner,
+        ports.flatMap((port) => iptablesItems(port, settings)),
+      ),
+    setNodeAddresses: (addresses) => ledger.replace({ key: "node", created: 0 }, iptablesNodeItems(addresses)),
+
+    check: async () => {
+      const before = ledger.backlog;
+      for (const table of TABLES) {
+        const found = parseIptablesSave(table, await iptables.save(table));
+        const wanted = ledger.objects().filter((object) => object.startsWith(`${table} `));
+        for (const object of new Set([...wanted, ...found.keys()])) markChain(ledger, object, found.get(object));
+      }
+      return Math.max(0, ledger.backlog - before);
+    },
+
+    write: async () => {
+      const count = ledger.backlog;
+      for (const script of printIptablesChanges(ledger, BATCH)) await iptables.restore(script);
+      ledger.markWritten();
+      return count;
+    },
+
+    // Whoever empties a table empties both of these; a single rule taken out of a chain is found by check().
+    inspect: async () => {
+      const rules = await iptables.list("nat", "PREROUTING");
+      const filter = await iptables.list("filter", "FORWARD");
+      return rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`) ? healthy : "broken";
+    },
+  };
+}
+
+/** Chains are compared as a whole, because a listing does not say which item a rule is. */
+function markChain(ledger: Ledger, object: string, found: readonly string[] | undefined): void {
+  if (isBuiltin(object)) ledger.markSeen(object, new Map((found ?? []).map((rule) => [rule, rule])));
+  else if (found === undefined) ledger.markSeen(object, new Map());
+  else if (found.join("\n") === printChain(ledger, object) && ledger.wanted(object).size > 0) {
+    ledger.markSeen(object, new Map([...ledger.wanted(object)].map(([key, { value }]) => [key, value])));
+  } else ledger.markSeen(object, new Map([["", "something else"]]));
+}

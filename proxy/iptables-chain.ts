@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import type { Family } from "../net/mod.ts";
+import { prefixAround } from "./canonical.ts";
+import type { Item } from "./ledger.ts";
+import { type FamilySettings, MASQUERADE_MARK } from "./settings.ts";
+
+/** What every chain of ours begins with; nothing else is ever touched but the jumps to these chains. */
+export const CHAIN_PREFIX = "IRON-";
+
+export const TABLES = ["nat", "filter"] as const;
+export type Table = (typeof TABLES)[number];
+
+/** The object a chain is in the ledger. Its items are rules, in the order of their keys; an empty value is no rule. */
+export function chainObject(table: Table, chain: string): string {
+  return `${table} ${chain}`;
+}
+
+export function tableOf(object: string): Table {
+  return object.startsWith("nat ") ? "nat" : "filter";
+}
+
+export function chainOf(object: string): string {
+  return object.slice(object.indexOf(" ") + 1);
+}
+
+/** True for PREROUTING and its like: they are shared with everybody, and only single rules in them are ours. */
+export function isBuiltin(object: string): boolean {
+  return !chainOf(object).startsWith(CHAIN_PREFIX);
+}
+
+/** `cluster` any endpoint; `internal` local ones, for the cluster IP; `external` for the outside; `firewall` before that. */
+export type ServiceChain = "cluster" | "internal" | "external" | "firewall";
+
+const SERVICE_CHAINS: Record<ServiceChain, string> = {
+  cluster: "CLU",
+  internal: "INT",
+  external: "EXT",
+  firewall: "FW",
+};
+
+/** Names have at most 28 characters (XT_EXTENSION_MAXNAMELEN), so the Service port is in them as a hash. */
+export function serviceChain(kind: ServiceChain, portName: string, protocol: string): string {
+  return `${CHAIN_PREFIX}${SERVICE_CHAINS[kind]}-${shortHash(`${portName}/${protocol}`)}`;
+}
+
+/** How far the tree that finds an address branches: at most 16 rules to pass for a /16, then at most 16 more. */
+const TREE_LEVELS: Record<Family, readonly number[]> = { ipv4: [20, 24], ipv6: [116, 120] };
+
+/** Where in a tree of chains the rules of one address belong, and the jumps that lead there. */
+export interface Place {
+  readonly leaf: string;
+  readonly jumps: readonly Item[];
+}
+
+/**
+ * The place of `address` in the tree below chain `root`.
+ * @param match How a prefix is written as a match: "-d PREFIX" for the tree of destinations.
+ */
+export function addressPlace(
+  table: Table,
+  root: { readonly chain: string; readonly tag: string },
+  family: Family,
+  address: string,
+  match: (prefix: string) => string,
+): Place {
+  const jumps: Item[] = [];
+  let leaf = root.chain;
+  for (const length of TREE_LEVELS[family]) {
+    const prefix = prefixAround(address, length);
+    const next = `${CHAIN_PREFIX}${root.tag}-${family === "ipv4" ? prefix : shortHash(prefix)}`;
+    jumps.push(shared(chainObject(table, leaf), `2 ${prefix}`, `${match(prefix)} -j ${next}`));
+    leaf = next;
+  }
+  return { leaf, jumps };
+}
+
+/** Ports in one chain of the tree of node ports. */
+const PORT_BLOCK = 64;
+
+/** The place of node port `port` in the tree below IRON-NODEPORTS. */
+export function nodePortPlace(table: Table, protocol: string, port: number): Place {
+  const first = Math.max(1, port - (port % PORT_BLOCK));
+  const last = port - (port % PORT_BLOCK) + PORT_BLOCK - 1;
+  const leaf = `${CHAIN_PREFIX}NP-${protocol}-${first}`;
+  const match = `-p ${protocol} -m ${protocol} --dport ${first}:${last}`;
+  return { leaf, jumps: [shared(chainObject(table, NODEPORTS), `${protocol} ${first}`, `${match} -j ${leaf}`)] };
+}
+
+export const SERVICES = `${CHAIN_PREFIX}SERVICES`;
+export const NODEPORTS = `${CHAIN_PREFIX}NODEPORTS`;
+export const FILTER = `${CHAIN_PREFIX}FILTER`;
+export const HAIRPIN = `${CHAIN_PREFIX}HAIRPIN`;
+/** Marks for masquerade. */
+export const MARK = `${CHAIN_PREFIX}MARK`;
+/** Marks for masquerade what does not come from a pod; there only when it is known where pods live. */
+export const OUTSIDE = `${CHAIN_PREFIX}OUTSIDE`;
+const FORWARD = `${CHAIN_PREFIX}FORWARD`;
+const POSTROUTING = `${CHAIN_PREFIX}POSTROUTING`;
+/** Refuses. A reset is not subject to the kernel's limit on ICMP errors: no client waits in vain. */
+export const REFUSE = `${CHAIN_PREFIX}REFUSE`;
+export const MASQUERADE = `${CHAIN_PREFIX}MASQUERADE`;
+
+/** The rules that are there whatever the cluster holds, the jumps from the builtin chains among them. */
+export function iptablesFixedItems(settings: FamilySettings, randomFully: boolean): Item[] {
+  const mark = `0x${MASQUERADE_MARK.toString(16)}`;
+  const masquerade = randomFully ? "-j MASQUERADE --random-fully" : "-j MASQUERADE";
+  const unreachable = settings.family === "ipv4" ? "icmp-port-unreachable" : "icmp6-port-unreachable";
+  const ifMarked = `-m mark --mark ${mark}/${mark}`;
+  const returns = settings.clusterCidrs.map((prefix) => rule(sourceMatch(prefix), "-j RETURN"));
+  return [
+    ...chain("nat", SERVICES, [""]),
+    ...chain("nat", NODEPORTS, [""]),
+    ...chain("nat", MARK, [`-j MARK --set-xmark ${mark}/${mark}`]),
+    ...(returns.length > 0 ? chain("nat", OUTSIDE, [...returns, `-j ${MARK}`]) : []),
+    ...chain("nat", HAIRPIN, [""]),
+    ...chain("nat", POSTROUTING, [
+      `${ifMarked} -j ${MASQUERADE}`,
+      // An endpoint that reached itself must see another source, or it would answer itself directly.
+      `-m conntrack --ctstate DNAT -j ${HAIRPIN}`,
+    ]),
+    // The mark has done its work; a packet that passes here a second time must not be masqueraded again.
+    ...chain("nat", MASQUERADE, [`-j MARK --set-xmark ${mark}/0x0`, masquerade]),
+    ...chain("filter", REFUSE, ["-p tcp -j REJECT --reject-with tcp-reset", `-j REJECT --reject-with ${unreachable}`]),
+    ...chain("filter", FILTER, [""]),
+    ...chain("filter", NODEPORTS, [""]),
+    // On hosts that forward nothing by default, what a Service port took may pass, as with kube-proxy.
+    ...chain("filter", FORWARD, [`${ifMarked} -j ACCEPT`, "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]),
+    ...["PREROUTING", "OUTPUT"].map((hook) => jump("nat", hook, `-j ${SERVICES}`)),
+    jump("nat", "POSTROUTING", `-j ${POSTROUTING}`),
+    ...["INPUT", "FORWARD", "OUTPUT"].map((hook) => jump("filter", hook, `-m conntrack --ctstate NEW -j ${FILTER}`)),
+    jump("filter", "FORWARD", `-j ${FORWARD}`),
+  ];
+}
+
+/** "-s PREFIX" as iptables-save writes it: nothing for everybody. */
+export function sourceMatch(prefix: string): string {
+  return prefix.endsWith("/0") ? "" : `-s ${hostPrefix(prefix)}`;
+}
+
+/** An address as the prefix iptables-save writes for it; a prefix stays. */
+export function hostPrefix(address: string): string {
+  if (address.includes("/")) return address;
+  return `${address}/${address.includes(":") ? 128 : 32}`;
+}
+
+/** Matches and target joined, without the gaps that absent matches leave. */
+export function rule(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+export function sole(object: string, key: string, value: string): Item {
+  return { object, key, value, claim: "sole" };
+}
+
+export function shared(object: string, key: string, value: string): Item {
+  return { object, key, value, claim: "shared" };
+}
+
+function chain(table: Table, name: string, rules: readonly string[]): Item[] {
+  return rules.map((line, i) => sole(chainObject(table, name), `1 ${i}`, line));
+}
+
+function jump(table: Table, hook: string, line: string): Item {
+  return sole(chainObject(table, hook), line, line);
+}
+
+function shortHash(text: string): string {
+  return base32(createHash("sha256").update(text).digest()).slice(0, 16);
+}
+
+/** RFC 4648 section 6, as many characters as whole groups of 5 bits give. */
+function base32(bytes: Uint8Array): string {
+  const bits = Array.from(bytes, (octet) => octet.toString(2).padStart(8, "0")).join("");
+  const groups = bits.match(/.{5}/g) ?? [];
+  return groups.map((group) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(group, 2))).join("");
+}

@@ -1,0 +1,55 @@
+import {
+  type Iptables,
+  type IptablesVariant,
+  type Netns,
+  type Nft,
+  openIptables,
+  openNft,
+  readSysctl,
+  runInNetns,
+  watchNft,
+  writeSysctl,
+} from "../linux/mod.ts";
+import type { Family } from "../net/mod.ts";
+
+/** The kernel of one network namespace, as far as forwarding Services needs it. */
+export interface Kernel {
+  nft(): Promise<Nft>;
+  iptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
+  /** Calls `onChange` when others changed nftables, iptables-nft included. */
+  watchNft(onChange: () => void): { close(): void };
+  readSysctl(key: string): string | undefined;
+  writeSysctl(key: string, value: string): void;
+}
+
+/** The kernel of `netns`, or of the namespace this process is in. */
+export function kernelOf(netns?: Netns): Kernel {
+  const inside = <T>(work: () => T): T => (netns === undefined ? work() : runInNetns(netns, work));
+  return {
+    nft: () => openNft(netns),
+    iptables: (family, variant) => openIptables(family, variant, netns),
+    watchNft: (onChange) => watchNft(onChange, netns),
+    readSysctl: (key) => inside(() => readSysctl(key)),
+    writeSysctl: (key, value) => inside(() => writeSysctl(key, value)),
+  };
+}
+
+/** IPv6 can be absent from a kernel or switched off in it. */
+export function hasFamily(kernel: Kernel, family: Family): boolean {
+  return family === "ipv4" || kernel.readSysctl("net/ipv6/conf/all/forwarding") !== undefined;
+}
+
+/**
+ * Lets this node forward for others, and shows packets that cross a bridge between two pods of this node to netfilter:
+ * without that the answer of an endpoint on the same bridge would not be translated back.
+ */
+export function prepareKernel(kernel: Kernel, families: readonly Family[]): void {
+  const settings = families.flatMap((family) =>
+    family === "ipv4"
+      ? ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"]
+      : ["net/ipv6/conf/all/forwarding", "net/bridge/bridge-nf-call-ip6tables"],
+  );
+  for (const key of settings) {
+    if (kernel.readSysctl(key) !== undefined) kernel.writeSysctl(key, "1");
+  }
+}

@@ -1,0 +1,41 @@
+import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
+
+/** All names but the last are kube-proxy's: the things measured are the same. */
+export interface ProxyMetrics {
+  readonly syncSeconds: Histogram;
+  readonly lastSync: Gauge;
+  /** From the change that the slice's annotation endpoints.kubernetes.io/last-change-trigger-time tells of. */
+  readonly programmingSeconds: Histogram;
+  readonly repairs: Counter;
+}
+
+const seconds = (from: number, to: number, step: number) =>
+  Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
+
+export function createProxyMetrics(registry: Metrics): ProxyMetrics {
+  const registers = [registry];
+  return {
+    syncSeconds: new Histogram({
+      name: "kubeproxy_sync_proxy_rules_duration_seconds",
+      help: "Time to bring the kernel to what the cluster says",
+      buckets: Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i),
+      registers,
+    }),
+    lastSync: new Gauge({
+      name: "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
+      help: "Unix time of the last successful sync",
+      registers,
+    }),
+    programmingSeconds: new Histogram({
+      name: "kubeproxy_network_programming_duration_seconds",
+      help: "Time from a change of a Service's endpoints to the kernel's rules",
+      buckets: [0.25, 0.5, ...seconds(1, 59, 1), ...seconds(60, 115, 5), ...seconds(120, 300, 30)],
+      registers,
+    }),
+    repairs: new Counter({
+      name: "ironbridge_proxy_repairs_total",
+      help: "Times that rules changed or removed by others were written again",
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,71 @@
+import type { Nft } from "../linux/mod.ts";
+import type { Backend } from "./backend.ts";
+import { Ledger } from "./ledger.ts";
+import { CHAINS, NFT_OBJECTS, nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
+import { parseNftTable } from "./nftables-read.ts";
+import { nftTable, printNftChanges, printNftTable, printUnusedChains } from "./nftables-text.ts";
+import type { FamilySettings } from "./settings.ts";
+
+/** Elements in one transaction: bounds what libnftables takes of memory and how long the kernel's commit lock is held. */
+const BATCH = 4096;
+
+/** What stands in the way of writing differences only. */
+type Base =
+  | "sound"
+  /** There is no table: it is built in steps that take effect with the last. */
+  | "missing"
+  /** There is a table of another version: it is replaced in one transaction, however large. */
+  | "foreign";
+
+/** The nftables data plane of one address family: a table of its own. */
+export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
+  const { family } = settings;
+  const ledger = new Ledger();
+  ledger.replace({ key: "fixed", created: 0 }, nftFixedItems(settings));
+  let base: Base = "missing";
+  let unusedChains = "";
+
+  return {
+    family,
+    drift: "notified",
+    replace: (owner, ports) =>
+      ledger.replace(
+        owner,
+        ports.flatMap((port) => nftItems(port, settings)),
+      ),
+    setNodeAddresses: (addresses) => ledger.replace({ key: "node", created: 0 }, nftNodeItems(addresses)),
+
+    check: async () => {
+      const before = ledger.backlog;
+      const text = await nft.list(`list table ${nftTable(family)}`);
+      const { types, held } = parseNftTable(text ?? "");
+      const isOurs = [...NFT_OBJECTS[family]].every(([name, { type }]) => types.get(name) === type);
+      base = text === undefined ? "missing" : isOurs ? "sound" : "foreign";
+      for (const object of [CHAINS, ...NFT_OBJECTS[family].keys()]) {
+        ledger.markSeen(object, base === "sound" ? (held.get(object) ?? new Map()) : new Map());
+      }
+      unusedChains = printUnusedChains(family, ledger);
+      return Math.max(0, ledger.backlog - before);
+    },
+
+    write: async () => {
+      const count = ledger.backlog;
+      const texts = printNftChanges(family, ledger, base === "foreign" ? Number.POSITIVE_INFINITY : BATCH);
+      if (base === "foreign") await nft.apply(printNftTable(family) + texts.join(""));
+      else {
+        if (base === "missing") await nft.apply(printNftTable(family));
+        for (const text of texts) await nft.apply(text);
+      }
+      base = "sound";
+      if (unusedChains !== "") await nft.apply(unusedChains);
+      unusedChains = "";
+      ledger.markWritten();
+      return count;
+    },
+
+    inspect: async () => {
+      const hook = await nft.list(`list chain ${nftTable(family)} nat-prerouting`);
+      return hook?.includes("jump dispatch") ? "touched" : "broken";
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { type FamilySettings, MASQUERADE_MARK } from "./settings.ts";
+
+/** Slots of local endpoints, where a frontend has both, lie above those of all endpoints. */
+export const LOCAL_SLOT = 32_768;
+
+/**
+ * How the connections to one frontend are spread. Frontends that are spread alike share one chain, so that the number of
+ * chains depends on how many endpoints Services have, not on how many Services there are.
+ */
+export interface Shape {
+  /**
+   * `cluster`: a cluster IP. `external`: an address or port for the outside, any endpoint answers.
+   * `local`: the same, but only endpoints of this node answer connections from the outside.
+   */
+  readonly kind: "cluster" | "external" | "local";
+  readonly front: "service" | "nodeport";
+  /** How many endpoints are in slots 0 and up; at least 1. */
+  readonly targets: number;
+  /** Of kind `local`: how many endpoints are in slots LOCAL_SLOT and up. */
+  readonly local: number;
+}
+
+/** A chain's name and its body, one statement a line, as nft prints it. */
+export interface Chain {
+  readonly name: string;
+  readonly body: string;
+}
+
+export function shapeChain(shape: Shape, settings: FamilySettings): Chain {
+  const prefix = shape.front === "nodeport" ? "nodeport-" : "";
+  const sizes = shape.kind === "local" ? `${shape.local}-of-${shape.targets}` : shape.targets;
+  return { name: `${prefix}${shape.kind}-${sizes}`, body: shapeRules(shape, settings).join("\n") };
+}
+
+/** The chains that are there whatever the cluster holds. Base chains come last: they make the rest take effect. */
+export function fixedChains(settings: FamilySettings): Chain[] {
+  const ip = ipOf(settings);
+  const front = `${ip} daddr . meta l4proto . th dport`;
+  const nodePort = `${ip} daddr @nodeport-addresses meta l4proto . th dport`;
+  const bit = hex(MASQUERADE_MARK);
+  const chains: Record<string, readonly string[]> = {
+    // A reset is not subject to the kernel's limit on ICMP errors (net.ipv4.icmp_ratelimit): no client waits in vain.
+    refuse: ["meta l4proto tcp reject with tcp reset", "reject"],
+    "masquerade-mark": [`meta mark set meta mark | ${bit}`],
+    // The mark has done its work; a packet that passes here a second time must not be masqueraded again.
+    "masquerade-marked": [`meta mark set meta mark & ${hex(~MASQUERADE_MARK >>> 0)} masquerade fully-random`],
+    dispatch: [`${front} vmap @services`, `${nodePort} vmap @nodeports`],
+    // Source ranges count before the address is rewritten, and only for connections that begin.
+    "check-source": [`${front} @restricted ${front} . ${ip} saddr != @allowed-sources drop`],
+    // What still has its first destination here was taken by no Service port.
+    "check-unserved": [
+      `${front} vmap @no-endpoints`,
+      `${nodePort} vmap @no-endpoint-nodeports`,
+      `fib daddr type != local ${ip} daddr @guarded-addresses goto refuse`,
+    ],
+    "filter-prerouting": [hook("filter", "prerouting", "dstnat - 10"), "ct state new jump check-source"],
+    "filter-output-first": [hook("filter", "output", "-110"), "ct state new jump check-source"],
+    "filter-input": [hook("filter", "input", "filter"), "ct state new jump check-unserved"],
+    "filter-forward": [hook("filter", "forward", "filter"), "ct state new jump check-unserved"],
+    "filter-output": [hook("filter", "output", "filter"), "ct state new jump check-unserved"],
+    "nat-postrouting": [
+      hook("nat", "postrouting", "srcnat"),
+      `meta mark & ${bit} == ${bit} goto masquerade-marked`,
+      // An endpoint that reached itself must see another source, or it would answer itself directly.
+      `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade fully-random`,
+    ],
+    "nat-output": [hook("nat", "output", "-100"), "jump dispatch"],
+    "nat-prerouting": [hook("nat", "prerouting", "dstnat"), "jump dispatch"],
+  };
+  return Object.entries(chains).map(([name, lines]) => ({ name, body: lines.join("\n") }));
+}
+
+/** True for a body that begins with a hook: such a chain takes effect as soon as it exists. */
+export function isBaseChain(body: string): boolean {
+  return body.startsWith("type ");
+}
+
+function shapeRules(shape: Shape, settings: FamilySettings): string[] {
+  const ip = ipOf(settings);
+  const toAny = dnat(settings, shape.front, `numgen random mod ${shape.targets}`);
+  const toLocal = dnat(settings, shape.front, `numgen random mod ${shape.local} offset ${LOCAL_SLOT}`);
+  const knowsPods = settings.clusterCidrs.length > 0;
+  switch (shape.kind) {
+    case "cluster":
+      return [...(knowsPods ? [`${ip} saddr != @cluster-sources jump masquerade-mark`] : []), toAny];
+    case "external":
+      return ["jump masquerade-mark", toAny];
+    case "local":
+      // Pods and the node itself are served as if they had gone out and come back through a load balancer.
+      return [
+        ...(knowsPods ? [`${ip} saddr @cluster-sources ${toAny}`] : []),
+        "fib saddr type local jump masquerade-mark",
+        `fib saddr type local ${toAny}`,
+        ...(shape.local > 0 ? [toLocal] : []),
+      ];
+  }
+}
+
+function dnat(settings: FamilySettings, front: Shape["front"], slot: string): string {
+  const ip = ipOf(settings);
+  const [key, map] =
+    front === "service"
+      ? [`${ip} daddr . meta l4proto . th dport`, "endpoints"]
+      : ["meta l4proto . th dport", "nodeport-endpoints"];
+  return `meta l4proto { tcp, udp, sctp } dnat ${ip} to ${key} . ${slot} map @${map}`;
+}
+
+function hook(type: "filter" | "nat", name: string, priority: string): string {
+  return `type ${type} hook ${name} priority ${priority}; policy accept;`;
+}
+
+function ipOf({ family }: FamilySettings): "ip" | "ip6" {
+  return family === "ipv4" ? "ip" : "ip6";
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,136 @@
+import type { Family } from "../net/mod.ts";
+import type { Ledger } from "./ledger.ts";
+import { CHAINS, NFT_OBJECTS, type NftObject } from "./nftables.ts";
+import { isBaseChain } from "./nftables-chain.ts";
+
+export const NFT_TABLE = "ironbridge-proxy";
+
+/** What leads a connection somewhere is written after what it leads to, and goes before it. */
+const LEADING = [
+  "no-endpoints",
+  "no-endpoint-nodeports",
+  "services",
+  "nodeports",
+  "guarded-addresses",
+  "nodeport-addresses",
+];
+
+/** One element, or one chain with its body, to be written; `held` is what the kernel has at its key. */
+interface Change {
+  readonly object: string;
+  readonly key: string;
+  readonly held: string | undefined;
+  readonly wanted: string | undefined;
+}
+
+/** "ip ironbridge-proxy" or "ip6 ironbridge-proxy": the table as nft's commands name it. */
+export function nftTable(family: Family): string {
+  return `${family === "ipv4" ? "ip" : "ip6"} ${NFT_TABLE}`;
+}
+
+/** An empty table with its maps and sets, instead of whatever table there was. */
+export function printNftTable(family: Family): string {
+  const table = nftTable(family);
+  const objects = [...NFT_OBJECTS[family]].map(
+    ([name, { kind, type }]) => `add ${kind} ${table} ${name} { ${type.replaceAll("\n", "; ")}; }\n`,
+  );
+  return `add table ${table}\ndelete table ${table}\nadd table ${table}\n${objects.join("")}`;
+}
+
+/**
+ * The transactions that write what `ledger` has not written yet, each of at most about `size` elements.
+ * Nearly always one; of several, each leaves every connection served that was served before and will be served after:
+ * endpoints come before what leads to them and go after it, hooks come last.
+ * Chains nobody uses any more stay: printUnusedChains() removes them.
+ */
+export function printNftChanges(family: Family, ledger: Ledger, size: number): string[] {
+  const changes = changesOf(ledger);
+  const elements = changes.filter(({ object }) => object !== CHAINS);
+  const chains = changes.filter(({ object, wanted }) => object === CHAINS && wanted !== undefined);
+  const isWritten = ({ object, wanted }: Change) => wanted !== undefined || replacesRanges(family, object);
+  const isLeading = ({ object }: Change) => LEADING.includes(object);
+  const phases = [
+    elements.filter((change) => isWritten(change) && !isLeading(change)),
+    elements.filter((change) => isWritten(change) && isLeading(change)),
+    elements.filter((change) => !isWritten(change) && isLeading(change)),
+    elements.filter((change) => !isWritten(change) && !isLeading(change)),
+  ];
+  const texts = [
+    printChains(
+      family,
+      chains.filter(({ wanted = "" }) => !isBaseChain(wanted)),
+    ),
+    ...phases.flatMap((phase) => batches(phase, size).map((batch) => printElements(family, batch))),
+    printChains(
+      family,
+      chains.filter(({ wanted = "" }) => isBaseChain(wanted)),
+    ),
+  ].filter((text) => text !== "");
+  return changes.length <= size ? [texts.join("")].filter((text) => text !== "") : texts;
+}
+
+/**
+ * Deletes the chains that are in the kernel and wanted by nobody; empty when there are none.
+ * In a transaction of its own, because kernels before 6.2 hold on to a chain for a moment after its last use.
+ */
+export function printUnusedChains(family: Family, ledger: Ledger): string {
+  const unused = [...(ledger.unwritten().get(CHAINS)?.keys() ?? [])].filter((name) => !ledger.wanted(CHAINS).has(name));
+  return unused.map((name) => `delete chain ${nftTable(family)} ${name}\n`).join("");
+}
+
+function changesOf(ledger: Ledger): Change[] {
+  return [...ledger.unwritten()].flatMap(([object, keys]) => {
+    const wanted = ledger.wanted(object);
+    return [...keys].map(([key, held]) => ({ object, key, held, wanted: wanted.get(key)?.value }));
+  });
+}
+
+/** Ranges that overlap can't be in a set at once, so new ones come in the same transaction as old ones go. */
+function replacesRanges(family: Family, object: string): boolean {
+  return objectOf(family, object).type.includes("interval");
+}
+
+function printChains(family: Family, chains: readonly Change[]): string {
+  const table = nftTable(family);
+  const statements = chains.map(({ key, held, wanted = "" }) => {
+    const [first = "", ...rest] = wanted.split("\n");
+    if (!isBaseChain(wanted))
+      return { key, add: `add chain ${table} ${key}\nflush chain ${table} ${key}\n`, rules: [first, ...rest] };
+    // A base chain's hook can't be changed, only made anew.
+    const remove = held === undefined ? "" : `flush chain ${table} ${key}\ndelete chain ${table} ${key}\n`;
+    return { key, add: `${remove}add chain ${table} ${key} { ${first} }\n`, rules: rest };
+  });
+  // All chains first: they jump to each other.
+  return [
+    ...statements.map(({ add }) => add),
+    ...statements.flatMap(({ key, rules }) => rules.map((rule) => `add rule ${table} ${key} ${rule}\n`)),
+  ].join("");
+}
+
+/** Deletions before additions, so that a changed element is replaced and not refused. */
+function printElements(family: Family, changes: readonly Change[]): string {
+  const table = nftTable(family);
+  const objects = [...Map.groupBy(changes, ({ object }) => object)];
+  const gone = objects.map(([object, list]) => {
+    const keys = list.filter(({ held }) => held !== undefined).map(({ key }) => key);
+    return keys.length === 0 ? "" : `delete element ${table} ${object} { ${keys.join(", ")} }\n`;
+  });
+  const added = objects.map(([object, list]) => {
+    const isMap = objectOf(family, object).kind === "map";
+    const elements = list
+      .filter(({ wanted }) => wanted !== undefined)
+      .map(({ key, wanted }) => (isMap ? `${key} : ${wanted}` : key));
+    return elements.length === 0 ? "" : `add element ${table} ${object} { ${elements.join(", ")} }\n`;
+  });
+  return [...gone, ...added].join("");
+}
+
+function objectOf(family: Family, name: string): NftObject {
+  const object = NFT_OBJECTS[family].get(name);
+  if (object === undefined) throw new RangeError(`table ${nftTable(family)} has no map or set ${name}`);
+  return object;
+}
+
+function batches<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+}

@@ -1,0 +1,81 @@
+import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
+import type { Prefix } from "../net/mod.ts";
+import { Backlog, type ProxyStores } from "./backlog.ts";
+import type { ProxyMode } from "./data-plane.ts";
+import { type Kernel, kernelOf } from "./kernel.ts";
+import { createProxyMetrics } from "./metrics.ts";
+import { Reconciler } from "./reconciler.ts";
+
+export interface ProxyOptions extends ProxyStores {
+  /** Name of this node. */
+  readonly node: string;
+  readonly mode: ProxyMode;
+  /** Where pods live; the families without a prefix can't tell pods from others. */
+  readonly clusterCidrs: readonly Prefix[];
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The namespace of this process when absent. */
+  readonly kernel?: Kernel;
+  readonly clock?: Clock;
+}
+
+export interface Proxy {
+  readonly done: Promise<void>;
+  /** The kernel has been brought to what the cluster says at least once, and is sound now. */
+  ready(): boolean;
+  state(): unknown;
+  /** The kernel has for this Service what the stores last said. */
+  programmed(serviceKey: string): boolean;
+  /** Calls `listener` after each sync that may have changed what programmed() says. Returns the way to stop. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** Milliseconds; see RunnerOptions. A change after a quiet time is written at once, a storm every few milliseconds. */
+const PACE = { minInterval: 10, retryInterval: 500, maxInterval: 300_000 };
+
+/**
+ * Forwards the cluster's Services on this node until `signal` aborts, and then leaves the rules as they are: connections
+ * go on while the next process of this node starts. Rules of the other mode are removed once this mode's are in force.
+ */
+export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
+  const { kernel = kernelOf(), clock = systemClock } = options;
+  const log = options.log.child({ part: "proxy" });
+  const listeners = new Set<() => void>();
+  const backlog = new Backlog(options, options.node, () => runner.poke(), signal);
+  const reconciler = new Reconciler(
+    { ...options, kernel, clock, log, metrics: createProxyMetrics(options.metrics) },
+    backlog,
+  );
+
+  let cancelLook = () => {};
+  const work = async () => {
+    const isNew = await reconciler.sync();
+    cancelLook();
+    cancelLook = clock.after(reconciler.pause, () => runner.poke());
+    if (isNew) for (const listener of listeners) listener();
+  };
+  const onError = (error: unknown) =>
+    log.error({ event: "proxy.sync.failed", error: explainError(error) }, "could not write the rules, trying again");
+  const runner = startRunner(work, { ...PACE, onError }, signal);
+  const watch = kernel.watchNft(() => {
+    reconciler.notice();
+    runner.poke();
+  });
+  for (const store of [options.services, options.slices, options.nodes]) void store.whenSynced.then(runner.poke);
+
+  const close = () => {
+    cancelLook();
+    watch.close();
+    reconciler.close();
+  };
+  return {
+    done: runner.done.then(close),
+    ready: () => reconciler.inForce,
+    state: () => ({ mode: options.mode, ...reconciler.state() }),
+    programmed: (serviceKey) => reconciler.programmed(serviceKey),
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,175 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { V1Service } from "../kube/mod.ts";
+import type { Backlog, Batch, ProxyStores } from "./backlog.ts";
+import { familyOf } from "./canonical.ts";
+import { RULE_HOMES, removeRules } from "./cleanup.ts";
+import { type DataPlane, type DataPlaneOptions, openDataPlane } from "./data-plane.ts";
+import { desiredPorts } from "./desired.ts";
+import type { Owner } from "./ledger.ts";
+import type { ProxyMetrics } from "./metrics.ts";
+import { type Surroundings, surroundingsOf } from "./surroundings.ts";
+
+export interface ReconcilerOptions extends ProxyStores, DataPlaneOptions {
+  readonly node: string;
+  readonly metrics: ProxyMetrics;
+}
+
+/** Services computed between two turns of the event loop: a start with tens of thousands must not starve the rest. */
+const TURN = 500;
+/** Milliseconds. */
+const LONGEST_PAUSE = 300_000;
+
+/** Brings the kernel to what the stores say, a batch of changes at a time. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #backlog: Backlog;
+  readonly #owners = new Map<string, Owner>();
+  /** The object that each Service's rules in the kernel were made from. */
+  readonly #written = new Map<string, V1Service>();
+  #plane: DataPlane | undefined;
+  #surroundings: Surroundings | undefined;
+  #inHand: Batch | undefined;
+  #othersRemoved = false;
+
+  constructor(options: ReconcilerOptions, backlog: Backlog) {
+    this.#options = options;
+    this.#backlog = backlog;
+  }
+
+  get inForce(): boolean {
+    return this.#plane?.planes.every(({ upkeep }) => upkeep.inForce) ?? false;
+  }
+
+  /** Milliseconds until sync() will want to look at the kernel, changes or not. */
+  get pause(): number {
+    return Math.min(LONGEST_PAUSE, ...(this.#plane?.planes ?? []).map(({ upkeep }) => upkeep.pause));
+  }
+
+  /** Somebody else changed nftables. */
+  notice(): void {
+    for (const { upkeep } of this.#plane?.planes ?? []) upkeep.notice();
+  }
+
+  programmed(key: string): boolean {
+    const isPending = this.#backlog.has(key) || (this.#inHand?.services.has(key) ?? false);
+    // Asked by whoever heard of a change before this part did, the object itself tells.
+    return this.inForce && !isPending && this.#written.get(key) === this.#options.services.get(key);
+  }
+
+  state(): object {
+    return { home: this.#plane?.home, inForce: this.inForce, services: this.#written.size };
+  }
+
+  close(): void {
+    this.#plane?.close();
+  }
+
+  /**
+   * Writes what changed, and everything at the first call. Does nothing before the stores are filled.
+   * Returns whether anything was new.
+   * @throws {IronbridgeError} The batch is kept for the next call, which reads the kernel before it writes.
+   */
+  async sync(): Promise<boolean> {
+    const { services, slices, nodes } = this.#options;
+    if (!services.synced || !slices.synced || !nodes.synced) return false;
+    const plane = await this.#open();
+    const batch = this.#backlog.take();
+    const wasInForce = this.inForce;
+    this.#inHand = batch;
+    try {
+      await this.#writeBatch(batch, plane);
+    } catch (error) {
+      this.#backlog.giveBack(batch);
+      throw error;
+    } finally {
+      this.#inHand = undefined;
+    }
+    await this.#removeOthers(plane);
+    return batch.services.size > 0 || !wasInForce;
+  }
+
+  async #open(): Promise<DataPlane> {
+    if (this.#plane === undefined) {
+      this.#plane = await openDataPlane(this.#options);
+      this.#backlog.addEverything();
+    }
+    return this.#plane;
+  }
+
+  async #writeBatch(batch: Batch, plane: DataPlane): Promise<void> {
+    const { metrics, clock, log } = this.#options;
+    const start = clock.now();
+    const current = await this.#compute(batch, plane);
+    let written = 0;
+    for (const { upkeep } of plane.planes) {
+      const result = await upkeep.bring();
+      written += result.written;
+      if (result.repaired > 0) metrics.repairs.inc();
+    }
+    for (const [key, service] of current) {
+      if (service === undefined) this.#written.delete(key);
+      else this.#written.set(key, service);
+    }
+    const took = clock.now() - start;
+    const now = clock.date().getTime();
+    metrics.lastSync.set(now / 1000);
+    for (const trigger of batch.triggers) metrics.programmingSeconds.observe((now - trigger) / 1000);
+    if (written === 0) return;
+    metrics.syncSeconds.observe(took / 1000);
+    log.debug({ event: "proxy.synced", services: batch.services.size, written, took }, "wrote the rules that changed");
+  }
+
+  /** Works out what each Service of the batch needs now. Returns the objects it was worked out from. */
+  async #compute(batch: Batch, plane: DataPlane): Promise<Map<string, V1Service | undefined>> {
+    const { services, slices, nodes, node } = this.#options;
+    if (batch.surroundingsChanged || this.#surroundings === undefined) {
+      this.#surroundings = surroundingsOf(nodes, node);
+      for (const { backend } of plane.planes) {
+        backend.setNodeAddresses(this.#surroundings.addresses.filter((ip) => familyOf(ip) === backend.family));
+      }
+    }
+    const current = new Map<string, V1Service | undefined>();
+    for (const key of batch.services) {
+      const service = services.get(key);
+      const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
+      const owner = this.#ownerOf(key, service, plane);
+      for (const { backend } of plane.planes) {
+        backend.replace(
+          owner,
+          ports.filter((port) => port.family === backend.family),
+        );
+      }
+      current.set(key, service);
+      if (current.size % TURN === 0) await nextTurn();
+    }
+    return current;
+  }
+
+  /** A Service made anew under an old name has lost the old one's place in the order of age. */
+  #ownerOf(key: string, service: V1Service | undefined, plane: DataPlane): Owner {
+    const known = this.#owners.get(key);
+    const created = service === undefined ? (known?.created ?? 0) : createdAt(service);
+    if (known !== undefined && known.created !== created) {
+      for (const { backend } of plane.planes) backend.replace(known, []);
+    }
+    const owner = { key, created };
+    if (service === undefined) this.#owners.delete(key);
+    else this.#owners.set(key, owner);
+    return owner;
+  }
+
+  /** After a change of mode: two sets of rules side by side do no harm, none at all would. */
+  async #removeOthers(plane: DataPlane): Promise<void> {
+    if (this.#othersRemoved) return;
+    await removeRules(
+      this.#options.kernel,
+      RULE_HOMES.filter((home) => home !== plane.home),
+    );
+    this.#othersRemoved = true;
+  }
+}
+
+/** Milliseconds since 1970; the client's types say Date, the API's JSON is text. */
+function createdAt(service: V1Service): number {
+  return new Date(service.metadata?.creationTimestamp ?? 0).getTime();
+}

@@ -1,0 +1,91 @@
+/**
+ * A host of the proxy's lab, in the network namespace it is started in. Arguments: its name and the port it serves on,
+ * over TCP and UDP. It answers everybody with its name and the address it sees them by. Takes HostOrder messages and
+ * answers each with HostAnswer.
+ */
+import { createSocket } from "node:dgram";
+import { connect, createServer, type Socket } from "node:net";
+
+export type HostOrder =
+  /** Opens a connection, and closes it after the answer. */
+  | {
+      readonly kind: "ask";
+      readonly protocol: "tcp" | "udp";
+      readonly host: string;
+      readonly port: number;
+      readonly timeout: number;
+    }
+  /** Opens a TCP connection that later orders use. */
+  | { readonly kind: "open"; readonly host: string; readonly port: number }
+  /** Asks once more over the connection opened. */
+  | { readonly kind: "again" };
+
+/** "name address" of who answered, or what kept anybody from answering. */
+export type HostAnswer = string | "refused" | "silent";
+
+const [name = "", port = ""] = process.argv.slice(2);
+const plain = (address: string | undefined) => address?.replace(/^::ffff:/, "");
+
+createServer((socket) => {
+  socket.on("error", () => {}); // the other side may go without a word
+  socket.on("data", () => socket.write(`${name} ${plain(socket.remoteAddress)}`));
+}).listen(Number(port), "::");
+for (const type of ["udp4", "udp6"] as const) {
+  const server = createSocket({ type, ipv6Only: type === "udp6" });
+  server.on("message", (_, from) => server.send(`${name} ${plain(from.address)}`, from.port, from.address));
+  server.bind(Number(port));
+}
+
+let kept: Socket | undefined;
+
+process.on("message", async ({ id, order }: { id: number; order: HostOrder }) => {
+  process.send?.({ id, answer: await obey(order) });
+});
+process.on("disconnect", () => process.exit());
+process.send?.({ id: 0, answer: "ready" });
+
+async function obey(order: HostOrder): Promise<HostAnswer> {
+  switch (order.kind) {
+    case "ask":
+      return order.protocol === "tcp"
+        ? askTcp(order.host, order.port, order.timeout)
+        : askUdp(order.host, order.port, order.timeout);
+    case "open":
+      kept = connect({ host: order.host, port: order.port });
+      return askOver(kept, 2000);
+    case "again":
+      return kept === undefined ? "silent" : askOver(kept, 2000);
+  }
+}
+
+async function askTcp(host: string, port: number, timeout: number): Promise<HostAnswer> {
+  const socket = connect({ host, port });
+  const answer = await askOver(socket, timeout);
+  socket.destroy();
+  return answer;
+}
+
+function askOver(socket: Socket, timeout: number): Promise<HostAnswer> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("silent"), timeout);
+    const tell = (answer: HostAnswer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    socket.once("data", (data) => tell(data.toString()));
+    socket.once("error", (error: NodeJS.ErrnoException) =>
+      tell(error.code === "ECONNREFUSED" ? "refused" : `${error.code}`),
+    );
+    socket.write("who");
+  });
+}
+
+function askUdp(host: string, port: number, timeout: number): Promise<HostAnswer> {
+  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  return new Promise<HostAnswer>((resolve) => {
+    setTimeout(() => resolve("silent"), timeout);
+    socket.once("message", (data) => resolve(data.toString()));
+    socket.once("error", () => resolve("refused"));
+    socket.connect(port, host, () => socket.send("who", () => {}));
+  }).finally(() => socket.close());
+}

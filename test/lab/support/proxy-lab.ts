@@ -1,0 +1,252 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createLog, createMetrics } from "../../../core/mod.ts";
+import {
+  type FakeStore,
+  fakeStore,
+  objectKey,
+  type V1EndpointSlice,
+  type V1Node,
+  type V1Service,
+} from "../../../kube/mod.ts";
+import { exec, type Netns, openNetns } from "../../../linux/mod.ts";
+import { parsePrefix } from "../../../net/mod.ts";
+import { type Kernel, kernelOf, type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../../../proxy/mod.ts";
+import { waitFor } from "../../support/wait.ts";
+import type { HostAnswer, HostOrder } from "./proxy-host.ts";
+
+const PREFIX = "ib-px-";
+/** Where every host of the lab serves. */
+export const SERVING_PORT = 8080;
+export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/32"];
+
+/** Where rules can be written. */
+export const HOMES = ["nftables", "iptables-nft", "iptables-legacy"] as const;
+export type Home = (typeof HOMES)[number];
+
+/** One node with three pods on a bridge, and a client on the node's other link that routes Services' addresses to it. */
+export interface ProxyLab {
+  readonly hosts: Readonly<Record<HostName, Host>>;
+  readonly netns: Netns;
+  readonly stores: Stores;
+  /** Runs a program in the node's namespace. */
+  run(program: string, ...args: readonly string[]): Promise<string>;
+  /** Starts the proxy and waits until it is ready. */
+  start(home: Home): Promise<RunningProxy>;
+  remove(): Promise<void>;
+}
+
+export type HostName = "client" | "node" | "pod1" | "pod2" | "pod3";
+
+export interface Stores {
+  readonly services: FakeStore<V1Service>;
+  readonly slices: FakeStore<V1EndpointSlice>;
+  readonly nodes: FakeStore<V1Node>;
+}
+
+export interface RunningProxy {
+  readonly proxy: ServiceProxy;
+  /** Waits until the kernel has what the stores say of every Service. */
+  settled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const ADDRESSES: Readonly<Record<HostName, { readonly ipv4: string; readonly ipv6: string }>> = {
+  client: { ipv4: "192.168.1.10", ipv6: "fd00:1::10" },
+  node: { ipv4: "192.168.1.11", ipv6: "fd00:1::11" },
+  pod1: { ipv4: "10.244.1.2", ipv6: "fd00:244:1::2" },
+  pod2: { ipv4: "10.244.1.3", ipv6: "fd00:244:1::3" },
+  pod3: { ipv4: "10.244.1.4", ipv6: "fd00:244:1::4" },
+};
+const HOST_NAMES = Object.keys(ADDRESSES) as HostName[];
+
+/** Addresses that load balancers, Services and external IPs may have here; routed from the client to the node. */
+const SERVICE_ROUTES = { ipv4: ["192.168.1.96/27", "10.96.0.0/16"], ipv6: ["fd00:1::100/120", "fd00:96::/112"] };
+
+export async function createProxyLab(): Promise<ProxyLab> {
+  await removeNamespaces();
+  await buildNamespaces();
+  const netns = openNetns(`/run/netns/${PREFIX}node`);
+  const hosts = Object.fromEntries(
+    await Promise.all(HOST_NAMES.map(async (name) => [name, await Host.start(name)] as const)),
+  ) as Record<HostName, Host>;
+  await whenAddressesAreSure();
+  const stores = emptyStores();
+  return {
+    hosts,
+    netns,
+    stores,
+    run: (program, ...args) => exec(program, args, { netns }),
+    start: (home) => startIn(netns, home, stores),
+    remove: async () => {
+      for (const host of Object.values(hosts)) host.stop();
+      netns.close();
+      await removeNamespaces();
+    },
+  };
+}
+
+/** A process in one namespace that serves and asks. */
+export class Host {
+  readonly #process: ChildProcess;
+  readonly #waiting = new Map<number, (answer: HostAnswer) => void>();
+  #lastId = 0;
+
+  private constructor(name: HostName) {
+    const script = join(import.meta.dirname, "proxy-host.ts");
+    const args = ["netns", "exec", PREFIX + name, process.execPath, script, name, String(SERVING_PORT)];
+    this.#process = spawn("ip", args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#process.on("message", ({ id, answer }: { id: number; answer: HostAnswer }) =>
+      this.#waiting.get(id)?.(answer),
+    );
+  }
+
+  static async start(name: HostName): Promise<Host> {
+    const host = new Host(name);
+    await new Promise<HostAnswer>((resolve) => host.#waiting.set(0, resolve));
+    return host;
+  }
+
+  /** Asks who answers at `host`. "silent" after `timeout` milliseconds. */
+  ask(host: string, port: number, { protocol = "tcp" as "tcp" | "udp", timeout = 1000 } = {}): Promise<HostAnswer> {
+    return this.order({ kind: "ask", protocol, host, port, timeout });
+  }
+
+  order(order: HostOrder): Promise<HostAnswer> {
+    const id = ++this.#lastId;
+    const answer = new Promise<HostAnswer>((resolve) => this.#waiting.set(id, resolve));
+    this.#process.send({ id, order });
+    return answer.finally(() => this.#waiting.delete(id));
+  }
+
+  stop(): void {
+    if (this.#process.connected) this.#process.disconnect();
+  }
+}
+
+async function startIn(
+  netns: Netns,
+  home: Home,
+  stores: Stores,
+  kernel = homeKernel(netns, home),
+): Promise<RunningProxy> {
+  const stop = new AbortController();
+  const proxy = startProxy(
+    {
+      node: "node1",
+      mode: home === "nftables" ? "nftables" : "iptables",
+      clusterCidrs: CLUSTER_CIDRS.map(parsePrefix),
+      ...stores,
+      kernel,
+      log: createLog("proxy-lab", "warn"),
+      metrics: createMetrics(),
+    },
+    stop.signal,
+  );
+  const settled = async () => {
+    const isDone = () =>
+      proxy.ready() && stores.services.list().every((service) => proxy.programmed(objectKey(service)));
+    await waitFor("the rules to be in the kernel", isDone, { deadline: 5000, every: 2 });
+  };
+  await settled();
+  return {
+    proxy,
+    settled,
+    stop: async () => {
+      stop.abort();
+      await proxy.done;
+    },
+  };
+}
+
+/** The kernel with the choice of the iptables variant taken away. */
+export function homeKernel(netns: Netns, home: Home): Kernel {
+  const kernel = kernelOf(netns);
+  return {
+    ...kernel,
+    iptables: (family, variant) => {
+      const forced = home === "iptables-legacy" ? "legacy" : "nft";
+      return kernel.iptables(family, variant === "auto" ? forced : variant);
+    },
+  };
+}
+
+function emptyStores(): Stores {
+  return {
+    services: fakeStore<V1Service>(),
+    slices: fakeStore<V1EndpointSlice>([], SLICE_INDEXES),
+    nodes: fakeStore<V1Node>([
+      {
+        metadata: { name: "node1" },
+        status: { addresses: Object.values(ADDRESSES.node).map((address) => ({ type: "InternalIP", address })) },
+      },
+    ]),
+  };
+}
+
+async function buildNamespaces(): Promise<void> {
+  const pods = HOST_NAMES.filter((name) => name.startsWith("pod"));
+  await batch(
+    [],
+    HOST_NAMES.map((name) => `netns add ${PREFIX}${name}`),
+  );
+  await batch(
+    ["-n", `${PREFIX}node`],
+    [
+      "link set lo up",
+      `link add eth0 type veth peer name eth0 netns ${PREFIX}client`,
+      "link add pods0 type bridge",
+      "addr add 10.244.1.1/24 dev pods0",
+      "addr add fd00:244:1::1/64 dev pods0 nodad",
+      "link set pods0 up",
+      ...addressCommands("node", "eth0"),
+      "route add default via 192.168.1.10",
+      "route add default via fd00:1::10",
+      ...pods.flatMap((pod) => [
+        `link add ${pod} type veth peer name eth0 netns ${PREFIX}${pod}`,
+        `link set ${pod} master pods0`,
+        `link set ${pod} type bridge_slave hairpin on`,
+        `link set ${pod} up`,
+      ]),
+    ],
+  );
+  await batch(
+    ["-n", `${PREFIX}client`],
+    [
+      "link set lo up",
+      ...addressCommands("client", "eth0"),
+      ...SERVICE_ROUTES.ipv4.map((prefix) => `route add ${prefix} via ${ADDRESSES.node.ipv4}`),
+      ...SERVICE_ROUTES.ipv6.map((prefix) => `route add ${prefix} via ${ADDRESSES.node.ipv6}`),
+    ],
+  );
+  for (const pod of pods) {
+    const routes = ["route add default via 10.244.1.1", "route add default via fd00:244:1::1"];
+    await batch(["-n", PREFIX + pod], ["link set lo up", ...addressCommands(pod, "eth0"), ...routes]);
+  }
+}
+
+function addressCommands(host: HostName, link: string): string[] {
+  return [
+    `addr add ${ADDRESSES[host].ipv4}/24 dev ${link}`,
+    `addr add ${ADDRESSES[host].ipv6}/64 dev ${link} nodad`,
+    `link set ${link} up`,
+  ];
+}
+
+async function batch(args: readonly string[], commands: readonly string[]): Promise<void> {
+  await exec("ip", [...args, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+}
+
+/** Link-local addresses are no use until nobody has objected to them (RFC 4862 section 5.4). */
+async function whenAddressesAreSure(): Promise<void> {
+  for (const name of HOST_NAMES) {
+    const isSure = async () => (await exec("ip", ["-n", PREFIX + name, "-6", "addr", "show", "tentative"])) === "";
+    await waitFor(`the addresses of ${name}`, isSure, { deadline: 5000 });
+  }
+}
+
+async function removeNamespaces(): Promise<void> {
+  const left = readdirSync("/run/netns").filter((name) => name.startsWith(PREFIX));
+  for (const name of left) await exec("ip", ["netns", "del", name]);
+}
