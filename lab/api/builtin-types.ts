@@ -55,20 +55,18 @@ function parseField(text: string): Field {
   };
 }
 
-/** The fields of a type by their JSON name, those of embedded types included. */
-function jsonFields(type: BuiltinType): ReadonlyMap<string, Field> {
-  const fields = [...type.values()].flatMap((field): (readonly [string, Field])[] => {
-    if (field.name !== undefined) return [[field.name, field]];
-    return [...jsonFields(builtinType(field.type) ?? new Map())];
-  });
-  return new Map(fields);
+/** The fields of a type by their JSON name, those of embedded types included; empty for a scalar. */
+export function fieldsOf(typeName: string): ReadonlyMap<string, Field> {
+  const fields = [...(builtinType(typeName)?.values() ?? [])];
+  return new Map(
+    fields.flatMap((field) => (field.name === undefined ? [...fieldsOf(field.type)] : [[field.name, field] as const])),
+  );
 }
 
 /** The paths of the fields that a type does not have. apiVersion and kind at the top are always known. */
 export function unknownFieldsOf(typeName: string, value: Json, path = ""): readonly string[] {
-  const type = builtinType(typeName);
-  if (type === undefined || !isObject(value)) return [];
-  const fields = jsonFields(type);
+  const fields = fieldsOf(typeName);
+  if (fields.size === 0 || !isObject(value)) return [];
   return Object.entries(value).flatMap(([name, part]) => {
     const where = path === "" ? name : `${path}.${name}`;
     if (path === "" && (name === "apiVersion" || name === "kind")) return [];

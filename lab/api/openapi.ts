@@ -1,4 +1,5 @@
-import { type JsonObject, without } from "./json.ts";
+import { builtinType, type Field, fieldsOf, typeNameOf } from "./builtin-types.ts";
+import type { JsonObject } from "./json.ts";
 import { type ApiResource, apiVersionOf } from "./resource.ts";
 
 /** Where kubectl finds the OpenAPI document of each group version. */
@@ -17,16 +18,19 @@ function pathOf(groupVersion: string): string {
 
 /**
  * The OpenAPI v3 document of one group version, as little as kubectl asks of it: that PATCH of every kind checks fields
- * on the server (so that apply and create need no schema of their own), and the schema of custom resources for explain.
+ * on the server (so that apply and create need no schema of their own), and the fields there are for explain.
  */
 export function openApiDocument(resources: readonly ApiResource[], groupVersion: string): JsonObject | undefined {
   const members = resources.filter((resource) => apiVersionOf(resource) === groupVersion);
   if (members.length === 0) return undefined;
+  const shared = sharedSchemas(members.flatMap(({ group, kind }) => typeNameOf(group, kind) ?? []));
   return {
     openapi: "3.0.0",
     info: { title: "Kubernetes", version: "v1.32.0" },
     paths: Object.fromEntries(members.map((resource) => [objectPath(resource), operations(resource)])),
-    components: { schemas: Object.fromEntries(members.map((resource) => [schemaName(resource), schemaOf(resource)])) },
+    components: {
+      schemas: { ...Object.fromEntries(members.map((one) => [schemaName(one), schemaOf(one)])), ...shared },
+    },
   };
 }
 
@@ -58,20 +62,62 @@ function operations(resource: ApiResource): JsonObject {
 }
 
 function schemaOf(resource: ApiResource): JsonObject {
-  const { group, version, kind } = resource;
+  const { group, version, kind, schema } = resource;
+  const typeName = typeNameOf(group, kind);
   const properties = {
     apiVersion: { type: "string", description: "The version of this form of the object." },
     kind: { type: "string", description: "The kind of the object." },
     metadata: { type: "object", description: "Name, namespace, labels, annotations and what the server adds." },
-    ...resource.schema?.properties,
+    ...schema?.properties,
+    ...(typeName !== undefined && typeProperties(typeName)),
   };
   return {
-    ...without(resource.schema ?? {}, "x-kubernetes-validations"),
     type: "object",
-    description: resource.schema?.description ?? `${kind} of Kubernetes; see https://kubernetes.io/docs/reference/.`,
+    description: schema?.description ?? `${kind} of Kubernetes; see https://kubernetes.io/docs/reference/.`,
     properties,
+    ...(schema?.required !== undefined && { required: schema.required }),
     "x-kubernetes-group-version-kind": [{ group, version, kind }],
   };
+}
+
+/** The schemas of the types that the named ones are made of, by name. */
+function sharedSchemas(roots: readonly string[]): JsonObject {
+  const schemas: Record<string, JsonObject> = {};
+  const waiting = [...roots];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (name in schemas) continue;
+    schemas[name] = { type: "object", properties: typeProperties(name) };
+    waiting.push(...partTypes(name));
+  }
+  return schemas;
+}
+
+function typeProperties(typeName: string): JsonObject {
+  return Object.fromEntries([...fieldsOf(typeName)].map(([name, field]) => [name, fieldSchema(field)]));
+}
+
+function partTypes(typeName: string): readonly string[] {
+  return [...fieldsOf(typeName).values()].map(({ type }) => type).filter((type) => builtinType(type) !== undefined);
+}
+
+/** Scalars of the table of built-in types, as OpenAPI names them. */
+const SCALARS: Readonly<Record<string, JsonObject>> = {
+  string: { type: "string" },
+  int: { type: "integer" },
+  bool: { type: "boolean" },
+  double: { type: "number" },
+  bytes: { type: "string", format: "byte" },
+  time: { type: "string", format: "date-time" },
+  quantity: { type: "string" },
+  intOrString: { type: "string", format: "int-or-string" },
+  duration: { type: "integer" },
+  raw: { type: "object" },
+};
+
+function fieldSchema({ type, shape }: Field): JsonObject {
+  const one = SCALARS[type] ?? { allOf: [{ $ref: `#/components/schemas/${type}` }] };
+  if (shape === "list") return { type: "array", items: one };
+  return shape === "map" ? { type: "object", additionalProperties: one } : one;
 }
 
 /** OpenAPI v2 without definitions: clients that ask for it fall back to the types built into them. */
