@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { IronbridgeError } from "../core/mod.ts";
@@ -67,6 +67,14 @@ export async function prepareDirectory(directory: LabDirectory, nodes: readonly 
     for (const path of Object.values(directory.node(name))) await mkdir(path, { recursive: true });
   }
   await writeFile(directory.memberKey, randomBytes(32), { mode: 0o600 });
+}
+
+/** Removes what a lab has made there, and the directory itself when nothing of others is in it. */
+export async function removeDirectory(directory: LabDirectory): Promise<void> {
+  const names = await readdir(directory.path).catch((): string[] => []); // there may be none
+  const own = names.filter((name) => /^(node\d+|log|kubeconfig|lan\.kubeconfig|member\.key)$/.test(name));
+  await Promise.all(own.map((name) => rm(join(directory.path, name), { recursive: true, force: true })));
+  if (names.length > 0 && own.length === names.length) await rmdir(directory.path);
 }
 
 /** Writes a kubeconfig for an API server that asks for no credentials. */

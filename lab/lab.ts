@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import type { ProxyMode } from "../config/mod.ts";
@@ -9,12 +9,13 @@ import { createListenSocket, openNetns } from "../linux/mod.ts";
 import { API_PORT, LAN_ADDRESS } from "./address-plan.ts";
 import { type ApiServer, kubeClientOf, startApiServer } from "./api/mod.ts";
 import { type Cluster, watchCluster } from "./cluster.ts";
-import { type CommandOptions, type CommandResult, runCommand, runInHost } from "./command.ts";
+import { type CommandOptions, type CommandResult, runInHost } from "./command.ts";
 import { readLogFile } from "./container-log.ts";
 import { startControllers } from "./controllers/mod.ts";
 import { startDns } from "./dns.ts";
 import { createDnsService } from "./dns-service.ts";
 import { agentCommand, controllerCommand } from "./ironbridge.ts";
+import { runKubectl, SAMPLES } from "./kubectl.ts";
 import { startKubelet } from "./kubelet.ts";
 import { type LabDirectory, labDirectory, prepareDirectory, writeKubeconfig } from "./lab-directory.ts";
 import { containerLogFile } from "./pod-worker.ts";
@@ -80,9 +81,7 @@ export interface Lab {
 
 /** Milliseconds until every node must be ready. */
 const READY_TIMEOUT = 20_000;
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const CRD_DIRECTORY = join(ROOT, "deploy", "crds");
-const SAMPLES = join(ROOT, "deploy", "samples");
+const CRD_DIRECTORY = fileURLToPath(new URL("../deploy/crds", import.meta.url));
 
 /**
  * Starts a lab; resolves when every node is ready for pods. What it started is ended again when it fails.
@@ -93,7 +92,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const programs: Program[] = [];
   const stop = async () => {
     abort.abort();
-    await Promise.all(programs.map((program) => program.stop()));
+    await Promise.all(programs.map((program) => program.end()));
     await removeTopology(options.tag);
   };
   try {
@@ -262,13 +261,4 @@ async function untilNodesReady(cluster: Cluster, topology: Topology, directory: 
     const stopListening = cluster.nodes.subscribe(check);
     check();
   });
-}
-
-/** kubectl as tools/setup installs it, else the one of this machine. */
-async function runKubectl(kubeconfig: string, args: readonly string[], input?: string): Promise<string> {
-  const path = [join(ROOT, "dist", "bin"), process.env.PATH ?? ""].join(delimiter);
-  const env = { PATH: path, HOME: process.env.HOME ?? "/root", KUBECONFIG: kubeconfig };
-  const result = await runCommand("kubectl", args, { env, ...(input !== undefined ? { input } : {}) });
-  if (result.exitCode === 0) return result.stdout;
-  throw new IronbridgeError("IB_LAB_FAILED", `kubectl ${args.join(" ")}: ${result.stderr.trim()}`);
 }

@@ -31,14 +31,27 @@ export async function firstChild(pid: number): Promise<number | undefined> {
   return child === undefined || child === "" ? undefined : Number(child);
 }
 
-/**
- * When the process started, in clock ticks since boot: together with its number it names a process for good, because
- * numbers are used again. Undefined when there is no such process. proc(5) /proc/PID/stat, field 22.
- */
-export async function startTime(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The second field, the program's name in brackets, may hold spaces and brackets itself.
-  return text === "" ? undefined : text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+/** The processes, this one excepted, whose arguments contain `words` one after the other. */
+export async function pidsOfCommand(words: readonly string[]): Promise<number[]> {
+  const wanted = `\0${words.join("\0")}\0`;
+  const pids = (await listPids()).filter((pid) => pid !== process.pid);
+  const matches = await Promise.all(
+    pids.map(async (pid) => {
+      const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""); // it may have ended
+      return `\0${commandLine}`.includes(wanted);
+    }),
+  );
+  return pids.filter((_, i) => matches[i]);
+}
+
+/** True while there is such a process. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Sends `signal`; false when the process is gone. */

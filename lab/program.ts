@@ -17,12 +17,10 @@ export interface Program {
   /** Undefined between two lives. */
   pid(): number | undefined;
   kill(signal: NodeJS.Signals): void;
-  /** Runs the program with another command from now on. */
+  /** Asks it to end, kills it when it has not after three seconds, and starts it with another command. */
   replace(command: readonly string[]): Promise<void>;
-  /** How often it died by itself. */
-  deaths(): number;
-  /** Asks it to end, and kills it when it has not after three seconds. It is not started again. */
-  stop(): Promise<void>;
+  /** Ends it at once and does not start it again. */
+  end(): Promise<void>;
 }
 
 /** A program that lived this long was well: it is started again at once when it dies. Milliseconds. */
@@ -41,7 +39,6 @@ export function startProgram(plan: ProgramPlan, log: Log): Program {
   let command = plan.command;
   let child: ChildProcess | undefined;
   let stopping = false;
-  let deaths = 0;
   let deathsInRow = 0;
   let timer: NodeJS.Timeout | undefined;
   let gone: Promise<void> = Promise.resolve();
@@ -56,7 +53,6 @@ export function startProgram(plan: ProgramPlan, log: Log): Program {
         if (child !== current) return;
         child = undefined;
         if (stopping) return;
-        deaths++;
         deathsInRow = Date.now() - started > WELL_AFTER ? 1 : deathsInRow + 1;
         log.warn({ event: "lab.program.died", program: plan.name, reason, log: plan.logFile }, "program died");
         timer = setTimeout(start, programPause(deathsInRow));
@@ -65,11 +61,11 @@ export function startProgram(plan: ProgramPlan, log: Log): Program {
       current.once("error", (error) => end(error.message));
     });
   };
-  const stop = async () => {
+  const stop = async (signal: "SIGTERM" | "SIGKILL") => {
     stopping = true;
     clearTimeout(timer);
     const last = child;
-    last?.kill("SIGTERM");
+    last?.kill(signal);
     const patience = setTimeout(() => last?.kill("SIGKILL"), STOP_PATIENCE);
     await gone;
     clearTimeout(patience);
@@ -79,10 +75,9 @@ export function startProgram(plan: ProgramPlan, log: Log): Program {
   return {
     pid: () => child?.pid,
     kill: (signal) => void child?.kill(signal),
-    deaths: () => deaths,
-    stop,
+    end: () => stop("SIGKILL"),
     replace: async (next) => {
-      await stop();
+      await stop("SIGTERM");
       stopping = false;
       deathsInRow = 0;
       command = next;
