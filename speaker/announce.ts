@@ -1,11 +1,27 @@
+import type { V1Node } from "../kube/mod.ts";
 import type { Family } from "../net/mod.ts";
-import type { NodeStanding, ServiceFacts } from "./decide.ts";
+import { type NodeStanding, type ServiceFacts, standingOf } from "./decide.ts";
 import type { Announcement } from "./l2/message.ts";
 
 /** A Service that this node may announce. */
 export interface Candidacy {
   readonly facts: ServiceFacts;
   readonly standing: Exclude<NodeStanding, { readonly refused: unknown }>;
+}
+
+/** The Services `node` may announce. */
+export function candidaciesOf(
+  facts: ReadonlyMap<string, ServiceFacts>,
+  node: V1Node | undefined,
+): ReadonlyMap<string, Candidacy> {
+  const candidacies = new Map<string, Candidacy>();
+  if (node === undefined) return candidacies;
+  for (const [key, each] of facts) {
+    if (each.refused !== undefined) continue;
+    const standing = standingOf(each, node);
+    if (!("refused" in standing)) candidacies.set(key, { facts: each, standing });
+  }
+  return candidacies;
 }
 
 /** Families that a responder speaks for. */

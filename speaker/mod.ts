@@ -6,10 +6,5 @@ export {
   type ServiceRefusal,
   standingOf,
 } from "./decide.ts";
-export {
-  type AddressState,
-  type Speaker,
-  type SpeakerOptions,
-  type SpeakerState,
-  startSpeaker,
-} from "./speaker.ts";
+export { type Speaker, type SpeakerOptions, startSpeaker } from "./speaker.ts";
+export type { AddressState, SpeakerState } from "./speaker-state.ts";

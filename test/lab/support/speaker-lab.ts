@@ -39,7 +39,7 @@ export interface SpeakerNode {
 
 export interface Probe extends Disposable {
   readonly sightings: readonly ArpSighting[];
-  /** Milliseconds from `since` to the first answer that names `mac`, or any other than `not`. */
+  /** Milliseconds from `since` to the first frame that matches. */
   firstAnswer(since: number, match: (sighting: ArpSighting) => boolean, deadline: number): Promise<number>;
 }
 
@@ -54,7 +54,7 @@ export async function startSpeakerLab(more: Partial<SpeakerNodeOptions> = {}): P
     topology,
     nodes,
     node: nodeOf,
-    holder: (deadline = 5000) =>
+    holder: (deadline = 10_000) =>
       waitFor(
         "one holder",
         async () => {

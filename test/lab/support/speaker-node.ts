@@ -22,6 +22,7 @@ export type SpeakerOrder =
   | { readonly kind: "block"; readonly milliseconds: number }
   /** Which Services the kernel has the rules of. */
   | { readonly kind: "program"; readonly services: readonly string[] }
+  | { readonly kind: "services"; readonly services: readonly V1Service[] }
   | { readonly kind: "slices"; readonly slices: readonly V1EndpointSlice[] };
 
 export interface SpeakerAnswer {
@@ -40,13 +41,14 @@ const reporter = fakeReporter();
 const slices = fakeStore<V1EndpointSlice>(options.slices, {
   service: ({ metadata }) => [`${metadata?.namespace}/${metadata?.labels?.["kubernetes.io/service-name"]}`],
 });
+const services = fakeStore<V1Service>(options.services);
 let programmed = new Set(options.services.map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`));
 
 const speaker = startSpeaker(
   {
     node: options.node,
     nodes: fakeStore<V1Node>(options.nodes),
-    services: fakeStore<V1Service>(options.services),
+    services,
     slices,
     pools: fakeStore<IPAddressPool>(options.pools),
     l2Advertisements: fakeStore<L2Advertisement>(options.l2Advertisements),
@@ -67,6 +69,7 @@ process.on("message", async (order: SpeakerOrder) => {
     programmed = new Set(order.services);
     speaker.poke();
   }
+  if (order.kind === "services") for (const service of order.services) services.set(service);
   if (order.kind === "slices") for (const slice of order.slices) slices.set(slice);
   const answer: SpeakerAnswer = {
     ready: speaker.ready(),
