@@ -60,7 +60,6 @@ export class AddressPool {
   free(address: Address): void {
     if (!this.#owns(address)) return;
     this.#held.delete(address.value);
-    this.#freed.delete(address.value);
     this.#freed.add(address.value);
   }
 

@@ -5,12 +5,12 @@ import type { Store, V1Node } from "../kube/mod.ts";
 import { openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { pluginInstaller } from "./conflist.ts";
-import { detach } from "./detach.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
 import { Ipam } from "./ipam.ts";
 import { LeaseStore } from "./lease-store.ts";
+import { linkRemover } from "./link-remover.ts";
 import { startNodeNetwork } from "./node-network.ts";
-import { openPodNetns } from "./pod-host.ts";
+import { openPodNetns, removeHostLink } from "./pod-host.ts";
 import { listenForPlugins } from "./server.ts";
 
 export interface CniOptions {
@@ -55,7 +55,8 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const kernel = openRtnetlink();
   for (const { key, complete } of ipam.list()) {
     if (complete) continue;
-    detach({ kernel, ipam }, key);
+    removeHostLink(kernel, key);
+    ipam.release(key);
     log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
   }
 
@@ -71,7 +72,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     installed = true;
   };
   const network = startNodeNetwork({ ...options, kernel, ipam, onReady: install }, signal);
-  const pods = { kernel, ipam, openPod: openPodNetns };
+  const pods = { kernel, ipam, removeLink: linkRemover(kernel), openPod: openPodNetns };
   const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
   const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 

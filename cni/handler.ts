@@ -75,13 +75,13 @@ async function perform(node: HandlerNode, request: CniRequest): Promise<string> 
     case "ADD":
       return printResult(attach(await readyHost(node), request), request.config.cniVersion);
     case "DEL":
-      detach(node, request.key);
+      await detach(node, request.key);
       return "";
     case "CHECK":
       check(await readyHost(node), request);
       return "";
     case "GC":
-      collectGarbage(node, request.config.name, request.valid);
+      await collectGarbage(node, request.config.name, request.valid);
       return "";
     case "STATUS":
       reportStatus(node);
@@ -98,7 +98,8 @@ async function readyHost(node: HandlerNode): Promise<PodHost> {
   await Promise.race([node.whenReady, timeout]);
   late.abort();
   const bridge = node.bridge();
-  if (bridge !== undefined) return { kernel: node.kernel, ipam: node.ipam, openPod: node.openPod, bridge };
+  const { kernel, ipam, removeLink, openPod } = node;
+  if (bridge !== undefined) return { kernel, ipam, removeLink, openPod, bridge };
   throw new CniError(CniErrorCode.TryAgainLater, `this node can't take pods yet: ${node.problems().join("; ")}`);
 }
 

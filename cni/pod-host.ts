@@ -5,6 +5,7 @@ import { type AttachmentKey, hostLinkName } from "./attachment.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Ipam } from "./ipam.ts";
+import type { RemoveLink } from "./link-remover.ts";
 
 /** The node as attach, detach and check see it. */
 export interface PodHost {
@@ -12,6 +13,7 @@ export interface PodHost {
   readonly kernel: Rtnetlink;
   readonly ipam: Ipam;
   readonly bridge: Bridge;
+  readonly removeLink: RemoveLink;
   /** openPodNetns(), or a stand-in for it. */
   readonly openPod: (path: string) => PodNetns;
 }
@@ -45,8 +47,11 @@ export function openPodNetns(path: string): PodNetns {
   }
 }
 
+/** What DEL and GC need of the node. */
+export type DetachHost = Pick<PodHost, "kernel" | "ipam" | "removeLink">;
+
 /**
- * Removes the interface pair of `key` where there is one. The pod's end goes with the node's.
+ * Removes the interface pair of `key` at once, where there is one. The pod's end goes with the node's.
  * @throws {IronbridgeError} IB_KERNEL_REFUSED when it is still there afterwards.
  */
 export function removeHostLink(kernel: Rtnetlink, key: AttachmentKey): void {

@@ -109,6 +109,13 @@ class FakeNamespace implements FakeRtnetlink {
     this.#forget(index);
   }
 
+  async deleteLinks(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const link = this.link(name);
+      if (link !== undefined) this.deleteLink(link.index);
+    }
+  }
+
   addAddress(address: LinkAddress): void {
     this.#require(address.ifindex, "add an address");
     if (this.#addresses.some((known) => sameLinkAddress(known, address))) return;

@@ -1,6 +1,6 @@
 import { hasErrno } from "./libc.ts";
 import { NETLINK_ROUTE, type NetlinkMessage } from "./netlink-message.ts";
-import { openNetlinkSocket } from "./netlink-socket.ts";
+import { type NetlinkSocket, openNetlinkSocket } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { addAddress, decodeLinkAddress, type LinkAddress, listAddresses, removeAddress } from "./rtnetlink-address.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type LinkChange,
   listLinks,
   removeLink,
+  removeLinks,
   type VethOptions,
 } from "./rtnetlink-link.ts";
 import { decodeNeighbour, listNeighbours, type Neighbour, replaceNeighbour } from "./rtnetlink-neighbour.ts";
@@ -36,6 +37,11 @@ export interface Rtnetlink {
   createVeth(options: VethOptions): number;
   setLink(index: number, change: LinkChange): void;
   deleteLink(index: number): void;
+  /**
+   * Removes links by name, without keeping this thread waiting and all with one wait of the kernel. Links that are gone
+   * are no error. One call at a time; the namespace this was opened with must be open still.
+   */
+  deleteLinks(names: readonly string[]): Promise<void>;
   /** IPv6 addresses are added without duplicate address detection. No error when it is there already. */
   addAddress(address: LinkAddress): void;
   deleteAddress(address: LinkAddress): void;
@@ -63,6 +69,14 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
   };
   const deleteLink = (index: number) => void socket.request(removeLink(index));
 
+  let slowSocket: NetlinkSocket | undefined;
+  const deleteLinks = async (names: readonly string[]) => {
+    slowSocket ??= openNetlinkSocket(NETLINK_ROUTE, netns);
+    const refusals = await slowSocket.requestLater(removeLinks(names));
+    const serious = refusals.find((error) => !hasErrno(error, "ENODEV"));
+    if (serious !== undefined) throw serious;
+  };
+
   return {
     links: () => socket.dump(listLinks()).map(decodeLink),
     link,
@@ -87,6 +101,7 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     },
     setLink,
     deleteLink,
+    deleteLinks,
     addAddress: (address) => {
       try {
         socket.request(addAddress(address));
@@ -98,7 +113,10 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     replaceRoute: (route) => void socket.request(replaceRoute(route)),
     deleteRoute: (route) => void socket.request(removeRoute(route)),
     replaceNeighbour: (neighbour) => void socket.request(replaceNeighbour(neighbour)),
-    close: socket.close,
+    close: () => {
+      socket.close();
+      slowSocket?.close();
+    },
   };
 }
 

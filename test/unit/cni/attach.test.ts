@@ -6,6 +6,7 @@ import { check } from "../../../cni/check.ts";
 import { collectGarbage, detach } from "../../../cni/detach.ts";
 import { Ipam } from "../../../cni/ipam.ts";
 import { LeaseStore } from "../../../cni/lease-store.ts";
+import { linkRemover } from "../../../cni/link-remover.ts";
 import type { PodHost } from "../../../cni/pod-host.ts";
 import { type FakeRtnetlink, fakeRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
 import { parsePrefix, printAddress, printMac, printPrefix } from "../../../net/mod.ts";
@@ -31,7 +32,7 @@ function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kerne
   ipam.setNetwork({ prefixes: PREFIXES, addresses: [] });
   const bridge = applyBridge(kernel, { prefixes: PREFIXES, mtu: 1400, leases: [] });
   const openPod = (path: string) => ({ netns: { fd: -1, path, close() {} }, kernel: podKernel(path), close() {} });
-  return { kernel: links, ipam, bridge, openPod };
+  return { kernel: links, ipam, bridge, openPod, removeLink: linkRemover(kernel) };
 }
 
 const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
@@ -107,38 +108,29 @@ describe("attach()", () => {
 });
 
 describe("detach()", () => {
-  test("keeps the address as long as the kernel keeps the interface", () => {
+  test("keeps the address as long as the kernel keeps the interface", async () => {
     add();
-    const stuck = new Proxy<Rtnetlink>(kernel, {
-      get: (target, name: keyof Rtnetlink) =>
-        name === "deleteLink"
-          ? () => {
-              throw new Error("busy");
-            }
-          : (target[name] as (...args: unknown[]) => unknown).bind(target),
-    });
-    expect(() => detach({ ...host, kernel: stuck }, KEY)).toThrow("can't be removed: busy");
+    const removeLink = () => Promise.reject(new Error("busy"));
+    await expect(detach({ ...host, removeLink }, KEY)).rejects.toThrow("busy");
     expect(store.get(KEY)).toBeDefined();
-    detach(host, KEY);
+    await detach(host, KEY);
     expect(store.get(KEY)).toBeUndefined();
-    detach(host, KEY);
+    expect(kernel.inNetns(POD).link("eth0")).toBeUndefined();
+    await detach(host, KEY);
   });
 });
 
-test("collectGarbage() goes on after a failure and names it", () => {
+test("collectGarbage() goes on after a failure and names it", async () => {
   const keys = ["c1", "c2", "c3"].map((containerId) => ({ containerId, ifname: "eth0" }));
   for (const key of keys) add(host, key, `/run/netns/${key.containerId}`);
-  const stuckIndex = kernel.link(hostLinkName(keys[0]!))!.index;
-  const stuck = new Proxy<Rtnetlink>(kernel, {
-    get: (target, name: keyof Rtnetlink) => (index: number) => {
-      if (name === "deleteLink" && index === stuckIndex) throw new Error("busy");
-      return (target[name] as (index: number) => unknown).call(target, index);
-    },
-  });
-  expect(() => collectGarbage({ ...host, kernel: stuck }, "ironbridge", [keys[2]!])).toThrow("c1/eth0: interface");
+  const removeLink = async (name: string) => {
+    if (name === hostLinkName(keys[0]!)) throw new Error("busy");
+    await host.removeLink(name);
+  };
+  await expect(collectGarbage({ ...host, removeLink }, "ironbridge", [keys[2]!])).rejects.toThrow("c1/eth0: busy");
   expect(host.ipam.list().map(({ key }) => key.containerId)).toEqual(["c1", "c3"]);
-  expect(collectGarbage(host, "ironbridge", [keys[2]!])).toEqual(["c1/eth0"]);
-  expect(collectGarbage(host, "another", [])).toEqual([]);
+  expect(await collectGarbage(host, "ironbridge", [keys[2]!])).toEqual(["c1/eth0"]);
+  expect(await collectGarbage(host, "another", [])).toEqual([]);
 });
 
 test("check() finds a pod taken out of the bridge", () => {

@@ -168,6 +168,6 @@ test("parseRequest() answers anything with a request or a CNI error in JSON", ()
         expect(JSON.parse(stdout)).toMatchObject({ cniVersion: expect.any(String), code: expect.any(Number) });
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 300 },
   );
 });
