@@ -1,3 +1,4 @@
+import type { Protocol } from "./service-port.ts";
 import { type FamilySettings, MASQUERADE_MARK } from "./settings.ts";
 
 /** Slots of local endpoints, where a frontend has both, lie above those of all endpoints. */
@@ -14,6 +15,7 @@ export interface Shape {
    */
   readonly kind: "cluster" | "external" | "local";
   readonly front: "service" | "nodeport";
+  readonly protocol: Protocol;
   /** How many endpoints are in slots 0 and up; at least 1. */
   readonly targets: number;
   /** Of kind `local`: how many endpoints are in slots LOCAL_SLOT and up. */
@@ -27,9 +29,14 @@ export interface Chain {
 }
 
 export function shapeChain(shape: Shape, settings: FamilySettings): Chain {
-  const prefix = shape.front === "nodeport" ? "nodeport-" : "";
+  const prefix = `${shape.protocol}-${shape.front === "nodeport" ? "nodeport-" : ""}`;
   const sizes = shape.kind === "local" ? `${shape.local}-of-${shape.targets}` : shape.targets;
   return { name: `${prefix}${shape.kind}-${sizes}`, body: shapeRules(shape, settings).join("\n") };
+}
+
+/** The map that says which endpoint is in which slot. */
+export function endpointMap(front: Shape["front"], protocol: Protocol): string {
+  return `${protocol}-${front === "nodeport" ? "nodeport-" : ""}endpoints`;
 }
 
 /** The chains that are there whatever the cluster holds. Base chains come last: they make the rest take effect. */
@@ -77,8 +84,8 @@ export function isBaseChain(body: string): boolean {
 
 function shapeRules(shape: Shape, settings: FamilySettings): string[] {
   const ip = ipOf(settings);
-  const toAny = dnat(settings, shape.front, `numgen random mod ${shape.targets}`);
-  const toLocal = dnat(settings, shape.front, `numgen random mod ${shape.local} offset ${LOCAL_SLOT}`);
+  const toAny = dnat(settings, shape, `numgen random mod ${shape.targets}`);
+  const toLocal = dnat(settings, shape, `numgen random mod ${shape.local} offset ${LOCAL_SLOT}`);
   const knowsPods = settings.clusterCidrs.length > 0;
   switch (shape.kind) {
     case "cluster":
@@ -96,13 +103,10 @@ function shapeRules(shape: Shape, settings: FamilySettings): string[] {
   }
 }
 
-function dnat(settings: FamilySettings, front: Shape["front"], slot: string): string {
+function dnat(settings: FamilySettings, { front, protocol }: Shape, slot: string): string {
   const ip = ipOf(settings);
-  const [key, map] =
-    front === "service"
-      ? [`${ip} daddr . meta l4proto . th dport`, "endpoints"]
-      : ["meta l4proto . th dport", "nodeport-endpoints"];
-  return `meta l4proto { tcp, udp, sctp } dnat ${ip} to ${key} . ${slot} map @${map}`;
+  const key = front === "service" ? `${ip} daddr . ${protocol} dport` : `${protocol} dport`;
+  return `dnat ${ip} to ${key} . ${slot} map @${endpointMap(front, protocol)}`;
 }
 
 function hook(type: "filter" | "nat", name: string, priority: string): string {

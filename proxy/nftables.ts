@@ -1,7 +1,14 @@
 import type { Family } from "../net/mod.ts";
 import type { Item } from "./ledger.ts";
-import { fixedChains, LOCAL_SLOT, type Shape, shapeChain } from "./nftables-chain.ts";
-import { type ServicePort, type Target, type TrafficPolicy, targetsOf } from "./service-port.ts";
+import { endpointMap, fixedChains, LOCAL_SLOT, type Shape, shapeChain } from "./nftables-chain.ts";
+import {
+  PROTOCOLS,
+  type Protocol,
+  type ServicePort,
+  type Target,
+  type TrafficPolicy,
+  targetsOf,
+} from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
 
 /** The object that chains are items of: the key is a chain's name, the value its body. */
@@ -15,7 +22,7 @@ export interface NftObject {
 
 /**
  * The maps and sets of a table, by name. A connection's way: `services` or `nodeports` give the chain, the chain picks a
- * slot at random, `endpoints` or `nodeport-endpoints` give the endpoint in that slot.
+ * slot at random, the map of endpoints of its kind and protocol gives the endpoint in that slot.
  */
 export const NFT_OBJECTS: Readonly<Record<Family, ReadonlyMap<string, NftObject>>> = {
   ipv4: nftObjects("ip", "ipv4_addr"),
@@ -24,15 +31,10 @@ export const NFT_OBJECTS: Readonly<Record<Family, ReadonlyMap<string, NftObject>
 
 function nftObjects(ip: string, addr: string): ReadonlyMap<string, NftObject> {
   const front = `${addr} . inet_proto . inet_service`;
-  // Only the types of these count: a number, and an address with a port. Where an endpoint's port is said to be one in
-  // the packet's header, nft 1.0.6 refuses rules that use the map once the map is in the kernel.
-  const slot = "numgen random mod 65536";
-  const target = `${ip} daddr . ct original proto-dst`;
   const types: Record<string, string> = {
     services: `type ${front} : verdict`,
     nodeports: "type inet_proto . inet_service : verdict",
-    endpoints: `typeof ${ip} daddr . meta l4proto . th dport . ${slot} : ${target}`,
-    "nodeport-endpoints": `typeof meta l4proto . th dport . ${slot} : ${target}`,
+    ...Object.assign({}, ...PROTOCOLS.map((protocol) => endpointTypes(ip, protocol))),
     "no-endpoints": `type ${front} : verdict`,
     "no-endpoint-nodeports": "type inet_proto . inet_service : verdict",
     "nodeport-addresses": `type ${addr}`,
@@ -43,6 +45,19 @@ function nftObjects(ip: string, addr: string): ReadonlyMap<string, NftObject> {
     "allowed-sources": `type ${front} . ${addr}\nflags interval`,
   };
   return new Map(Object.entries(types).map(([name, type]) => [name, { kind: kindOf(type), type }]));
+}
+
+/**
+ * A map for each protocol, because nft 1.0.6 can't use one for all: with ports of the transport header in general
+ * (`th dport`) as its values it refuses rules once the map is in the kernel.
+ */
+function endpointTypes(ip: string, protocol: Protocol): Record<string, string> {
+  const slot = "numgen random mod 65536"; // only its type counts: a number
+  const target = `${ip} daddr . ${protocol} dport`;
+  return {
+    [endpointMap("service", protocol)]: `typeof ${target} . ${slot} : ${target}`,
+    [endpointMap("nodeport", protocol)]: `typeof ${protocol} dport . ${slot} : ${target}`,
+  };
 }
 
 function kindOf(type: string): NftObject["kind"] {
@@ -79,8 +94,10 @@ export function nftItems(port: ServicePort, settings: FamilySettings): Item[] {
 /** An address and port, or a node port, under which a Service port is reached. */
 interface Frontend {
   readonly front: Shape["front"];
-  /** The key in the map of its kind. */
+  /** The key where the protocol is part of it. */
   readonly key: string;
+  /** The key where it is not. */
+  readonly slotKey: string;
 }
 
 /** Which endpoints a frontend uses: those in slots 0 and up, and those that only outsiders get. */
@@ -102,15 +119,20 @@ function externalUse(port: ServicePort): Use {
   return { kind: "local", policy, targets: port.cluster, local: port.local };
 }
 
-function frontendItems({ front, key }: Frontend, port: ServicePort, use: Use, settings: FamilySettings): Item[] {
+function frontendItems(
+  { front, key, slotKey }: Frontend,
+  port: ServicePort,
+  use: Use,
+  settings: FamilySettings,
+): Item[] {
   const nodePort = front === "nodeport";
+  const map = endpointMap(front, port.protocol);
   const slotItems = (targets: readonly Target[], first: number) =>
-    targets.map(({ address, port }, i) =>
-      sole(nodePort ? "nodeport-endpoints" : "endpoints", `${key} . ${first + i}`, `${address} . ${port}`),
-    );
+    targets.map(({ address, port }, i) => sole(map, `${slotKey} . ${first + i}`, `${address} . ${port}`));
   const items = [...slotItems(use.targets, 0), ...slotItems(use.local, LOCAL_SLOT)];
   if (use.targets.length > 0) {
-    const shape = { kind: use.kind, front, targets: use.targets.length, local: use.local.length };
+    const { protocol } = port;
+    const shape = { kind: use.kind, front, protocol, targets: use.targets.length, local: use.local.length };
     const chain = shapeChain(shape, settings);
     items.push(shared(CHAINS, chain.name, chain.body));
     items.push(sole(nodePort ? "nodeports" : "services", key, `goto ${chain.name}`));
@@ -137,11 +159,11 @@ function hairpinItems({ address, near }: Target): Item[] {
 }
 
 function serviceFrontend({ protocol, port }: ServicePort, address: string): Frontend {
-  return { front: "service", key: `${address} . ${protocol} . ${port}` };
+  return { front: "service", key: `${address} . ${protocol} . ${port}`, slotKey: `${address} . ${port}` };
 }
 
 function nodePortFrontend({ protocol, nodePort }: ServicePort): Frontend {
-  return { front: "nodeport", key: `${protocol} . ${nodePort}` };
+  return { front: "nodeport", key: `${protocol} . ${nodePort}`, slotKey: `${nodePort}` };
 }
 
 function sole(object: string, key: string, value: string): Item {

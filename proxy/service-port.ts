@@ -1,7 +1,8 @@
 import type { Family } from "../net/mod.ts";
 
 /** Transport protocols a Service port can have, as netfilter spells them. */
-export type Protocol = "tcp" | "udp" | "sctp";
+export const PROTOCOLS = ["tcp", "udp", "sctp"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Who may answer: every endpoint of the cluster, or those on this node only. */
 export type TrafficPolicy = "cluster" | "local";
