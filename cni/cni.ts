@@ -79,7 +79,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const serve = async () => {
     await listenForPlugins(options.socketPath, handler, log, signal);
     listening = true;
-    if (network.problems().length === 0) install();
+    network.poke();
     await network.done;
     kernel.close();
     store.close();

@@ -29,6 +29,8 @@ export interface NodeNetwork {
   problems(): readonly string[];
   /** Other nodes that can't be reached, and why. */
   routeProblems(): readonly string[];
+  /** Looks at the links, and tells again whether all is ready. */
+  poke(): void;
   readonly done: Promise<void>;
 }
 
@@ -98,7 +100,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     for (const watch of watches) watch.close();
     nft?.close();
   });
-  return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, done };
+  return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, poke: links.poke, done };
 }
 
 function missingPrefix(node: string): string {

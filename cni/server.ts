@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { explainError, type Log } from "../core/mod.ts";
+import { explainError, IronbridgeError, type Log } from "../core/mod.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import {
   type Answer,
@@ -16,13 +16,15 @@ import { CNI_VERSIONS } from "./network-config.ts";
 
 /** Milliseconds a plugin may take to send its request; it has it whole before it connects. */
 const REQUEST_TIMEOUT = 5000;
+/** sockaddr_un has room for 108 octets, the last of them zero. unix(7). */
+const MAX_SOCKET_PATH = 107;
 const NEWEST = CNI_VERSIONS[CNI_VERSIONS.length - 1]!;
 
 /**
  * Answers plugins on a unix socket that only root can reach, until `signal` aborts. One request per connection.
  * Whatever arrives that is not a request gets an error as its answer and hurts nobody else.
  * @param answer Never rejects.
- * @throws {Error} the operating system's, when the socket can't be made.
+ * @throws {IronbridgeError} IB_OPTION_INVALID for a path too long; the operating system's error for any other refusal.
  */
 export async function listenForPlugins(
   path: string,
@@ -30,6 +32,10 @@ export async function listenForPlugins(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    const message = `the socket path ${path} is longer than the ${MAX_SOCKET_PATH} octets the kernel allows`;
+    throw new IronbridgeError("IB_OPTION_INVALID", message);
+  }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   chmodSync(dirname(path), 0o700);
   rmSync(path, { force: true }); // left by an agent that was killed

@@ -85,6 +85,18 @@ test("an ADD that was killed half-way leaves nothing after the next start", asyn
   expect(before.trim().split("\n")).toHaveLength(valid.length);
 });
 
+test("an agent told to stop ends at once and leaves its pods connected", async () => {
+  const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+  const [podA, podB] = [await lab.node1.add("stop-a", a), await lab.node1.add("stop-b", b)];
+  const start = performance.now();
+  expect(await lab.node1.stop()).toBe(0);
+  expect(performance.now() - start).toBeLessThan(2000);
+  servers.push(listenIn(b, 8080));
+  expect(await askFrom(a, podB.ipv4, 8080)).toBe(podA.ipv4);
+  lab.node1.start(NODES);
+  await lab.node1.whenReady();
+});
+
 test("routes follow the nodes, also what changed while nobody watched", async () => {
   expect(await routes()).toContain("10.244.2.0/24 via 192.168.1.12");
   const moved = nodeObject(2);

@@ -118,11 +118,20 @@ export class CniNode {
 
   /** As the kernel's memory killer would: no last words. */
   async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** In order. Gives the exit code. */
+  stop(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  #end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
     const running = this.#process;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
-    const gone = new Promise((resolve) => running.once("exit", resolve));
-    running.kill("SIGKILL");
-    await gone;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return Promise.resolve(null);
+    const gone = new Promise<number | null>((resolve) => running.once("exit", resolve));
+    running.kill(signal);
+    return gone;
   }
 
   /** Calls the plugin as a runtime does, from outside the node's namespace: it only needs the socket. */

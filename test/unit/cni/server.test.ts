@@ -64,6 +64,11 @@ describe("listenForPlugins()", () => {
     expect(await exchange([REQUEST])).toContain("fine");
   });
 
+  test("refuses a path the kernel has no room for", async () => {
+    path = join(directory, "x".repeat(108));
+    await expect(listen()).rejects.toThrow("longer than the 107 octets");
+  });
+
   test.each([
     { name: "another protocol", bytes: "GET / HTTP/1.1\r\n\r\n", says: "speaks only with the plugin" },
     { name: "a length over the limit", bytes: "ibc1\xff\xff\xff\xff", says: "largest allowed" },
