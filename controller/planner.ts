@@ -1,7 +1,7 @@
 import { ANNOTATION, annotationKey, byAge, type Config, type Labels } from "../config/mod.ts";
 import { type EventNote, objectKey, type V1Service } from "../kube/mod.ts";
-import { Allocator } from "./allocator.ts";
-import { type Decision, decide, type Reason } from "./decide.ts";
+import { Allocator, sameAddresses } from "./allocator.ts";
+import { type Decision, decide, type Reason, type Situation } from "./decide.ts";
 import { currentAddresses, readRequest, type ServedClass } from "./requests.ts";
 import type { ServiceStatus } from "./service-status.ts";
 
@@ -22,6 +22,12 @@ export interface Plan {
   readonly reasons: readonly Reason[];
 }
 
+interface Subject {
+  readonly key: string;
+  /** Undefined: deleted. */
+  readonly service: V1Service | undefined;
+}
+
 /**
  * Keeps the account of all Services and says what has to be written. Does no I/O: it looks at the Services whose keys
  * were marked and at those whose wish can be granted because of them, and at no others.
@@ -34,8 +40,10 @@ export class Planner {
   readonly #marked = new Set<string>();
   /** What stands in the way of each Service that wants more than it has. */
   readonly #complaints = new Map<string, EventNote>();
-  /** Notes of plans that could not be written, until the next plan for the same Service is. */
-  readonly #untold = new Map<string, readonly EventNote[]>();
+  /** Plans that could not be written, until the Service is looked at again. */
+  readonly #unwritten = new Map<string, Plan>();
+  /** What the run of plan() under way has come to so far: newer than what the cluster shows. */
+  #drafts = new Map<string, Plan>();
 
   constructor(cluster: Cluster, served: ServedClass) {
     this.#cluster = cluster;
@@ -72,18 +80,19 @@ export class Planner {
   }
 
   /** To be called with a plan that could not be written. */
-  putBack({ key, notes }: Plan): void {
-    this.#untold.set(key, notes);
-    this.#marked.add(key);
+  putBack(plan: Plan): void {
+    this.#unwritten.set(plan.key, plan);
+    this.#marked.add(plan.key);
   }
 
   /** One plan for each Service looked at; the allocator holds what they say as soon as this returns. */
   plan(): readonly Plan[] {
-    const plans = new Map<string, Plan>();
+    this.#drafts = new Map();
     for (let wave = this.#nextWave(); wave.length > 0; wave = this.#nextWave()) {
-      for (const key of wave) this.#planOne(key, plans);
+      for (const { key } of wave) this.#claimCurrent(key);
+      for (const { key } of wave) this.#planOne(key);
     }
-    return [...plans.values()];
+    return [...this.#drafts.values()];
   }
 
   /**
@@ -91,39 +100,62 @@ export class Planner {
    * claimed before it can be given away, and what they give up can go to the one that waits longest; then the others,
    * first come first served.
    */
-  #nextWave(): readonly string[] {
+  #nextWave(): readonly Subject[] {
     const marked = Array.from(this.#marked, (key) => ({ key, service: this.#cluster.service(key) }));
-    const holders = marked.filter(
-      ({ key, service }) =>
-        service === undefined || this.allocator.claimOf(key) !== undefined || currentAddresses(service).length > 0,
-    );
+    const holders = marked.filter((subject) => this.#isHolder(subject));
     const wave = holders.length > 0 ? holders : marked;
-    wave.sort((a, b) => byAge(a.service ?? {}, b.service ?? {}));
     for (const { key } of wave) this.#marked.delete(key);
-    return wave.map(({ key }) => key);
+    return wave.sort((a, b) => byAge(a.service ?? {}, b.service ?? {}));
   }
 
-  #planOne(key: string, plans: Map<string, Plan>): void {
+  #isHolder({ key, service }: Subject): boolean {
+    if (service === undefined || this.allocator.claimOf(key) !== undefined) return true;
+    return !this.#drafts.has(key) && currentAddresses(service).length > 0;
+  }
+
+  /**
+   * Claims what a Service's status shows and nobody holds yet, as after a restart. Whether it may keep that is decided
+   * afterwards; until then, a Service that must take another address can't take this one.
+   */
+  #claimCurrent(key: string): void {
+    const service = this.#cluster.service(key);
+    if (service === undefined || this.#drafts.has(key) || this.allocator.claimOf(key) !== undefined) return;
+    const { asked, current } = this.#situationOf(key, service);
+    if (typeof asked === "object" && current.length > 0) this.allocator.assign(asked.tenant, current);
+  }
+
+  #planOne(key: string): void {
     const service = this.#cluster.service(key);
     if (service === undefined) {
       this.#forget(key);
       return;
     }
     const decision = decide(this.#situationOf(key, service), this.allocator, this.#broken);
-    const notes = [...(plans.get(key)?.notes ?? this.#untold.get(key) ?? []), ...this.#newsOf(key, decision)];
-    this.#untold.delete(key);
-    plans.set(key, { key, service, status: decision.status, notes, reasons: decision.reasons });
+    const notes = [...this.#untoldOf(key, decision), ...this.#newsOf(key, decision)];
+    this.#unwritten.delete(key);
+    this.#drafts.set(key, { key, service, status: decision.status, notes, reasons: decision.reasons });
     if (decision.freed) this.#markWaiting();
   }
 
-  #situationOf(key: string, service: V1Service) {
+  #situationOf(key: string, service: V1Service): Situation {
     const labels = this.#cluster.namespaceLabels(service.metadata?.namespace ?? "");
+    const draft = this.#drafts.get(key)?.status;
     return {
       key,
       asked: readRequest(service, labels, this.#served),
-      current: currentAddresses(service),
-      recordedPool: service.metadata?.annotations?.[annotationKey(ANNOTATION.allocatedFromPool)],
+      current: draft === undefined ? currentAddresses(service) : draft.addresses,
+      recordedPool:
+        draft === undefined ? service.metadata?.annotations?.[annotationKey(ANNOTATION.allocatedFromPool)] : draft.pool,
     };
+  }
+
+  /** The notes of an earlier plan that still hold, since it was not written or is still a draft. */
+  #untoldOf(key: string, { status }: Decision): readonly EventNote[] {
+    const draft = this.#drafts.get(key);
+    if (draft !== undefined) return draft.notes;
+    const unwritten = this.#unwritten.get(key);
+    const same = sameAddresses(unwritten?.status?.addresses ?? [], status?.addresses ?? []);
+    return unwritten !== undefined && same ? unwritten.notes : [];
   }
 
   /** What has happened, and the complaint unless it has been told before. */
@@ -139,7 +171,7 @@ export class Planner {
 
   #forget(key: string): void {
     this.#complaints.delete(key);
-    this.#untold.delete(key);
+    this.#unwritten.delete(key);
     if (this.allocator.claimOf(key) === undefined) return;
     this.allocator.release(key);
     this.#markWaiting();

@@ -1,8 +1,10 @@
 import { legacyAnnotations } from "../config/mod.ts";
 import type { Log } from "../core/mod.ts";
-import { type KubeClient, type Reporter, refusalStatus, SERVICES } from "../kube/mod.ts";
+import { type KubeClient, type Reporter, refusalStatus, SERVICES, type V1Service } from "../kube/mod.ts";
+import { printAddress } from "../net/mod.ts";
 import { printAddresses } from "./allocator.ts";
 import type { Plan } from "./planner.ts";
+import { currentAddresses } from "./requests.ts";
 import { statusPatch, writeStatus } from "./service-status.ts";
 
 /** Writes under way at the same time: fills the network's latency without flooding the API server. */
@@ -19,36 +21,65 @@ export interface WriterDeps {
 }
 
 /**
- * Writes plans to the API and tells what they did. Addresses that are given up or changed are written before new ones
- * are given, so that no reader sees one address twice.
+ * Writes plans to the API and tells what they did. An address that goes from one Service to another is written to the
+ * second only after the first has lost it, so that no reader sees it twice.
  * @returns Throws the first failure, conflicts last, after every plan was written or put back.
  */
 export function planWriter(deps: WriterDeps): (plans: readonly Plan[]) => Promise<void> {
   return async (plans) => {
-    const failures: unknown[] = [];
-    await forEachOf(plans.filter(hasAddress), (plan) => write(deps, plan, failures));
-    await forEachOf(
-      plans.filter((plan) => !hasAddress(plan)),
-      (plan) => write(deps, plan, failures),
-    );
-    if (failures.length > 0) throw failures.find((failure) => refusalStatus(failure) !== 409) ?? failures[0];
+    const leaving = new Set(plans.flatMap(lostBy));
+    const failed: Failure[] = [];
+    const later = plans.filter((plan) => gainedBy(plan).some((ip) => leaving.has(ip)));
+    const now = plans.filter((plan) => !gainedBy(plan).some((ip) => leaving.has(ip)));
+    await forEachOf(now, (plan) => write(deps, plan, failed));
+    const stuck = new Set(failed.flatMap(({ plan }) => lostBy(plan)));
+    await forEachOf(later, async (plan) => {
+      if (gainedBy(plan).some((ip) => stuck.has(ip))) deps.putBack(plan);
+      else await write(deps, plan, failed);
+    });
+    const errors = failed.map(({ error }) => error);
+    if (errors.length > 0) throw errors.find((error) => refusalStatus(error) !== 409) ?? errors[0];
   };
 }
 
-async function write(deps: WriterDeps, plan: Plan, failures: unknown[]): Promise<void> {
+interface Failure {
+  readonly plan: Plan;
+  readonly error: unknown;
+}
+
+async function write(deps: WriterDeps, plan: Plan, failed: Failure[]): Promise<void> {
   const body = plan.status && statusPatch(plan.service, plan.status);
   if (body !== undefined) {
-    if (failures.some((failure) => !OF_ONE_OBJECT.has(refusalStatus(failure)))) return deps.putBack(plan);
+    const trouble = failed.find(({ error }) => !OF_ONE_OBJECT.has(refusalStatus(error)));
     try {
+      if (trouble !== undefined) throw trouble.error;
       await writeStatus(deps.client, plan.service, body);
     } catch (error) {
       if (refusalStatus(error) === 404) return; // deleted meanwhile; its watch event will free the address
-      failures.push(error);
-      return deps.putBack(plan);
+      failed.push({ plan, error });
+      deps.putBack(plan);
+      return;
     }
     tellWritten(deps, plan);
   }
   tellNotes(deps, plan);
+}
+
+/** Addresses that the Service shows and will no longer show. */
+function lostBy({ service, status }: Plan): readonly string[] {
+  if (status === undefined) return [];
+  const wanted = status.addresses.map(printAddress);
+  return shownBy(service).filter((ip) => !wanted.includes(ip));
+}
+
+/** Addresses that the Service does not show yet. */
+function gainedBy({ service, status }: Plan): readonly string[] {
+  const shown = shownBy(service);
+  return (status?.addresses ?? []).map(printAddress).filter((ip) => !shown.includes(ip));
+}
+
+function shownBy(service: V1Service): readonly string[] {
+  return currentAddresses(service).map(printAddress);
 }
 
 function tellWritten({ reporter, log }: WriterDeps, { key, service, status, reasons }: Plan): void {
@@ -69,10 +100,6 @@ function tellNotes({ reporter, log }: WriterDeps, { key, service, notes }: Plan)
       log.warn({ event: "address.refused", service: key, reason, message }, "service does not get what it asks for");
     }
   }
-}
-
-function hasAddress({ service }: Plan): boolean {
-  return (service.status?.loadBalancer?.ingress ?? []).length > 0;
 }
 
 /** Runs `work` for every item, WRITERS at a time. */

@@ -1,0 +1,159 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { V1Service } from "../../../kube/mod.ts";
+import { DUAL, PREFER, poolObjects, service } from "./objects.ts";
+import { World } from "./world.ts";
+
+/** Configurations that random sequences switch between: grown, shrunk, divided, limited, avoided, broken, none. */
+const CONFIGS: readonly Parameters<typeof poolObjects>[0][] = [
+  { a: ["10.0.0.0/30"] },
+  { a: ["10.0.0.0/31"] },
+  { a: ["10.0.0.0/31"], b: ["10.0.0.2/31", "fc00::/127"] },
+  { a: ["10.0.0.0/30", "fc00::/126"] },
+  { a: { addresses: ["10.0.0.0/30"], avoidBuggyIPs: true }, c: ["10.0.1.0/32"] },
+  { a: { addresses: ["10.0.0.0/30"], autoAssign: false }, c: ["10.0.1.0/31"] },
+  { a: { addresses: ["10.0.0.0/31"], serviceAllocation: { namespaces: ["t"] } }, c: ["10.0.1.0/31"] },
+  { a: ["10.0.0.3-10.0.0.0"], c: ["10.0.1.0/32"] },
+  {},
+];
+
+const SHAPES: readonly ((port: number) => Parameters<typeof service>[1])[] = [
+  () => ({}),
+  () => ({ spec: PREFER }),
+  () => ({ spec: DUAL }),
+  () => ({ spec: { type: "ClusterIP" } }),
+  () => ({ annotations: { "metallb.io/address-pool": "a" } }),
+  () => ({ annotations: { "metallb.io/loadBalancerIPs": "10.0.0.1" } }),
+  () => ({ annotations: { "metallb.io/loadBalancerIPs": "nonsense" } }),
+  (port) => ({ annotations: { "metallb.io/allow-shared-ip": "k" }, spec: { ports: [{ port }] } }),
+  (port) => ({
+    annotations: { "metallb.io/allow-shared-ip": "k" },
+    spec: { ports: [{ port }], externalTrafficPolicy: "Local", selector: { app: "x" } },
+  }),
+];
+
+const KEYS = ["default/s0", "default/s1", "default/s2", "default/s3", "t/s4", "t/s5"];
+
+type Step =
+  | { readonly do: "set"; readonly key: number; readonly shape: number; readonly port: number }
+  | { readonly do: "remove"; readonly key: number }
+  | { readonly do: "config"; readonly config: number }
+  | { readonly do: "restart" };
+
+const below = (length: number) => fc.nat({ max: length - 1 });
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant("set" as const),
+        key: below(6),
+        shape: below(SHAPES.length),
+        port: below(3),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("remove" as const), key: below(6) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("config" as const), config: below(CONFIGS.length) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const) }) },
+  ),
+  { maxLength: 25 },
+);
+
+function take(world: World, step: Step): void {
+  if (step.do === "restart") world.restart();
+  else if (step.do === "config") world.setPools(poolObjects(CONFIGS[step.config]!));
+  else if (step.do === "remove") world.remove(KEYS[step.key]!);
+  else setService(world, KEYS[step.key]!, SHAPES[step.shape]!(80 + step.port));
+}
+
+function setService(world: World, key: string, shape: Parameters<typeof service>[1]): void {
+  const [namespace, name] = key.split("/") as [string, string];
+  const made = service(name, { ...shape, namespace });
+  if (world.services.has(key)) world.edit(key, () => made);
+  else world.set(made);
+}
+
+/** Two Services may have one address only under the conditions of section "sharing" of MetalLB's documentation. */
+function mayShare(a: V1Service, b: V1Service): boolean {
+  const sharing = (of: V1Service) => of.metadata?.annotations?.["metallb.io/allow-shared-ip"] ?? "";
+  const backend = (of: V1Service) =>
+    of.spec?.externalTrafficPolicy === "Local" ? JSON.stringify(of.spec.selector) : "";
+  const ports = (of: V1Service) => (of.spec?.ports ?? []).map(({ port }) => port);
+  const collide = ports(a).some((port) => ports(b).includes(port));
+  return sharing(a) !== "" && sharing(a) === sharing(b) && backend(a) === backend(b) && !collide;
+}
+
+function holders(world: World): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const key of world.services.keys()) {
+    for (const ip of world.ips(key).split(",").filter(Boolean)) found.set(ip, [...(found.get(ip) ?? []), key]);
+  }
+  return found;
+}
+
+function checkInvariants(world: World): void {
+  for (const [ip, keys] of holders(world)) {
+    for (const [i, key] of keys.entries()) {
+      const alone = keys.slice(0, i).every((other) => mayShare(world.services.get(key)!, world.services.get(other)!));
+      expect(alone, `${ip} is held by ${keys.join(" and ")}`).toBe(true);
+    }
+  }
+  for (const [key, subject] of world.services) {
+    if (subject.spec?.type !== "LoadBalancer") expect(world.ips(key), `${key} needs no address`).toBe("");
+    const claim = world.planner.allocator.claimOf(key);
+    if (claim !== undefined)
+      expect(claim.addresses.length, `${key} shows what it holds`).toBe(world.ips(key).split(",").length);
+    expect(world.ips(key) === "" && world.pool(key) !== undefined, `${key} names a pool without an address`).toBe(
+      false,
+    );
+  }
+  const held = world.planner.allocator.usage().reduce((sum, { ipv4, ipv6 }) => sum + ipv4.held + ipv6.held, 0);
+  const claimed = [...holders(world)].filter(([, keys]) => keys.some((key) => world.planner.allocator.claimOf(key)));
+  expect(held, "addresses held by nobody").toBe(claimed.length);
+}
+
+/** What everybody has, when nobody may move: only the Service a step is about can change, or those that wait. */
+function checkNoMove(before: ReadonlyMap<string, string>, world: World, step: Step): void {
+  if (step.do === "config") return;
+  for (const [key, ips] of before) {
+    if (ips === "" || !world.services.has(key) || (step.do !== "restart" && KEYS[step.key] === key)) continue;
+    expect(world.ips(key).startsWith(ips), `${key} moved from ${ips} to ${world.ips(key)}`).toBe(true);
+  }
+}
+
+/** Nobody waits for what is free: a Service without wishes has an address unless every open pool is full. */
+function checkNobodyStarves(world: World): void {
+  const free = world.planner.allocator.pools.some((pool) => {
+    const usage = world.planner.allocator.usage().find((each) => each.pool === pool.name)!;
+    return pool.autoAssign && pool.serviceAllocation === undefined && BigInt(usage.ipv4.held) < usage.ipv4.total;
+  });
+  for (const [key, subject] of world.services) {
+    const plain = subject.spec?.type === "LoadBalancer" && subject.spec.ipFamilyPolicy !== "RequireDualStack";
+    const wishes = Object.keys(subject.metadata?.annotations ?? {}).some((name) =>
+      /address-pool|loadBalancerIPs/.test(name),
+    );
+    if (plain && !wishes && free) expect(world.ips(key), `${key} waits though addresses are free`).not.toBe("");
+  }
+}
+
+test("Planner keeps its promises under any sequence of changes", () => {
+  fc.assert(
+    fc.property(below(CONFIGS.length), steps, (config, sequence) => {
+      const world = new World();
+      world.setPools(poolObjects(CONFIGS[config]!));
+      for (const step of sequence) {
+        const before = new Map(Array.from(world.services.keys(), (key) => [key, world.ips(key)]));
+        take(world, step);
+        world.settle();
+        checkInvariants(world);
+        checkNoMove(before, world, step);
+        checkNobodyStarves(world);
+        const writes = world.writes.length;
+        world.planner.markAll();
+        world.settle();
+        expect(world.writes.length, "writes though nothing changed").toBe(writes);
+      }
+    }),
+    { numRuns: Number(process.env.IRONBRIDGE_TEST_RUNS ?? 300) },
+  );
+});

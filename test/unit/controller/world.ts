@@ -1,0 +1,100 @@
+import { type IPAddressPool, type Labels, resolveConfig } from "../../../config/mod.ts";
+import { type Plan, Planner } from "../../../controller/planner.ts";
+import { statusPatch } from "../../../controller/service-status.ts";
+import { type EventNote, objectKey, type V1Service } from "../../../kube/mod.ts";
+
+/** A cluster without an API: what the planner says is written at once, and seen at once. */
+export class World {
+  readonly services = new Map<string, V1Service>();
+  readonly namespaces = new Map<string, Labels>();
+  readonly notes: (EventNote & { readonly key: string })[] = [];
+  /** Services whose status was written, in order. */
+  readonly writes: string[] = [];
+  readonly #served: string | undefined;
+  #pools: readonly IPAddressPool[] = [];
+  planner: Planner;
+
+  constructor(served?: string) {
+    this.#served = served;
+    this.planner = this.#newPlanner();
+  }
+
+  /** The controller starts anew, with nothing but what the API holds. */
+  restart(): void {
+    this.planner = this.#newPlanner();
+    this.setPools(this.#pools);
+  }
+
+  setPools(pools: readonly IPAddressPool[]): void {
+    this.#pools = pools;
+    this.planner.configure(resolveConfig({ pools, l2Advertisements: [] }));
+  }
+
+  set(service: V1Service): void {
+    this.services.set(objectKey(service), service);
+    this.planner.mark(objectKey(service));
+  }
+
+  /** Changes a Service as its user would: the status stays. */
+  edit(key: string, change: (service: V1Service) => V1Service): void {
+    const before = this.services.get(key)!;
+    const after = change(before);
+    this.set(before.status === undefined ? after : { ...after, status: before.status });
+  }
+
+  remove(key: string): void {
+    this.services.delete(key);
+    this.planner.mark(key);
+  }
+
+  relabel(namespace: string, labels: Labels): void {
+    this.namespaces.set(namespace, labels);
+    this.planner.markNamespace(namespace);
+  }
+
+  /** Lets everything that follows from the changes happen. */
+  settle(): void {
+    while (!this.planner.idle) for (const plan of this.planner.plan()) this.#write(plan);
+  }
+
+  /** "10.0.0.1,fc00::1", or "" while the Service waits. */
+  ips(key: string): string {
+    return (this.services.get(key)?.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip).join(",");
+  }
+
+  pool(key: string): string | undefined {
+    return this.services.get(key)?.metadata?.annotations?.["metallb.io/ip-allocated-from-pool"];
+  }
+
+  #write({ key, service, status, notes }: Plan): void {
+    for (const note of notes) this.notes.push({ ...note, key });
+    const patch = status && statusPatch(service, status);
+    if (patch === undefined || status === undefined) return;
+    this.writes.push(key);
+    const { "metallb.io/ip-allocated-from-pool": _, ...annotations } = service.metadata?.annotations ?? {};
+    const recorded = status.pool === undefined ? {} : { "metallb.io/ip-allocated-from-pool": status.pool };
+    this.set({
+      ...service,
+      metadata: { ...service.metadata, annotations: { ...annotations, ...recorded } },
+      status: patchedStatus(patch),
+    });
+  }
+
+  #newPlanner(): Planner {
+    return new Planner(
+      {
+        service: (key) => this.services.get(key),
+        services: () => [...this.services.values()],
+        namespaceLabels: (name) => this.namespaces.get(name) ?? {},
+      },
+      this.#served,
+    );
+  }
+}
+
+/** The status a merge patch leaves behind: null means gone. */
+function patchedStatus(patch: object): NonNullable<V1Service["status"]> {
+  const { status } = patch as { status: { loadBalancer: { ingress: { ip: string }[] | null } } };
+  const { ingress } = status.loadBalancer;
+  return { loadBalancer: ingress === null ? {} : { ingress } };
+}
