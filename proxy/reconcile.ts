@@ -53,6 +53,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
     if (isNew) for (const listener of listeners) listener();
+    await reconciler.removeOthers();
   };
   const onError = (error: unknown) =>
     log.error({ event: "proxy.sync.failed", error: explainError(error) }, "could not write the rules, trying again");

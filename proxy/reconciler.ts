@@ -84,8 +84,18 @@ export class Reconciler {
     } finally {
       this.#inHand = undefined;
     }
-    await this.#removeOthers(plane);
     return batch.services.size > 0 || !wasInForce;
+  }
+
+  /** Removes the rules of other modes, once, when this mode's are in force: two sets side by side do no harm, none would. */
+  async removeOthers(): Promise<void> {
+    if (this.#othersRemoved || this.#plane === undefined || !this.inForce) return;
+    const { home } = this.#plane;
+    await removeRules(
+      this.#options.kernel,
+      RULE_HOMES.filter((other) => other !== home),
+    );
+    this.#othersRemoved = true;
   }
 
   async #open(): Promise<DataPlane> {
@@ -156,16 +166,6 @@ export class Reconciler {
     if (service === undefined) this.#owners.delete(key);
     else this.#owners.set(key, owner);
     return owner;
-  }
-
-  /** After a change of mode: two sets of rules side by side do no harm, none at all would. */
-  async #removeOthers(plane: DataPlane): Promise<void> {
-    if (this.#othersRemoved) return;
-    await removeRules(
-      this.#options.kernel,
-      RULE_HOMES.filter((home) => home !== plane.home),
-    );
-    this.#othersRemoved = true;
   }
 }
 
