@@ -56,8 +56,10 @@ async function answerCollection(context: ObjectRequest): Promise<Answer> {
       return listAnswer(context);
     case "POST": {
       const object = await body(context);
-      const namespace = path.namespace ?? textAt(object, "metadata", "namespace") ?? "default";
-      return oneAnswer(context, 201, api.create(resource, namespace, object, writeOptions(context)));
+      if (resource.namespaced && path.namespace === undefined) {
+        throw badRequest("an empty namespace may not be set during creation");
+      }
+      return oneAnswer(context, 201, api.create(resource, path.namespace ?? "", object, writeOptions(context)));
     }
     case "DELETE": {
       const options = await deleteOptions(context);

@@ -20,10 +20,7 @@ export interface ObjectPath {
  * A namespace by itself is the cluster-scoped object /api/v1/namespaces/NAME.
  */
 export function parseObjectPath(pathname: string): ObjectPath | undefined {
-  const parts = pathname
-    .split("/")
-    .filter((part) => part !== "")
-    .map(decodeURIComponent);
+  const parts = pathname.split("/").flatMap((part) => (part === "" ? [] : decodePart(part)));
   const [root, ...rest] = parts;
   if (root !== "api" && root !== "apis") return undefined;
   const [group = "", version = "", ...path] = root === "api" ? ["", ...rest] : rest;
@@ -39,6 +36,15 @@ export function parseObjectPath(pathname: string): ObjectPath | undefined {
     ...(name !== undefined && { name }),
     ...(subresource !== undefined && { subresource }),
   };
+}
+
+/** @throws {Refusal} 400 for a broken escape */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw badRequest(`the path can't be read at "${part}": ${cause}`);
+  }
 }
 
 /** /namespaces/NAME/status is a part of the namespace, not a kind in it. */

@@ -1,24 +1,34 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { type Log, type Runner, startRunner } from "../../core/mod.ts";
+import { IronbridgeError, type Log, type Runner, startRunner } from "../../core/mod.ts";
 import type { ApiObject } from "./json.ts";
 import type { ApiStore } from "./store.ts";
 
 /** One line of a snapshot: first the version counter, then every object. */
 type Line = { readonly version: number } | { readonly storage: string; readonly object: ApiObject };
 
-/** Fills an empty store from a snapshot file. Returns false when there is none. */
-export function loadSnapshot(store: ApiStore, file: string): boolean {
-  if (!existsSync(file)) return false;
-  const lines = readFileSync(file, "utf8").trim().split("\n");
+/**
+ * Fills an empty store from a snapshot file, when there is one.
+ * @throws {IronbridgeError} IB_CONFIG_INVALID when the file can't be read as a snapshot.
+ */
+export function loadSnapshot(store: ApiStore, file: string): void {
+  if (!existsSync(file)) return;
   let version = 0;
   const objects: (readonly [string, ApiObject])[] = [];
-  for (const text of lines) {
-    const line = JSON.parse(text) as Line;
+  for (const line of readLines(file)) {
     if ("version" in line) version = line.version;
     else objects.push([line.storage, line.object]);
   }
   store.restore(version, objects);
-  return true;
+}
+
+function readLines(file: string): readonly Line[] {
+  try {
+    const lines = readFileSync(file, "utf8").trim().split("\n");
+    return lines.map((text) => JSON.parse(text) as Line);
+  } catch (cause) {
+    const message = `${file} is no snapshot of the API server; remove it to start with an empty cluster`;
+    throw new IronbridgeError("IB_CONFIG_INVALID", message, { cause });
+  }
 }
 
 /** Writes the store as it is now; a reader sees the old snapshot or the new one, never a part. */
