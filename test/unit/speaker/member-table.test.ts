@@ -243,6 +243,18 @@ describe("MemberTable against old packets", () => {
     expect(lan.view.reach).toBe("lost");
   });
 
+  test("ignores the last packet told again", () => {
+    const lan = pair();
+    lan.run(200);
+    lan.stop("b");
+    const last = lan.seen.findLast(({ to }) => to === "a")!.heartbeat;
+    for (let i = 0; i < 8; i++) {
+      lan.run(50);
+      lan.inject(last);
+    }
+    expect(lan.view.reach).toBe("lost");
+  });
+
   test("ignores a replay of an earlier life", () => {
     const lan = pair();
     lan.run(200);

@@ -108,6 +108,21 @@ describe("Engine", () => {
     expect(owner(lan)).toBe(after);
   });
 
+  test("takes nothing when its cable is back before it has heard the others", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.setNetwork((from, to) => (from === before) === (to === before));
+    lan.setLinks(before, "down");
+    lan.clock.advance(2000);
+    const after = owner(lan);
+    lan.setNetwork(() => true);
+    lan.setLinks(before, "up");
+    for (let i = 0; i < 500; i++) {
+      expect(lan.owners(ADDRESS)).toEqual([after]);
+      lan.clock.advance(1);
+    }
+  });
+
   test("hands over before it withdraws when the holder loses its last endpoint", () => {
     const lan = startedLan();
     const before = owner(lan);
@@ -209,10 +224,16 @@ describe("Engine when the holder's program is killed", () => {
     expect(NODES.map((name) => lan.node(name).announced.length)).toEqual(rounds);
   });
 
-  test("the holder resumes when its program is back", () => {
+  test("the holder resumes when its program is back, though it is not the best ranked", () => {
     for (const downtime of [20, 200, 1000, 4000]) {
       const lan = startedLan();
+      const best = owner(lan);
+      lan.die(best);
+      lan.clock.advance(1000);
+      lan.start(best);
+      lan.clock.advance(1000);
       const before = owner(lan);
+      expect(before).not.toBe(best);
       lan.kill(before);
       lan.clock.advance(downtime);
       lan.start(before);
