@@ -197,7 +197,8 @@ export function hasErrno(error: unknown, name: string): boolean {
 }
 
 function errnoName(errno: number): string {
-  const entry = Object.entries(koffi.os.errno).find(([, value]) => value === errno);
+  // Some numbers have two names; ours come first.
+  const entry = Object.entries({ ...ERRNO, ...koffi.os.errno }).find(([, value]) => value === errno);
   return entry?.[0] ?? `errno ${errno}`;
 }
 

@@ -141,7 +141,7 @@ test("openNft() takes scripts of 5 MB", async () => {
   const script = Array.from({ length: 11_000 }, (_, i) => line(i)).join("");
   expect(script.length).toBeGreaterThan(5e6);
   await nft.apply(`flush ruleset\n${BASE}${script}`);
-  expect(await nft.list("list map ip t m")).toContain("10.42.247.15 . 80");
+  await nft.apply("delete element ip t m { 10.42.247.15 . 80 }\n"); // the last one is there
   nft.close();
 });
 

@@ -76,7 +76,7 @@ describe("fakeRtnetlink()", () => {
       errno: "ESRCH",
       act: (fake) => fake.deleteRoute({ destination: parsePrefix("10.2.0.0/24"), protocol: 73 }),
     },
-    { name: "hairpin outside of a bridge", errno: "ENOTSUP", act: (fake) => fake.setLink(2, { hairpin: true }) },
+    { name: "hairpin outside of a bridge", errno: "EOPNOTSUPP", act: (fake) => fake.setLink(2, { hairpin: true }) },
   ])("refuses $name", ({ errno, act }) => {
     expect(() => act(withVeth().fake)).toThrow(expect.toSatisfy((error: unknown) => hasErrno(error, errno)));
   });
