@@ -52,10 +52,9 @@ export function decide(situation: Situation, allocator: Allocator, broken: Reado
 function judge(situation: Situation, allocator: Allocator, broken: ReadonlySet<string>, reasons: Reason[]): Verdict {
   const { asked, key } = situation;
   if (asked === "elsewhere" || asked === "none") {
-    const wasOurs = situation.recordedPool !== undefined || allocator.claimOf(key) !== undefined;
     allocator.release(key);
     const text = asked === "none" ? "the Service is not of type LoadBalancer" : "the Service is of another class";
-    const status = asked === "none" && wasOurs ? NO_ADDRESS : undefined;
+    const status = asked === "none" ? NO_ADDRESS : undefined;
     return { status, events: [], complaint: undefined, last: { step: "cleared", text } };
   }
   reasons.push({ step: "asked", text: describe(asked) });

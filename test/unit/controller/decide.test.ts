@@ -36,19 +36,13 @@ const cases: readonly Case[] = [
     pool: "four",
     events: ['IPAllocated Assigned IP ["10.0.0.0"]'],
   },
-  { name: "a ClusterIP Service is not touched", spec: { type: "ClusterIP" }, want: undefined },
+  { name: "a ClusterIP Service has no address", spec: { type: "ClusterIP" }, want: "" },
   {
     name: "a former LoadBalancer loses its address",
     spec: { type: "ClusterIP" },
     ingress: ["10.0.0.1"],
     annotations: { [RECORDED]: "four" },
     want: "",
-  },
-  {
-    name: "the address another controller gave a ClusterIP Service is not touched",
-    spec: { type: "ClusterIP" },
-    ingress: ["172.16.0.1"],
-    want: undefined,
   },
   {
     name: "a Service of another class is not touched",

@@ -38,7 +38,9 @@ type Step =
   | { readonly do: "set"; readonly key: number; readonly shape: number; readonly port: number }
   | { readonly do: "remove"; readonly key: number }
   | { readonly do: "config"; readonly config: number }
-  | { readonly do: "restart" };
+  | { readonly do: "restart" }
+  /** The next writes fail and are tried again. */
+  | { readonly do: "refuse"; readonly writes: number };
 
 const below = (length: number) => fc.nat({ max: length - 1 });
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -55,12 +57,14 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 2, arbitrary: fc.record({ do: fc.constant("remove" as const), key: below(6) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("config" as const), config: below(CONFIGS.length) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("refuse" as const), writes: below(4) }) },
   ),
   { maxLength: 25 },
 );
 
 function take(world: World, step: Step): void {
   if (step.do === "restart") world.restart();
+  else if (step.do === "refuse") world.refusals = step.writes;
   else if (step.do === "config") world.setPools(poolObjects(CONFIGS[step.config]!));
   else if (step.do === "remove") world.remove(KEYS[step.key]!);
   else setService(world, KEYS[step.key]!, SHAPES[step.shape]!(80 + step.port));
@@ -116,7 +120,7 @@ function checkInvariants(world: World): void {
 function checkNoMove(before: ReadonlyMap<string, string>, world: World, step: Step): void {
   if (step.do === "config") return;
   for (const [key, ips] of before) {
-    if (ips === "" || !world.services.has(key) || (step.do !== "restart" && KEYS[step.key] === key)) continue;
+    if (ips === "" || !world.services.has(key) || ("key" in step && KEYS[step.key] === key)) continue;
     expect(world.ips(key).startsWith(ips), `${key} moved from ${ips} to ${world.ips(key)}`).toBe(true);
   }
 }

@@ -10,6 +10,8 @@ export class World {
   readonly notes: (EventNote & { readonly key: string })[] = [];
   /** Services whose status was written, in order. */
   readonly writes: string[] = [];
+  /** How many of the next writes the API refuses. */
+  refusals = 0;
   readonly #served: string | undefined;
   #pools: readonly IPAddressPool[] = [];
   planner: Planner;
@@ -66,9 +68,15 @@ export class World {
     return this.services.get(key)?.metadata?.annotations?.["metallb.io/ip-allocated-from-pool"];
   }
 
-  #write({ key, service, status, notes }: Plan): void {
-    for (const note of notes) this.notes.push({ ...note, key });
+  #write(plan: Plan): void {
+    const { key, service, status, notes } = plan;
     const patch = status && statusPatch(service, status);
+    if (patch !== undefined && this.refusals > 0) {
+      this.refusals--;
+      this.planner.putBack(plan);
+      return;
+    }
+    for (const note of notes) this.notes.push({ ...note, key });
     if (patch === undefined || status === undefined) return;
     this.writes.push(key);
     const { "metallb.io/ip-allocated-from-pool": _, ...annotations } = service.metadata?.annotations ?? {};
