@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../core/mod.ts";
+import { checkPreconditions, type DeleteOptions, marked, timestamp, waitsForOthers } from "./deletion.ts";
 import { type ApiObject, isObject, type Json, type Metadata, objectAt, textAt } from "./json.ts";
 import { builtinListMerge, schemaListMerge } from "./list-keys.ts";
 import { jsonPatch, mergePatch } from "./merge-patch.ts";
-import { alreadyExists, badRequest, conflict, expired, forbidden, notFound, Refusal } from "./refusal.ts";
+import { alreadyExists, badRequest, expired, forbidden, notFound, Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import type { ApiResource } from "./resource.ts";
 import { scaleOf, withScale } from "./scale.ts";
@@ -11,7 +12,6 @@ import { parseFieldSelector, parseLabelSelector, type Selector } from "./selecto
 import { applyFields } from "./server-side-apply.ts";
 import { type ApiStore, Revision, type StoreEvent } from "./store.ts";
 import { strategicMerge } from "./strategic-merge.ts";
-import { endsAtOnce, gracePeriodOf } from "./workload-defaults.ts";
 import { preparedCreate, preparedUpdate } from "./write.ts";
 
 /** One object, or where it would be. */
@@ -48,13 +48,6 @@ export interface WriteOptions {
 export type PatchBody =
   | { readonly kind: "merge" | "json" | "strategic"; readonly body: Json }
   | { readonly kind: "apply"; readonly body: Json; readonly fieldManager: string };
-
-export interface DeleteOptions {
-  readonly gracePeriodSeconds?: number | undefined;
-  readonly propagationPolicy?: string | undefined;
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
-  readonly dryRun?: boolean | undefined;
-}
 
 export type Part = "object" | "status" | "scale";
 
@@ -141,14 +134,14 @@ export class Api {
   remove(target: Target, options: DeleteOptions = {}): { readonly revision: Revision; readonly gone: boolean } {
     const { resource, namespace, name } = target;
     const before = this.get(target);
-    checkPreconditions(target, before.object, options);
+    checkPreconditions(resource, before.object, options);
     if (options.dryRun) return { revision: before, gone: true };
-    const marked = this.#marked(resource, before.object, options);
-    if (marked === undefined) {
+    const dying = marked(resource, before.object, options, this.#clock.date());
+    if (dying === undefined) {
       return { revision: this.store.remove(resource.storage, namespace, name) ?? before, gone: true };
     }
-    if (marked === before.object) return { revision: before, gone: false };
-    return { revision: this.store.put(resource.storage, marked), gone: false };
+    if (dying === before.object) return { revision: before, gone: false };
+    return { revision: this.store.put(resource.storage, dying), gone: false };
   }
 
   /**
@@ -196,7 +189,7 @@ export class Api {
     if (dryRun) return new Revision(object);
     const { namespace = "", name, deletionTimestamp, finalizers = [] } = object.metadata;
     const stored = this.store.put(resource.storage, object);
-    const isGone = deletionTimestamp !== undefined && finalizers.length === 0 && !isGraceful(resource, object);
+    const isGone = deletionTimestamp !== undefined && finalizers.length === 0 && !waitsForOthers(resource, object);
     if (isGone) this.store.remove(resource.storage, namespace, name);
     return stored;
   }
@@ -227,51 +220,9 @@ export class Api {
     return applyFields(before, body, patch.fieldManager, listMerge, this.#time());
   }
 
-  /** The object with its deletion asked for, or undefined when it can go at once. */
-  #marked(resource: ApiResource, object: ApiObject, options: DeleteOptions): ApiObject | undefined {
-    const finalizers = finalizersFor(object, options.propagationPolicy);
-    const grace = resource.storage === "pods" ? graceOf(object, options) : 0;
-    const held = finalizers.length > 0 || grace > 0 || resource.storage === "namespaces";
-    if (!held) return undefined;
-    if (object.metadata.deletionTimestamp !== undefined && grace >= (object.metadata.deletionGracePeriodSeconds ?? 0)) {
-      return object;
-    }
-    const deletionTimestamp = time(this.#clock.date().getTime() + grace * 1000);
-    const metadata = { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace };
-    const marked = { ...object, metadata: finalizers.length > 0 ? { ...metadata, finalizers } : metadata };
-    return resource.storage === "namespaces" ? { ...marked, status: { phase: "Terminating" } } : marked;
-  }
-
   #time(): string {
-    return time(this.#clock.date().getTime());
+    return timestamp(this.#clock.date());
   }
-}
-
-function time(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
-
-/** A Pod or Namespace whose deletion waits for the kubelet or the collector, not for finalizers. */
-function isGraceful(resource: ApiResource, { metadata }: ApiObject): boolean {
-  return resource.storage === "namespaces" || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
-}
-
-function graceOf(pod: ApiObject, options: DeleteOptions): number {
-  return endsAtOnce(pod) ? 0 : (options.gracePeriodSeconds ?? gracePeriodOf(pod));
-}
-
-function finalizersFor(object: ApiObject, policy: string | undefined): readonly string[] {
-  const finalizers = object.metadata.finalizers ?? [];
-  const wanted = policy === "Foreground" ? "foregroundDeletion" : policy === "Orphan" ? "orphan" : undefined;
-  return wanted === undefined || finalizers.includes(wanted) ? finalizers : [...finalizers, wanted];
-}
-
-function checkPreconditions({ resource, name }: Target, { metadata }: ApiObject, options: DeleteOptions): void {
-  const { uid, resourceVersion } = options.preconditions ?? {};
-  const wrong =
-    (uid !== undefined && uid !== metadata.uid) ||
-    (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion);
-  if (wrong) throw conflict(resource, name, "Precondition failed: the object is another one or has changed");
 }
 
 function checkFields(resource: ApiResource, body: Json, { fieldValidation }: WriteOptions): void {

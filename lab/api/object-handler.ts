@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../core/mod.ts";
-import type { Api, DeleteOptions, ListOptions, Part, PatchBody, Target } from "./api.ts";
+import type { Api, ListOptions, Part, PatchBody, Target } from "./api.ts";
+import type { DeleteOptions } from "./deletion.ts";
 import { isObject, type Json, type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
 import { badRequest, noSuchPath, Refusal } from "./refusal.ts";
 import { answerForm, mediaType, type ObjectPath, parseBody, queryNumber, readBody, rowObjectOf } from "./request.ts";

@@ -200,7 +200,9 @@ describe("custom resources", () => {
 
   test("are checked against their schema", async () => {
     const said = await kubectl.fail(pool({ addresses: 5 }), "apply", "-f", "-");
-    expect(said).toContain('The IPAddressPool "p" is invalid: spec.addresses: Invalid value: 5: must be of type array: "integer"');
+    expect(said).toContain(
+      'The IPAddressPool "p" is invalid: spec.addresses: Invalid value: 5: must be of type array: "integer"',
+    );
     expect(await kubectl.fail(pool({ adresses: [] }), "apply", "-f", "-")).toContain('unknown field "spec.adresses"');
   });
 

@@ -148,6 +148,16 @@ describe("a wrong Service is refused", () => {
     );
   });
 
+  test("addresses chosen by hand are skipped, and a full range says so", () => {
+    const api = bareApi(["10.96.0.0/29"]);
+    create(api, "services", service({ clusterIP: "10.96.0.2" }, "chosen"));
+    const given = [1, 2, 3, 4, 5].map((i) => create(api, "services", service({}, `s${i}`)).spec);
+    expect(given.map((spec) => (spec as JsonObject).clusterIP)).toEqual([1, 3, 4, 5, 6].map((i) => `10.96.0.${i}`));
+    expect(refusal(() => create(api, "services", service({}, "more"))).message).toContain(
+      "the ipv4 service range is full",
+    );
+  });
+
   test("a node port taken by the range is never given twice", () => {
     const api = bareApi();
     const ports = Array.from({ length: 100 }, (_, i) => {
