@@ -139,7 +139,15 @@ async function showDifferentAnswers(choice: LabChoice, args: readonly string[]):
 
 function curl({ tag, nodes }: LabChoice, args: readonly string[]) {
   const { client } = planTopology(tag, nodes);
-  return runInHost(client.netns, "curl", ["--silent", "--show-error", "--max-time", "2", ...args]);
+  return runInHost(client.netns, "curl", [
+    "--silent",
+    "--show-error",
+    "--connect-timeout",
+    "0.3",
+    "--max-time",
+    "2",
+    ...args,
+  ]);
 }
 
 /** Looks until `look` has nothing to complain about. */
@@ -155,7 +163,7 @@ async function until(look: () => Promise<string>, timeout: number, failure: (why
 
 function howToLookAround({ directory, tag, nodes, proxyMode }: LabChoice): string {
   const { client, nodes: hosts } = planTopology(tag, nodes);
-  const rules = proxyMode === "nftables" ? "nft list table ip ironbridge" : "iptables-save -t nat";
+  const rules = proxyMode === "nftables" ? "nft list table ip ironbridge-proxy" : "iptables-save -t nat";
   const isDefault = tag === undefined && directory.path === labDirectory(`${process.cwd()}/.lab`).path;
   return [
     "Look around:",

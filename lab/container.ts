@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { runCommand } from "./command.ts";
 import { COMMAND_NOT_FOUND, type ContainerPlan, printContainerScript } from "./container-script.ts";
 import { firstChild, signalProcess } from "./process-table.ts";
@@ -23,6 +24,12 @@ export interface Container {
   /** Runs `command` inside and gives its exit code, 137 when it took longer than `timeout` ms or the container is gone. */
   exec(command: readonly string[], timeout: number): Promise<number>;
 }
+
+/**
+ * How long after its start a container is not asked to end, in milliseconds: the first process of a PID namespace does
+ * not hear signals before it has a handler for them, so an early SIGTERM would be lost and the whole grace period waited.
+ */
+const DEAF_TIME = 500;
 
 /**
  * Starts a container. The outer process keeps the PID namespace: when it or this process dies, so does all inside.
@@ -53,6 +60,7 @@ export function startContainer(plan: ContainerPlan): Container {
   );
   closeSync(log);
 
+  const startedAt = new Date();
   let ended: ContainerExit | undefined;
   const exited = new Promise<ContainerExit>((resolve) => {
     const end = (exitCode: number) => {
@@ -65,10 +73,11 @@ export function startContainer(plan: ContainerPlan): Container {
   const kill = () => child.kill("SIGKILL");
 
   return {
-    startedAt: new Date(),
+    startedAt,
     exited,
     exit: () => ended,
     stop: async (graceMs) => {
+      if (graceMs > 0) await Promise.race([pause(startedAt.getTime() + DEAF_TIME - Date.now()), exited]);
       if (ended !== undefined) return;
       // Signals go to the first process inside: unshare itself only waits for it.
       const inner = child.pid === undefined ? undefined : await firstChild(child.pid);

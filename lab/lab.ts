@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import type { ProxyMode } from "../config/mod.ts";
@@ -79,8 +80,11 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-/** Milliseconds until every node must be ready. */
+/** Milliseconds until every node must be ready, and between two looks at an agent. */
 const READY_TIMEOUT = 20_000;
+const READY_INTERVAL = 50;
+/** The agents' default. */
+const AGENT_ADMIN_ADDRESS = "127.0.0.1:10249";
 const CRD_DIRECTORY = fileURLToPath(new URL("../deploy/crds", import.meta.url));
 
 /**
@@ -169,6 +173,7 @@ async function assembleLab(
     setProxyMode: async (mode) => {
       const commands = topology.nodes.map((host) => agentCommand(host.name, mode, directory));
       await Promise.all(agents.map((agent, i) => agent.replace(commands[i]!)));
+      await untilAgentsReady(topology, directory);
     },
     stop,
   };
@@ -235,6 +240,23 @@ async function startClusterPrograms(
   startDns(cluster, LAN_ADDRESS, lan, log, signal);
   lan.close();
   return cluster;
+}
+
+/** Waits until every agent says of all its parts that they are ready: rules written, addresses held. */
+async function untilAgentsReady(topology: Topology, directory: LabDirectory): Promise<void> {
+  const end = Date.now() + READY_TIMEOUT;
+  for (const { name, netns } of topology.nodes) {
+    for (;;) {
+      const url = `http://${AGENT_ADMIN_ADDRESS}/readyz`;
+      const { exitCode, stdout, stderr } = await runInHost(netns, "curl", ["-sS", "--fail-with-body", "-m", "1", url]);
+      if (exitCode === 0) break;
+      if (Date.now() > end) {
+        const why = `${stdout} ${stderr}`.trim();
+        throw new IronbridgeError("IB_LAB_FAILED", `agent of ${name}: ${why}; see ${directory.logOf(`agent-${name}`)}`);
+      }
+      await pause(READY_INTERVAL);
+    }
+  }
 }
 
 /** A node is ready once its agent has installed the pod network. */

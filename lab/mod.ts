@@ -1,6 +1,6 @@
 export { findAnnouncer } from "./announcer.ts";
 export { type Cluster, watchCluster } from "./cluster.ts";
-export { runInHost } from "./command.ts";
+export { runCommand, runInHost } from "./command.ts";
 export { startControllers } from "./controllers/mod.ts";
 export { runKubectl, SAMPLES } from "./kubectl.ts";
 export { startKubelet } from "./kubelet.ts";

@@ -14,14 +14,13 @@ export interface ReplicaSetDecision {
 /** What brings a ReplicaSet to its size. Pods that do no work yet go first, then the youngest. Pure. */
 export function decideReplicaSet(wanted: number, pods: readonly V1Pod[]): ReplicaSetDecision {
   const active = pods.filter(isPodActive);
-  const surplus = active.length - wanted;
-  if (surplus <= 0) return { create: -surplus, remove: [] };
+  if (active.length <= wanted) return { create: wanted - active.length, remove: [] };
   const rank = (pod: V1Pod) => (pod.spec?.nodeName === undefined ? 0 : isPodReady(pod) ? 2 : 1);
   const age = (pod: V1Pod) => new Date(pod.metadata?.creationTimestamp ?? 0).getTime();
   const order = active.toSorted(
     (a, b) => rank(a) - rank(b) || age(b) - age(a) || objectKey(a).localeCompare(objectKey(b)),
   );
-  return { create: 0, remove: order.slice(0, surplus) };
+  return { create: 0, remove: order.slice(0, active.length - wanted) };
 }
 
 /** Keeps as many pods of every ReplicaSet as it asks for. */
