@@ -169,7 +169,7 @@ export class Reconciler {
   }
 }
 
-/** Milliseconds since 1970; the client's types say Date, the API's JSON is text. */
+/** Milliseconds since 1970. */
 function createdAt(service: V1Service): number {
-  return new Date(service.metadata?.creationTimestamp ?? 0).getTime();
+  return Date.parse(service.metadata?.creationTimestamp ?? "") || 0;
 }
