@@ -1,13 +1,14 @@
-import { type Clock, explainError } from "../../core/mod.ts";
+import { type Clock, explainError, hasCode } from "../../core/mod.ts";
 import type { Link } from "../../linux/mod.ts";
 import { type Claims, sameClaims } from "../claim.ts";
-import { decodeHeartbeat, encodeHeartbeat, type Phase } from "../heartbeat.ts";
+import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type Phase } from "../heartbeat.ts";
 import { MEMBER_TIMES, MemberTable, type Outgoing, type Peer } from "../member-table.ts";
 import { GratuitousSchedule } from "./gratuitous.ts";
 import { decideHoldings, type Holding, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
 import { facesClients } from "./interfaces.ts";
 import type { Assignment, Status } from "./message.ts";
 import { type Answer, answersOn, type Responder } from "./responder.ts";
+import { addressStatus } from "./status.ts";
 
 /** What the engine acts through. */
 export interface EnginePorts {
@@ -35,6 +36,9 @@ const LISTEN_AGAIN = MEMBER_TIMES.period + MEMBER_TIMES.tick;
 /** A program held up for this long may have been taken for dead by the others. */
 const HELD_UP = MEMBER_TIMES.deadAfter - MEMBER_TIMES.period;
 
+/** Milliseconds in which news of several members, or in several datagrams, is gathered for one decision. */
+const SOON = 1;
+
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
 
 /**
@@ -58,8 +62,12 @@ export class Engine {
   #tickedAt: number;
   #cancelTick: () => void = () => {};
   #cancelRound: () => void = () => {};
+  #cancelSoon: () => void = () => {};
+  #soon = false;
   #onLeft: () => void = () => {};
   #statusText = "";
+  /** Why a heartbeat could not be read last, so that it is logged once and not ten times a second. */
+  #complaint = "";
   #decidedAt = 0;
   /** What the last decision was based on. */
   #outline = "";
@@ -105,21 +113,17 @@ export class Engine {
 
   receive(datagram: Uint8Array): void {
     this.#catchUp();
-    try {
-      const heartbeat = decodeHeartbeat(datagram, this.#options.key);
-      if (heartbeat === undefined) return;
-      this.#sendAll(this.#members.receive(heartbeat, this.#now()));
-      this.#decideOnNews();
-    } catch (error) {
-      this.#ports.onLog("warn", "member.malformed", { reason: explainError(error) }, "heartbeat could not be read");
-    }
+    const heartbeat = this.#read(datagram);
+    if (heartbeat === undefined) return;
+    this.#sendAll(this.#members.receive(heartbeat, this.#now()));
+    this.#decideSoon();
   }
 
   /** Nobody listens at the member `name`, says the kernel of its node. */
   refused(name: string): void {
     this.#catchUp();
     this.#members.refused(name, this.#now());
-    this.#decideOnNews();
+    this.#decideSoon();
   }
 
   /** Hands every address over and says good-bye; resolves when nothing is answered any more. */
@@ -134,6 +138,21 @@ export class Engine {
     this.#sendAll(this.#members.announce(this.#now()));
     this.#cancelTick();
     this.#cancelRound();
+    this.#cancelSoon();
+  }
+
+  #read(datagram: Uint8Array): Heartbeat | undefined {
+    try {
+      return decodeHeartbeat(datagram, this.#options.key);
+    } catch (error) {
+      if (!hasCode(error, "IB_WIRE_TRUNCATED")) throw error;
+      const reason = explainError(error);
+      if (reason !== this.#complaint) {
+        this.#ports.onLog("warn", "member.otherVersion", { reason }, "a member speaks another version");
+      }
+      this.#complaint = reason;
+      return undefined;
+    }
   }
 
   #now(): number {
@@ -179,6 +198,16 @@ export class Engine {
     const waits =
       this.#phase !== "running" || [...this.#holdings.values()].some(({ until = 0 }) => until > this.#decidedAt);
     if (waits || this.#members.outline(this.#now()) !== this.#outline) this.#decide();
+  }
+
+  /** Decides on what came in, once for all that comes at the same time. */
+  #decideSoon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    this.#cancelSoon = this.#ports.clock.after(SOON, () => {
+      this.#soon = false;
+      this.#decideOnNews();
+    });
   }
 
   /** Brings everything in line with what is known now. */
@@ -303,24 +332,4 @@ const SENTENCES = {
 function mustAnnounce(before: Holding | undefined, after: Holding): boolean {
   if (after.stance !== "holds") return false;
   return before?.stance !== "holds" || before.contested !== after.contested;
-}
-
-function addressStatus(node: string, holdings: Holdings, peers: readonly Peer[]): Status["addresses"] {
-  const addresses: Record<string, { holder?: string; own?: { stance: Holding["stance"]; score: number } }> = {};
-  const entryOf = (address: string) => {
-    addresses[address] ??= {};
-    return addresses[address];
-  };
-  for (const { name, claims } of peers) {
-    for (const [address, { stance }] of claims) {
-      const entry = entryOf(address);
-      if (stance === "holds") entry.holder = name;
-    }
-  }
-  for (const [address, { stance, score }] of holdings) {
-    const entry = entryOf(address);
-    entry.own = { stance, score };
-    if (stance === "holds") entry.holder = node;
-  }
-  return addresses;
 }

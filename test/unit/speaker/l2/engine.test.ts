@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { announcement, type FakeLan, fakeLan } from "./fake-lan.ts";
+import { encodeHeartbeat } from "../../../../speaker/heartbeat.ts";
+import { announcement, type FakeLan, fakeLan, KEY } from "./fake-lan.ts";
 
 const NODES = ["node1", "node2", "node3"];
 const ADDRESS = "192.168.1.100";
@@ -164,6 +165,27 @@ describe("Engine", () => {
     expect(waitFor(lan, 150, () => lan.owners(ADDRESS).length === 1)).toBeGreaterThanOrEqual(95);
   });
 
+  test("hears nothing in what others than members send", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const node = lan.node(before).engine;
+    const strange = {
+      from: others(before)[0]!,
+      echo: { epoch: 0n, sequence: 0 },
+      probe: false,
+      edition: 1,
+      acknowledged: 0,
+    };
+    const stamp = { epoch: 99n, sequence: 1 };
+    node.receive(new Uint8Array(500));
+    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "left" }, new Uint8Array(32)));
+    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "of another version" as never }, KEY));
+    lan.clock.advance(10);
+    expect(owner(lan)).toBe(before);
+    expect(Object.values(lan.node(before).status!.members)).toEqual(["alive", "alive"]);
+    expect(lan.node(before).logs).toContain("member.otherVersion");
+  });
+
   test("passes over a node that is not ready", () => {
     const lan = startedLan();
     const before = owner(lan);
@@ -317,7 +339,7 @@ describe("Engine on a bad network", () => {
       lan.clock.advance(100);
       expect(lan.owners(ADDRESS)).toEqual([before]);
     }
-  });
+  }, 20_000);
 
   test("a partition has an owner on each side, and one again right after it heals", () => {
     for (const alone of NODES) {

@@ -4,7 +4,8 @@ import { Engine } from "../../../../speaker/l2/engine.ts";
 import type { Announcement, Status } from "../../../../speaker/l2/message.ts";
 import type { Answer, Responder } from "../../../../speaker/l2/responder.ts";
 
-const KEY = new Uint8Array(32).fill(7);
+/** The members' secret. */
+export const KEY = new Uint8Array(32).fill(7);
 const ETH0: Link = {
   index: 2,
   name: "eth0",
@@ -27,6 +28,8 @@ export interface FakeNode {
   /** up; stopped: frozen with all it knows; killed: program gone, kernel there; dead: machine gone. */
   state: "up" | "stopped" | "killed" | "dead";
   life: number;
+  /** The events that were logged. */
+  readonly logs: string[];
   readonly held: (() => void)[];
   readonly heldTimers: (() => void)[];
 }
@@ -93,7 +96,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
         onStatus: (status) => {
           node.status = status;
         },
-        onLog: () => {},
+        onLog: (_, event) => node.logs.push(event),
       },
     );
     node.engine.setLinks([ETH0]);
@@ -113,6 +116,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       announced: [],
       state: "up",
       life: 0,
+      logs: [],
       held: [],
       heldTimers: [],
     };
