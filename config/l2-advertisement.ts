@@ -43,7 +43,9 @@ export const L2_ADVERTISEMENT: KindDescription<typeof spec> = {
   ],
 };
 
-export type L2Advertisement = CustomObject<NonNullable<z.input<typeof spec>>, object>;
+export interface L2Advertisement extends Omit<CustomObject<unknown, object>, "spec"> {
+  readonly spec?: NonNullable<z.input<typeof spec>>;
+}
 
 export const L2_ADVERTISEMENTS: CustomResource<L2Advertisement> = metallbResource(
   "L2Advertisement",

@@ -10,7 +10,7 @@ export { crdOf } from "./crd.ts";
 export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
 export { KINDS } from "./kinds.ts";
 export { L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
-export { advertisementsOf, isBuggyAddress, poolHas, poolOf } from "./lookup.ts";
+export { advertisementsOf, isBuggyAddress, poolOf } from "./lookup.ts";
 export type { Config, L2Advert, Pool, PreferredNodes, Problem, ServiceAllocation } from "./model.ts";
 export { type Flag, flagsOf } from "./option.ts";
 export {

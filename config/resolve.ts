@@ -2,7 +2,7 @@ import { parseRange, printRange, type Range, rangesOverlap } from "../net/mod.ts
 import { IP_ADDRESS_POOL, IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
 import { L2_ADVERTISEMENT, L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
 import type { Config, L2Advert, Pool, Problem } from "./model.ts";
-import { byAge, type CustomObject, type CustomResource, compareText, nameOf } from "./resource.ts";
+import { byAge, type CustomResource, compareText, nameOf, type ObjectMeta } from "./resource.ts";
 import { type FieldMistake, parseSpec, showValue } from "./schema.ts";
 
 /** The objects that make the configuration, as the API server holds them. */
@@ -92,7 +92,7 @@ function describePool(pool: Pool): string {
 
 function refuse<T>(
   resource: CustomResource<unknown>,
-  object: CustomObject<unknown, unknown>,
+  object: { readonly metadata?: ObjectMeta },
   mistakes: readonly FieldMistake[],
 ): Resolved<T> {
   const { name = "", namespace = "" } = object.metadata ?? {};

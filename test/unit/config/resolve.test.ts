@@ -8,7 +8,8 @@ function pool(name: string, spec: unknown, metadata: IPAddressPool["metadata"] =
 }
 
 function advert(name: string, spec: unknown): L2Advertisement {
-  return { metadata: { name, namespace: "metallb-system" }, spec: spec as L2Advertisement["spec"] };
+  const metadata = { name, namespace: "metallb-system" };
+  return spec === undefined ? { metadata } : { metadata, spec: spec as NonNullable<L2Advertisement["spec"]> };
 }
 
 function resolvePools(...pools: IPAddressPool[]) {
