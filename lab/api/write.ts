@@ -61,7 +61,7 @@ export function preparedUpdate(
     const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${before.metadata.uid}`;
     throw conflict(resource, before.metadata.name, why);
   }
-  const next = part === "status" ? withStatus(before, sent) : withSpec(resource, before, sent);
+  const next = part === "status" ? withStatus(resource, before, sent) : withSpec(resource, before, sent);
   const done = checked(resource, next, before);
   if (sameJson(withoutManagedTimes(done), withoutManagedTimes(before))) return before;
   return specChanged(before, done) ? withGeneration(done, (before.metadata.generation ?? 0) + 1) : done;
@@ -109,9 +109,15 @@ function placed(resource: ApiResource, { namespace: sent }: Metadata, namespace:
   return { namespace };
 }
 
-function withStatus(before: ApiObject, sent: ApiObject): ApiObject {
-  const { managedFields = before.metadata.managedFields } = sent.metadata;
-  const metadata = managedFields === undefined ? before.metadata : { ...before.metadata, managedFields };
+/**
+ * The status as sent, and for built-in kinds the annotations: in a real API server the status of a Service carries
+ * annotations along (a load balancer's controller records there what it did), that of a custom resource does not.
+ */
+function withStatus(resource: ApiResource, before: ApiObject, sent: ApiObject): ApiObject {
+  const { managedFields = before.metadata.managedFields, annotations } = sent.metadata;
+  const kept =
+    resource.schema === undefined ? withoutEmpty({ ...before.metadata, annotations } as Metadata) : before.metadata;
+  const metadata = managedFields === undefined ? kept : { ...kept, managedFields };
   return "status" in sent ? { ...before, metadata, status: sent.status } : { ...without(before, "status"), metadata };
 }
 
