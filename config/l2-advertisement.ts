@@ -44,7 +44,7 @@ export const L2_ADVERTISEMENT: KindDescription<typeof spec> = {
 };
 
 export interface L2Advertisement extends Omit<CustomObject<unknown, object>, "spec"> {
-  readonly spec?: NonNullable<z.input<typeof spec>>;
+  readonly spec?: z.input<typeof spec>;
 }
 
 export const L2_ADVERTISEMENTS: CustomResource<L2Advertisement> = metallbResource(
