@@ -1,25 +1,20 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { parse } from "yaml";
 import type { ProxyMode } from "../config/mod.ts";
-import { IronbridgeError, type Log } from "../core/mod.ts";
+import type { Log } from "../core/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
-import { createListenSocket, openNetns } from "../linux/mod.ts";
-import { API_PORT, LAN_ADDRESS } from "./address-plan.ts";
-import { type ApiServer, kubeClientOf, startApiServer } from "./api/mod.ts";
+import { openNetns } from "../linux/mod.ts";
+import { LAN_ADDRESS } from "./address-plan.ts";
+import { type ApiServer, kubeClientOf } from "./api/mod.ts";
 import { type Cluster, watchCluster } from "./cluster.ts";
 import { type CommandOptions, type CommandResult, runInHost } from "./command.ts";
-import { readLogFile } from "./container-log.ts";
 import { startControllers } from "./controllers/mod.ts";
 import { startDns } from "./dns.ts";
 import { createDnsService } from "./dns-service.ts";
 import { agentCommand, controllerCommand } from "./ironbridge.ts";
 import { runKubectl, SAMPLES } from "./kubectl.ts";
 import { startKubelet } from "./kubelet.ts";
-import { type LabDirectory, labDirectory, prepareDirectory, writeKubeconfig } from "./lab-directory.ts";
-import { containerLogFile } from "./pod-worker.ts";
+import { serveApi } from "./lab-api.ts";
+import { type LabDirectory, labDirectory, prepareDirectory } from "./lab-directory.ts";
+import { untilAgentsReady, untilNodesReady } from "./lab-ready.ts";
 import { type Program, startProgram } from "./program.ts";
 import { runPluginOn } from "./sandbox.ts";
 import { buildTopology, type LabHost, netnsPath, netnsPrefix, removeTopology, type Topology } from "./topology.ts";
@@ -80,13 +75,6 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-/** Milliseconds until every node must be ready, and between two looks at an agent. */
-const READY_TIMEOUT = 20_000;
-const READY_INTERVAL = 50;
-/** The agents' default. */
-const AGENT_ADMIN_ADDRESS = "127.0.0.1:10249";
-const CRD_DIRECTORY = fileURLToPath(new URL("../deploy/crds", import.meta.url));
-
 /**
  * Starts a lab; resolves when every node is ready for pods. What it started is ended again when it fails.
  * @throws {IronbridgeError} IB_LAB_FAILED, naming the log to look at
@@ -117,96 +105,63 @@ async function assembleLab(
   const directory = labDirectory(options.dir);
   onStep(`network namespaces for ${nodeCount} nodes, the LAN and a client outside`);
   const topology = await buildTopology(tag, nodeCount);
-  await prepareDirectory(
-    directory,
-    topology.nodes.map(({ name }) => name),
-  );
+  const names = topology.nodes.map(({ name }) => name);
+  await prepareDirectory(directory, names);
 
   onStep("Kubernetes API in memory");
   const api = await serveApi(topology, directory, log);
   signal.addEventListener("abort", () => void api.close());
-  const client = kubeClientOf(api);
 
   onStep("ironbridge agent on every node, ironbridge controller");
   const agents = topology.nodes.map((node) => startAgent(node, proxyMode, directory, log));
-  const controller = startProgram(
-    {
-      name: "controller",
-      netns: topology.lan.netns,
-      command: controllerCommand(directory),
-      logFile: directory.logOf("controller"),
-    },
-    log,
-  );
+  const controller = startController(topology.lan, directory, log);
   programs.push(...agents, controller);
 
   onStep("scheduler, controllers, DNS and a kubelet for every node");
-  const cluster = await startClusterPrograms(client, topology, directory, tag, log, signal);
-  await untilNodesReady(cluster, topology, directory);
+  const cluster = await startClusterPrograms(kubeClientOf(api), topology, directory, tag, log, signal);
+  await untilNodesReady(cluster, topology.nodes, directory);
 
-  const machine = (host: LabHost): LabMachine => ({
-    name: host.name,
-    netns: host.netns,
-    ip: host.address,
-    exec: (program, args, execOptions) => runInHost(host.netns, program, args, execOptions),
-  });
   const kubectl = (args: readonly string[], input?: string) => runKubectl(directory.kubeconfig, args, input);
   return {
     api,
-    client,
+    client: cluster.client,
     cluster,
     directory,
     kubeconfig: directory.kubeconfig,
-    nodes: topology.nodes.map((host, i) => ({
-      ...machine(host),
-      agentLog: directory.logOf(`agent-${host.name}`),
-      agentPid: () => agents[i]!.pid(),
-      killAgent: (signalName) => agents[i]!.kill(signalName),
-      cutLink: () => topology.cutLink(host.name),
-      restoreLink: () => topology.restoreLink(host.name),
-    })),
-    outside: machine(topology.client),
+    nodes: topology.nodes.map((host, i) => labNode(host, agents[i]!, topology, directory)),
+    outside: labMachine(topology.client),
     kubectl,
     applySamples: async () => void (await kubectl(["apply", "-f", SAMPLES])),
-    controllerPid: () => controller.pid(),
-    killController: (signalName) => controller.kill(signalName),
+    controllerPid: controller.pid,
+    killController: controller.kill,
     setProxyMode: async (mode) => {
-      const commands = topology.nodes.map((host) => agentCommand(host.name, mode, directory));
+      const commands = names.map((name) => agentCommand(name, mode, directory));
       await Promise.all(agents.map((agent, i) => agent.replace(commands[i]!)));
-      await untilAgentsReady(topology, directory);
+      await untilAgentsReady(topology.nodes, directory);
     },
     stop,
   };
 }
 
-/** The API server listens inside the LAN for programs, and on a free port of this machine for kubectl. */
-async function serveApi(topology: Topology, directory: LabDirectory, log: Log): Promise<ApiServer> {
-  const lan = openNetns(netnsPath(topology.lan.netns));
-  try {
-    const api = await startApiServer({
-      listen: [{ host: "127.0.0.1", port: 0 }, { fd: createListenSocket(LAN_ADDRESS, API_PORT, lan) }],
-      advertised: { host: LAN_ADDRESS, port: API_PORT },
-      crds: await readCrds(),
-      log,
-      logs: (pod, { container, ...read }) => {
-        const { nodeName } = pod.spec as { readonly nodeName?: string };
-        return readLogFile(
-          containerLogFile(directory.node(nodeName ?? "").pods, pod.metadata.uid ?? "", container),
-          read,
-        );
-      },
-    });
-    await writeKubeconfig(directory.lanKubeconfig, `http://${LAN_ADDRESS}:${API_PORT}`);
-    await writeKubeconfig(directory.kubeconfig, api.url);
-    return api;
-  } finally {
-    lan.close();
-  }
+function labMachine({ name, netns, address }: LabHost): LabMachine {
+  return { name, netns, ip: address, exec: (program, args, options) => runInHost(netns, program, args, options) };
 }
 
-async function readCrds(): Promise<object[]> {
-  const files = (await readdir(CRD_DIRECTORY)).filter((name) => name.endsWith(".yaml"));
-  return Promise.all(files.map(async (name) => parse(await readFile(join(CRD_DIRECTORY, name), "utf8"))));
+function labNode(host: LabHost, agent: Program, topology: Topology, directory: LabDirectory): LabNode {
+  return {
+    ...labMachine(host),
+    agentLog: directory.logOf(`agent-${host.name}`),
+    agentPid: agent.pid,
+    killAgent: agent.kill,
+    cutLink: () => topology.cutLink(host.name),
+    restoreLink: () => topology.restoreLink(host.name),
+  };
+}
+
+function startController(lan: LabHost, directory: LabDirectory, log: Log): Program {
+  const name = "controller";
+  const command = controllerCommand(directory);
+  return startProgram({ name, netns: lan.netns, command, logFile: directory.logOf(name) }, log);
 }
 
 function startAgent(node: LabHost, proxyMode: ProxyMode, directory: LabDirectory, log: Log): Program {
@@ -240,47 +195,4 @@ async function startClusterPrograms(
   startDns(cluster, LAN_ADDRESS, lan, log, signal);
   lan.close();
   return cluster;
-}
-
-/** Waits until every agent says of all its parts that they are ready: rules written, addresses held. */
-async function untilAgentsReady(topology: Topology, directory: LabDirectory): Promise<void> {
-  const end = Date.now() + READY_TIMEOUT;
-  for (const { name, netns } of topology.nodes) {
-    for (;;) {
-      const url = `http://${AGENT_ADMIN_ADDRESS}/readyz`;
-      const { exitCode, stdout, stderr } = await runInHost(netns, "curl", ["-sS", "--fail-with-body", "-m", "1", url]);
-      if (exitCode === 0) break;
-      if (Date.now() > end) {
-        const why = `${stdout} ${stderr}`.trim();
-        throw new IronbridgeError("IB_LAB_FAILED", `agent of ${name}: ${why}; see ${directory.logOf(`agent-${name}`)}`);
-      }
-      await pause(READY_INTERVAL);
-    }
-  }
-}
-
-/** A node is ready once its agent has installed the pod network. */
-async function untilNodesReady(cluster: Cluster, topology: Topology, directory: LabDirectory): Promise<void> {
-  const notReady = () =>
-    topology.nodes.filter(({ name }) => {
-      const conditions = cluster.nodes.get(name)?.status?.conditions ?? [];
-      return !conditions.some(({ type, status }) => type === "Ready" && status === "True");
-    });
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      stopListening();
-      const names = notReady().map(({ name }) => name);
-      const logs = names.map((name) => directory.logOf(`agent-${name}`)).join(", ");
-      const what = `${names.join(", ")} not ready after ${READY_TIMEOUT / 1000} s: the agent has not installed the pod network`;
-      reject(new IronbridgeError("IB_LAB_FAILED", `${what}; see ${logs}`));
-    }, READY_TIMEOUT);
-    const check = () => {
-      if (notReady().length > 0) return;
-      clearTimeout(timer);
-      stopListening();
-      resolve();
-    };
-    const stopListening = cluster.nodes.subscribe(check);
-    check();
-  });
 }

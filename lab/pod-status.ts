@@ -58,7 +58,7 @@ export function podStatus(pod: V1Pod, view: PodView, now: string): PodStatus {
     ...(view.podIPs.length > 0 ? { podIP: view.podIPs[0]!, podIPs: view.podIPs.map((ip) => ({ ip })) } : {}),
     startTime: view.startTime,
     qosClass: "BestEffort",
-    ...(view.initContainers.length > 0 ? { initContainerStatuses: view.initContainers.map(containerStatus) } : {}),
+    ...(view.initContainers.length > 0 ? { initContainerStatuses: view.initContainers.map(initStatus) } : {}),
     containerStatuses: view.containers.map(containerStatus),
   };
 }
@@ -74,6 +74,12 @@ function phaseOf(pod: V1Pod, { initContainers, containers }: PodView): string {
   }
   const neverStarted = ({ state, previous }: ContainerView) => state.kind === "waiting" && previous === undefined;
   return containers.some(neverStarted) ? "Pending" : "Running";
+}
+
+/** An init container counts as ready once it has done its work. */
+function initStatus(view: ContainerView): ContainerStatus {
+  const status = containerStatus(view);
+  return { ...status, ready: status.state?.terminated?.exitCode === 0 };
 }
 
 function containerStatus(view: ContainerView): ContainerStatus {

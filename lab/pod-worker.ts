@@ -1,15 +1,15 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { explainError, IronbridgeError, type Runner, startRunner } from "../core/mod.ts";
 import { objectKey, PODS, refusalStatus, type V1Pod } from "../kube/mod.ts";
-import { CLUSTER_DOMAIN, DNS_SERVICE_ADDRESS } from "./address-plan.ts";
 import { type Cluster, nameOf, siblingKey } from "./cluster.ts";
 import { ContainerRun } from "./container-run.ts";
-import type { ContainerPlan, Mount } from "./container-script.ts";
+import type { ContainerPlan } from "./container-script.ts";
 import { findImage, IMAGE_NAMES } from "./image.ts";
-import { containerEnv, expandVariables, type PodObjects } from "./pod-env.ts";
+import type { PodObjects } from "./pod-env.ts";
+import { planContainer, writePodFiles } from "./pod-plan.ts";
 import { podStatus } from "./pod-status.ts";
-import { containerMounts, makeVolumes, type VolumePaths } from "./pod-volume.ts";
+import { makeVolumes, type VolumePaths } from "./pod-volume.ts";
 import type { V1Container } from "./resource.ts";
 import { createSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 
@@ -111,7 +111,7 @@ export class PodWorker {
     try {
       const sandbox = await createSandbox(this.#pod, this.#options);
       const [podIP = ""] = sandbox.addresses;
-      await this.#writePodFiles(podIP);
+      await writePodFiles(this.#pod, this.#options.node.name, podIP, this.#directory);
       return sandbox;
     } catch (error) {
       this.#warn("FailedCreatePodSandBox", `Failed to create pod sandbox: ${explainError(error)}`);
@@ -154,68 +154,28 @@ export class PodWorker {
       return;
     }
     const restart = run.exitCode !== undefined;
+    const [podIP = ""] = sandbox.addresses;
     let plan: ContainerPlan;
     try {
-      plan = this.#plan(spec, sandbox, volumes, image);
+      plan = planContainer(this.#pod, spec, image, {
+        nodeName: this.#options.node.name,
+        hostIP: this.#options.node.address,
+        podIP,
+        netnsPath: sandbox.netnsPath,
+        directory: this.#directory,
+        logFile: containerLogFile(this.#options.podsDir, this.#uid, spec.name),
+        volumes,
+        objects: this.#objects(),
+      });
     } catch (error) {
       if (!(error instanceof IronbridgeError)) throw error;
       run.wait("CreateContainerConfigError", error.message);
       this.#warn("Failed", `Error: ${error.message}`);
       throw error;
     }
-    run.start(plan, sandbox.addresses[0] ?? "");
+    run.start(plan, podIP);
     if (!restart) this.#note("Pulled", `Container image "${spec.image}" is already present on this machine`);
     this.#note("Started", `Started container ${spec.name}`);
-  }
-
-  #plan(
-    spec: V1Container,
-    sandbox: Sandbox,
-    volumes: VolumePaths,
-    image: { readonly command: readonly string[]; readonly layers: readonly string[] },
-  ): ContainerPlan {
-    const pod = this.#pod;
-    const addresses = { podIP: sandbox.addresses[0] ?? "", hostIP: this.#options.node.address };
-    const env = containerEnv(pod, spec, this.#objects(), addresses);
-    const expand = (words: readonly string[]) => words.map((word) => expandVariables(word, env));
-    // A command replaces the image's; arguments alone are given to the image's program.
-    const [program = "", ...imageArgs] = image.command;
-    const command = spec.command ? expand(spec.command) : spec.args ? [program] : [program, ...imageArgs];
-    const podFile = (name: string): Mount => ({
-      source: join(this.#directory, name),
-      target: `/etc/${name}`,
-      readOnly: false,
-      kind: "file",
-    });
-    return {
-      rootDir: join(this.#directory, "root", spec.name),
-      netnsPath: sandbox.netnsPath,
-      hostname: hostnameOf(pod, this.#options.node.name),
-      command: [...command, ...expand(spec.args ?? [])],
-      env,
-      workingDir: spec.workingDir ?? "/",
-      layers: image.layers,
-      mounts: [podFile("hosts"), podFile("resolv.conf"), podFile("hostname"), ...containerMounts(pod, spec, volumes)],
-      logFile: containerLogFile(this.#options.podsDir, this.#uid, spec.name),
-    };
-  }
-
-  async #writePodFiles(podIP: string): Promise<void> {
-    const name = hostnameOf(this.#pod, this.#options.node.name);
-    const namespace = this.#pod.metadata?.namespace ?? "";
-    const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN].join(" ");
-    const aliases = (this.#pod.spec?.hostAliases ?? []).map(
-      ({ ip, hostnames = [] }) => `${ip}\t${hostnames.join("\t")}`,
-    );
-    const files: Readonly<Record<string, readonly string[]>> = {
-      hosts: ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", `${podIP}\t${name}`, ...aliases],
-      "resolv.conf": [`nameserver ${DNS_SERVICE_ADDRESS}`, `search ${search}`, "options ndots:5"],
-      hostname: [name],
-    };
-    await mkdir(this.#directory, { recursive: true });
-    for (const [file, lines] of Object.entries(files)) {
-      await writeFile(join(this.#directory, file), `${lines.join("\n")}\n`);
-    }
   }
 
   /** Stops the containers, gives the network back, and only then lets the API server forget the pod. */
@@ -269,9 +229,4 @@ export class PodWorker {
   #warn(reason: string, message: string): void {
     this.#options.cluster.reporter.event(PODS, this.#pod, { type: "Warning", reason, message });
   }
-}
-
-function hostnameOf(pod: V1Pod, nodeName: string): string {
-  if (pod.spec?.hostNetwork === true) return nodeName;
-  return (pod.spec?.hostname ?? pod.metadata?.name ?? "").slice(0, 63);
 }
