@@ -77,7 +77,7 @@ export function startContainer(plan: ContainerPlan): Container {
     exited,
     exit: () => ended,
     stop: async (graceMs) => {
-      if (graceMs > 0) await Promise.race([pause(startedAt.getTime() + DEAF_TIME - Date.now()), exited]);
+      if (graceMs > 0) await Promise.race([pause(Math.max(0, startedAt.getTime() + DEAF_TIME - Date.now())), exited]);
       if (ended !== undefined) return;
       // Signals go to the first process inside: unshare itself only waits for it.
       const inner = child.pid === undefined ? undefined : await firstChild(child.pid);
