@@ -75,6 +75,7 @@ function answerPath({ api }: HandlerOptions, request: IncomingMessage, { pathnam
     case "readyz":
       return { status: 200, json: '"ok"' };
     case "openapi":
+      if (group === "v2") return openApiV2(request);
       return found(openApi(resources, parts.slice(1)));
     case "api":
       if (parts.length === 1) return discovery(request, resources, "core");
@@ -92,11 +93,19 @@ function found(value: JsonObject | undefined): Answer {
   return answer(200, value);
 }
 
+/** As real API servers name it: what clients ask for has an @, which is not allowed in a media type. */
+const OPEN_API_V2_BINARY = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/** kubectl asks for protobuf before it applies a List, and reads the empty message as a document without definitions. */
+function openApiV2({ headers: { accept = "" } }: IncomingMessage): Answer {
+  if (!accept.includes("proto-openapi")) return answer(200, OPEN_API_V2);
+  return { status: 200, json: "", type: OPEN_API_V2_BINARY };
+}
+
 function openApi(
   resources: readonly ApiResource[],
   [version, root, ...rest]: readonly string[],
 ): JsonObject | undefined {
-  if (version === "v2") return OPEN_API_V2;
   if (version !== "v3") return undefined;
   return root === undefined ? openApiIndex(groupVersions(resources)) : openApiDocument(resources, rest.join("/"));
 }
