@@ -32,7 +32,8 @@ async function removeNftTable(kernel: Kernel, family: Family): Promise<void> {
   const nft = await kernel.nft();
   try {
     const table = nftTable(family);
-    await nft.apply(`add table ${table}\ndelete table ${table}\n`);
+    const tables = (await nft.list("list tables")) ?? "";
+    if (tables.split("\n").includes(`table ${table}`)) await nft.apply(`delete table ${table}\n`);
   } finally {
     nft.close();
   }

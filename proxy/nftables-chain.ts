@@ -47,7 +47,7 @@ export function fixedChains(settings: FamilySettings): Chain[] {
   const bit = hex(MASQUERADE_MARK);
   const chains: Record<string, readonly string[]> = {
     // A reset is not subject to the kernel's limit on ICMP errors (net.ipv4.icmp_ratelimit): no client waits in vain.
-    refuse: ["meta l4proto tcp reject with tcp reset", "reject"],
+    refuse: ["reject with tcp reset", "reject"], // the first concerns TCP only
     "masquerade-mark": [`meta mark set meta mark | ${bit}`],
     // The mark has done its work; a packet that passes here a second time must not be masqueraded again.
     "masquerade-marked": [`meta mark set meta mark & ${hex(~MASQUERADE_MARK >>> 0)} masquerade fully-random`],

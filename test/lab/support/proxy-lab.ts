@@ -33,7 +33,7 @@ export interface ProxyLab {
   /** Runs a program in the node's namespace. */
   run(program: string, ...args: readonly string[]): Promise<string>;
   /** Starts the proxy and waits until it is ready. */
-  start(home: Home): Promise<RunningProxy>;
+  start(home: Home, kernel?: Kernel): Promise<RunningProxy>;
   remove(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export interface Stores {
 
 export interface RunningProxy {
   readonly proxy: ServiceProxy;
-  /** Waits until the kernel has what the stores say of every Service. */
+  /** Waits until the kernel has what the stores say of every Service, those that are gone included. */
   settled(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -78,12 +78,50 @@ export async function createProxyLab(): Promise<ProxyLab> {
     netns,
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
-    start: (home) => startIn(netns, home, stores),
+    start: (home, kernel = homeKernel(netns, home)) => startIn(home, stores, kernel),
     remove: async () => {
       for (const host of Object.values(hosts)) host.stop();
       netns.close();
       await removeNamespaces();
     },
+  };
+}
+
+/** Service "web" of type LoadBalancer in both families: TCP 80 and UDP 53, node ports 30080 and 30053. */
+export function webService(spec: V1Service["spec"] = {}): V1Service {
+  return {
+    metadata: { name: "web", namespace: "shop", creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: {
+      type: "LoadBalancer",
+      clusterIP: "10.96.0.10",
+      clusterIPs: ["10.96.0.10", "fd00:96::10"],
+      ports: [
+        { name: "http", port: 80, nodePort: 30080 },
+        { name: "dns", port: 53, protocol: "UDP", nodePort: 30053 },
+      ],
+      ...spec,
+    },
+    status: { loadBalancer: { ingress: [{ ip: "192.168.1.100" }, { ip: "fd00:1::100" }] } },
+  };
+}
+
+/** The slice of Service "web" with these hosts as endpoints, on this node and ready unless said otherwise. */
+export function podSlice(
+  family: "ipv4" | "ipv6",
+  endpoints: Partial<Record<HostName, { readonly node?: string; readonly ready?: boolean }>>,
+): V1EndpointSlice {
+  return {
+    metadata: { name: `web-${family}`, namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
+    addressType: family === "ipv4" ? "IPv4" : "IPv6",
+    ports: [
+      { name: "http", port: SERVING_PORT, protocol: "TCP" },
+      { name: "dns", port: SERVING_PORT, protocol: "UDP" },
+    ],
+    endpoints: Object.entries(endpoints).map(([host, { node = "node1", ready = true }]) => ({
+      addresses: [ADDRESSES[host as HostName][family]],
+      nodeName: node,
+      conditions: { ready, serving: true, terminating: !ready },
+    })),
   };
 }
 
@@ -125,12 +163,7 @@ export class Host {
   }
 }
 
-async function startIn(
-  netns: Netns,
-  home: Home,
-  stores: Stores,
-  kernel = homeKernel(netns, home),
-): Promise<RunningProxy> {
+async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<RunningProxy> {
   const stop = new AbortController();
   const proxy = startProxy(
     {
@@ -144,9 +177,11 @@ async function startIn(
     },
     stop.signal,
   );
+  const keys = new Set<string>();
+  for (const service of stores.services.list()) keys.add(objectKey(service));
+  stores.services.subscribe(({ key }) => keys.add(key));
   const settled = async () => {
-    const isDone = () =>
-      proxy.ready() && stores.services.list().every((service) => proxy.programmed(objectKey(service)));
+    const isDone = () => proxy.ready() && [...keys].every((key) => proxy.programmed(key));
     await waitFor("the rules to be in the kernel", isDone, { deadline: 5000, every: 2 });
   };
   await settled();
