@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   IB_CNI_FAILED: "See the plugin's reason in the message and the log of the agent on that node.",
   IB_LAB_FAILED:
     "See the log named in the message; `make lab-down` removes what is left, then `make lab` starts afresh.",
+  IB_BUILD_FAILED: "Correct what the message names and run the same make target again.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
