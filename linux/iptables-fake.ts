@@ -54,6 +54,7 @@ export function fakeIptables(family: Family = "ipv4"): FakeIptables {
       const table = tables.get(name);
       return table === undefined ? "" : printTable([name, table]);
     },
+    stamp: () => undefined,
     list: async (name, chainName) => {
       const chain = tables.get(name)?.get(chainName);
       if (chain === undefined) return undefined;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { IronbridgeError } from "../core/mod.ts";
 import type { Family } from "../net/mod.ts";
 import { exec, runProgram } from "./exec.ts";
+import { legacyStamp } from "./iptables-stamp.ts";
 import { chooseVariant, type IptablesVariant } from "./iptables-variant.ts";
 import { type Netns, runInOptionalNetns } from "./netns.ts";
 import { describeLine } from "./script-line.ts";
@@ -24,6 +25,11 @@ export interface Iptables {
   save(table: IptablesTable): Promise<string>;
   /** The rules of one chain as `iptables -S CHAIN` prints them; undefined when there is no such chain. Cheaper than save(). */
   list(table: IptablesTable, chain: string): Promise<string | undefined>;
+  /**
+   * A text that another number or size of rules in `table` changes, at the price of one system call; undefined when there
+   * is no such table, and always of the nft variant, whose changes watchNft() tells.
+   */
+  stamp(table: IptablesTable): string | undefined;
 }
 
 export type IptablesTable = "nat" | "filter" | "mangle";
@@ -60,6 +66,10 @@ export async function openIptables(
     save: async (table) => {
       if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return "";
       return exec(`${program}-save`, ["-t", table], options);
+    },
+    stamp: (table) => {
+      if (chosen !== "legacy" || !holdsLegacyTable(family, table, netns)) return undefined;
+      return runInOptionalNetns(netns, () => legacyStamp(family, table));
     },
     list: async (table, chain) => {
       if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return undefined;

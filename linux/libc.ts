@@ -20,6 +20,7 @@ export const SO_ATTACH_FILTER = 26;
 export const SO_RCVBUFFORCE = 33;
 export const SO_PROTOCOL = 38;
 export const IPPROTO_IPV6 = 41;
+export const IPPROTO_RAW = 255;
 export const IPV6_V6ONLY = 26;
 export const SOL_PACKET = 263;
 export const PACKET_IGNORE_OUTGOING = 23;
@@ -114,6 +115,11 @@ export function getsockopt(fd: number, level: number, option: number): number {
   const value = new Int32Array(1);
   const failure = result(c.getsockopt(fd, level, option, new Uint8Array(value.buffer), uint32(value.byteLength)));
   return failure < 0 ? failure : value[0]!;
+}
+
+/** Fills `value`, a struct, with an option; what it holds before says what is asked for. */
+export function getsockoptStruct(fd: number, level: number, option: number, value: Uint8Array): number {
+  return result(c.getsockopt(fd, level, option, value, uint32(value.length)));
 }
 
 /** Sets an option whose value is an int or a struct. */

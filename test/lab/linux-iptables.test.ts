@@ -39,6 +39,17 @@ describe.each(CASES)("iptables $variant $family", ({ variant, family }) => {
     expect(iptables).toMatchObject({ family, variant, randomFully: true });
   });
 
+  test("stamp() changes with the rules of the legacy variant, and is nothing of the other", async () => {
+    const stamp = iptables.stamp("nat");
+    expect(iptables.stamp("nat")).toBe(stamp);
+    await iptables.restore("*nat\n-A LX-A -j RETURN\nCOMMIT\n");
+    if (variant === "nft") expect([stamp, iptables.stamp("nat")]).toEqual([undefined, undefined]);
+    else expect(iptables.stamp("nat")).not.toBe(stamp);
+    await iptables.restore("*nat\n-D LX-A -j RETURN\nCOMMIT\n");
+    expect(iptables.stamp("nat")).toBe(stamp);
+    expect(iptables.stamp("mangle")).toBeUndefined();
+  });
+
   test.each([
     { name: "an unknown option", rule: "-A LX-C --bad 1", words: /unknown option.*line 4: -A LX-C --bad 1/ },
     { name: "a chain that is not there", rule: "-A LX-NOTHING -j RETURN", words: /line 4: -A LX-NOTHING -j RETURN/ },
