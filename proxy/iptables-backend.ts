@@ -14,7 +14,7 @@ const BATCH = 20_000;
 export function iptablesBackend(iptables: Iptables, settings: FamilySettings): Backend {
   const ledger = new Ledger();
   ledger.replace({ key: "fixed", created: 0 }, iptablesFixedItems(settings, iptables.randomFully));
-  const healthy = iptables.variant === "nft" ? "touched" : "fine"; // a look at the legacy variant was not asked for
+  let stamp: string | undefined;
   const hook = `-A PREROUTING -j ${SERVICES}`;
 
   return {
@@ -29,6 +29,7 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
 
     check: async () => {
       const before = ledger.backlog;
+      stamp = stampOf(iptables);
       for (const table of TABLES) {
         const found = parseIptablesSave(table, await iptables.save(table));
         const wanted = ledger.objects().filter((object) => object.startsWith(`${table} `));
@@ -39,18 +40,29 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
 
     write: async () => {
       const count = ledger.backlog;
+      // A change by others just before ours must still be seen by the next look.
+      const isUntouched = stampOf(iptables) === stamp;
       for (const script of printIptablesChanges(ledger, BATCH)) await iptables.restore(script);
       ledger.markWritten();
+      if (isUntouched) stamp = stampOf(iptables);
       return count;
     },
 
     // Whoever empties a table empties both of these; a single rule taken out of a chain is found by check().
     inspect: async () => {
+      const now = stampOf(iptables);
+      if (stamp !== undefined && now === stamp) return "fine";
+      stamp = now;
       const rules = await iptables.list("nat", "PREROUTING");
       const filter = await iptables.list("filter", "FORWARD");
-      return rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`) ? healthy : "broken";
+      return rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`) ? "touched" : "broken";
     },
   };
+}
+
+/** Changes when others change the rules of the legacy variant; undefined of the other, where the kernel tells of changes. */
+function stampOf(iptables: Iptables): string | undefined {
+  return iptables.variant === "legacy" ? TABLES.map((table) => iptables.stamp(table)).join() : undefined;
 }
 
 /** Chains are compared as a whole, because a listing does not say which item a rule is. */

@@ -4,13 +4,13 @@ import type { Backend } from "./backend.ts";
 /** Milliseconds between quick looks, however often others change something. */
 const LOOK_PAUSE = 250;
 /** Milliseconds between quick looks where the kernel does not tell that anything changed. */
-const POLL_PAUSE = 1000;
+const POLL_PAUSE = 500;
 /** Milliseconds between whole comparisons, at the least, when others have changed something. */
 const CHECK_PAUSE = 500;
 /** Milliseconds between whole comparisons when nobody says that anything changed. */
 const RESYNC = 300_000;
 /** A comparison may take one part in this many of the time: it holds up what else is to be written. */
-const SHARE = 100;
+const SHARE = 20;
 
 /** Keeps one backend's rules in the kernel: writes what is new, and notices when others have changed or removed them. */
 export class Upkeep {

@@ -76,6 +76,8 @@ describe.each(HOMES)("%s", (home) => {
     },
     "iptables-legacy": {
       "iptables -t nat -F": ["iptables-legacy", "-t", "nat", "-F"],
+      "iptables -F": ["iptables-legacy", "-F"],
+      "one chain flushed": ["iptables-legacy", "-t", "nat", "-F", "IRON-SERVICES"],
       "the jump deleted": ["iptables-legacy", "-t", "nat", "-D", "PREROUTING", "-j", "IRON-SERVICES"],
     },
   };
