@@ -55,8 +55,8 @@ export class Upkeep {
    * @throws {IronbridgeError} IB_KERNEL_REFUSED
    */
   async bring(): Promise<{ readonly written: number; readonly repaired: number }> {
-    await this.#look();
     const wasInForce = this.#inForce;
+    await this.#look();
     const isCheckDue = this.#clock.now() >= this.#checkedAt + this.#checkPause();
     const differing = this.#sound && !isCheckDue ? 0 : await this.#check();
     this.#sound = false;

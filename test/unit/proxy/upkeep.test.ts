@@ -1,0 +1,115 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type FakeClock, fakeClock, silentLog } from "../../../core/mod.ts";
+import type { Backend, Condition } from "../../../proxy/backend.ts";
+import { Upkeep } from "../../../proxy/upkeep.ts";
+
+let clock: FakeClock;
+let calls: string[];
+let condition: Condition;
+let checkTakes: number;
+let differing: number;
+let failure: Error | undefined;
+
+beforeEach(() => {
+  clock = fakeClock(1_000_000);
+  calls = [];
+  condition = "touched";
+  checkTakes = 0;
+  differing = 0;
+  failure = undefined;
+});
+
+function upkeepOf(drift: Backend["drift"]): Upkeep {
+  const backend: Backend = {
+    family: "ipv4",
+    drift,
+    replace: () => {},
+    setNodeAddresses: () => {},
+    check: async () => {
+      calls.push("check");
+      clock.advance(checkTakes);
+      return differing;
+    },
+    write: async () => {
+      calls.push("write");
+      if (failure !== undefined) throw failure;
+      return 0;
+    },
+    inspect: async () => {
+      calls.push("inspect");
+      return condition;
+    },
+  };
+  return new Upkeep(backend, clock, silentLog());
+}
+
+/** What one bring() did, after `wait` milliseconds. */
+async function bring(upkeep: Upkeep, wait = 0): Promise<string> {
+  clock.advance(wait);
+  calls = [];
+  await upkeep.bring();
+  return calls.join(" ");
+}
+
+describe("Upkeep", () => {
+  test("compares everything once, then only writes", async () => {
+    const upkeep = upkeepOf("notified");
+    expect(upkeep.inForce).toBe(false);
+    expect(await bring(upkeep)).toBe("check write");
+    expect(upkeep.inForce).toBe(true);
+    expect(await bring(upkeep, 10)).toBe("write");
+    expect(await bring(upkeep, 300_000)).toBe("check write");
+  });
+
+  test("looks when others changed something, and compares no more often than twice a second", async () => {
+    const upkeep = upkeepOf("notified");
+    await bring(upkeep);
+    upkeep.notice();
+    expect(await bring(upkeep, 100)).toBe("inspect write");
+    expect(upkeep.pause).toBe(400);
+    upkeep.notice();
+    expect(await bring(upkeep, 100)).toBe("write"); // looked a moment ago
+    expect(upkeep.pause).toBe(150);
+    expect(await bring(upkeep, 300)).toBe("inspect check write");
+  });
+
+  test("compares at once when the rules are gone", async () => {
+    const upkeep = upkeepOf("notified");
+    await bring(upkeep);
+    upkeep.notice();
+    condition = "broken";
+    differing = 5;
+    clock.advance(1);
+    expect(await upkeep.bring()).toEqual({ written: 0, repaired: 5 });
+    expect(upkeep.inForce).toBe(true);
+  });
+
+  test("leaves more time between comparisons that take long", async () => {
+    const upkeep = upkeepOf("notified");
+    checkTakes = 200;
+    await bring(upkeep);
+    upkeep.notice();
+    expect(await bring(upkeep, 3000)).toBe("inspect write");
+    expect(upkeep.pause).toBe(1000);
+    expect(await bring(upkeep, 1000)).toBe("check write");
+  });
+
+  test("looks by itself where the kernel does not tell", async () => {
+    const upkeep = upkeepOf("polled");
+    condition = "fine";
+    expect(await bring(upkeep)).toBe("inspect check write");
+    expect(upkeep.pause).toBe(500);
+    expect(await bring(upkeep, 499)).toBe("write");
+    expect(await bring(upkeep, 1)).toBe("inspect write");
+  });
+
+  test("compares before it writes again after a failure", async () => {
+    const upkeep = upkeepOf("notified");
+    await bring(upkeep);
+    failure = new Error("refused");
+    await expect(upkeep.bring()).rejects.toBe(failure);
+    expect(upkeep.inForce).toBe(true); // what was written before still is
+    failure = undefined;
+    expect(await bring(upkeep, 1)).toBe("check write");
+  });
+});
