@@ -1,0 +1,56 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLog } from "../../core/mod.ts";
+import { type Lab, type LabOptions, startLab } from "../../lab/mod.ts";
+import { waitFor } from "./wait.ts";
+
+/** A lab of its own for one test file, in namespaces and a directory that no other uses. */
+export async function startTestLab(options: Pick<LabOptions, "nodes" | "proxyMode"> = {}): Promise<Lab> {
+  const dir = await mkdtemp(join(tmpdir(), "ib-"));
+  const lab = await startLab({ ...options, tag: `t${process.pid}`, dir, log: silentLog() });
+  const stop = async () => {
+    await lab.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+  return { ...lab, stop };
+}
+
+/** What curl gets from outside the cluster; throws when it gets nothing. */
+export async function curl(lab: Lab, url: string, ...args: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await lab.outside.exec("curl", ["-sS", "--max-time", "2", ...args, url]);
+  if (exitCode !== 0) throw new Error(`curl ${url}: ${stderr}`);
+  return stdout;
+}
+
+/** The addresses of a Service of type LoadBalancer, once it has one. */
+export function addressOf(lab: Lab, name: string, deadline = 5_000): Promise<string> {
+  const look = async () =>
+    (await lab.kubectl(["get", "service", ...keyArgs(name), "-o", JSONPATH_ADDRESS])) || undefined;
+  return waitFor(`an address for ${name}`, look, { deadline });
+}
+
+/** The node whose MAC the outside host has for `address`, asked anew. */
+export async function announcerOf(lab: Lab, address: string): Promise<string | undefined> {
+  await lab.outside.exec("ip", ["neigh", "flush", "to", address]);
+  await lab.outside.exec("curl", ["-s", "-o", "/dev/null", "--max-time", "1", `http://${address}/`]);
+  const { stdout } = await lab.outside.exec("ip", ["neigh", "show", "to", address]);
+  const mac = /lladdr (\S+)/.exec(stdout)?.[1];
+  for (const node of lab.nodes) {
+    const link = await node.exec("ip", ["-br", "link", "show", "eth0"]);
+    if (mac !== undefined && link.stdout.includes(mac)) return node.name;
+  }
+  return undefined;
+}
+
+/** Sends kubectl a manifest on its standard input. */
+export function apply(lab: Lab, ...objects: readonly object[]): Promise<string> {
+  return lab.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+}
+
+const JSONPATH_ADDRESS = "jsonpath={.status.loadBalancer.ingress[*].ip}";
+
+function keyArgs(key: string): string[] {
+  const [namespace = "", name = ""] = key.split("/");
+  return ["-n", namespace, name];
+}
