@@ -18,12 +18,16 @@ export {
   AGENT_PARTS,
   type AgentOptions,
   type AgentPart,
+  API_SERVER_OPTIONS,
+  type ApiServerOptions,
   CONTROLLER_OPTIONS,
   type ControllerOptions,
   type ListenAddress,
+  MEMBERS_SECRET,
   PROXY_MODES,
   type ProxyMode,
   readAgentOptions,
+  readApiServerOptions,
   readControllerOptions,
 } from "./options.ts";
 export { type ConfigObjects, resolveConfig } from "./resolve.ts";

@@ -2,7 +2,7 @@ import { IronbridgeError } from "../core/mod.ts";
 
 /** One setting of a program. Its name is that of the flag, of the environment variable and of the ConfigMap key. */
 export interface Option<T> {
-  /** What stands for the value in the help: `--node <name>`. */
+  /** What stands for the value in the help: `--node <name>`; the values themselves, joined by `|`, when they are few. */
   readonly placeholder: string;
   readonly help: string;
   /** The text used when nothing is given. Absent: the setting may stay unset, or must be given when `required`. */
@@ -30,25 +30,32 @@ type Accepted<O> = O extends { read: (text: string) => infer T } ? Exclude<T, Re
 
 /** One row for the help of a command and for the reference page. */
 export interface Flag {
+  /** `proxy-mode` */
+  readonly name: string;
   /** `--proxy-mode <nftables|iptables>` */
   readonly flag: string;
   /** `IRONBRIDGE_PROXY_MODE` */
   readonly variable: string;
   readonly help: string;
   readonly fallback: string | undefined;
+  /** The values there are, when they are few. */
+  readonly choices: readonly string[] | undefined;
 }
 
 export function flagsOf(table: OptionTable): readonly Flag[] {
   return Object.entries(table).map(([name, { placeholder, help, fallback }]) => ({
+    name: flagName(name),
     flag: `--${flagName(name)} <${placeholder}>`,
     variable: variableName(name),
     help,
     fallback,
+    choices: placeholder.includes("|") ? placeholder.split("|") : undefined,
   }));
 }
 
 /**
- * Reads every setting of `table`: the flag first, then the environment variable, then the fallback.
+ * Reads every setting of `table`: the flag first, then the environment variable, then the fallback. An environment
+ * variable without text counts as not set: so a ConfigMap can hold every key.
  * @param flags By camel-case name, as commander's `opts()` gives them.
  * @throws {IronbridgeError} IB_OPTION_INVALID naming every flag that is wrong, its value, and what is accepted.
  */
@@ -59,7 +66,7 @@ export function readOptions<Table extends OptionTable>(
 ): OptionValues<Table> {
   const mistakes: string[] = [];
   const values = Object.entries(table).map(([name, option]) => {
-    const given = flags[name] ?? environment[variableName(name)] ?? option.fallback;
+    const given = flags[name] ?? (environment[variableName(name)] || option.fallback);
     if (given === undefined) {
       if (option.required) mistakes.push(`--${flagName(name)} is required: ${option.help}`);
       return [name, undefined];

@@ -11,6 +11,9 @@ export type AgentPart = (typeof AGENT_PARTS)[number];
 export const PROXY_MODES = ["nftables", "iptables"] as const;
 export type ProxyMode = (typeof PROXY_MODES)[number];
 
+/** The Secret with the speakers' shared key, in the namespace of Ironbridge: the controller makes it, the agents read it. */
+export const MEMBERS_SECRET = "ironbridge-members";
+
 /** A TCP address to listen on. */
 export interface ListenAddress {
   readonly host: string;
@@ -20,6 +23,12 @@ export interface ListenAddress {
 const kubeconfig = {
   placeholder: "file",
   help: "credentials for the API server; without it $KUBECONFIG, then the pod's service account",
+  read: text,
+} as const;
+
+const namespace = {
+  placeholder: "name",
+  help: `namespace of the Secret ${MEMBERS_SECRET}, which the controller makes and the speakers read`,
   read: text,
 } as const;
 
@@ -42,6 +51,23 @@ const adminAddress = (fallback: string) =>
 export const AGENT_OPTIONS = {
   node: { placeholder: "name", help: "name of the Node object this agent works for", required: true, read: text },
   kubeconfig,
+  namespace,
+  apiHost: {
+    placeholder: "host",
+    help: "where a pod's agent reaches the API server; without it where the kubelet does, then the Service kubernetes",
+    read: text,
+  },
+  apiPort: {
+    placeholder: "port",
+    help: "TCP port of the API server at the host above",
+    fallback: "6443",
+    read: port,
+  },
+  apiServerFile: {
+    placeholder: "file",
+    help: "holds the URL where the kubelet reaches the API server, as `ironbridge prepare api-server` writes it",
+    read: absolutePath,
+  },
   parts: {
     placeholder: "list",
     help: `the parts to run, separated by commas, of ${AGENT_PARTS.join(", ")}`,
@@ -93,7 +119,7 @@ export const AGENT_OPTIONS = {
   },
   memberKeyFile: {
     placeholder: "file",
-    help: "secret that authenticates the heartbeats, the same on all nodes",
+    help: "secret that authenticates the heartbeats, the same on all nodes; without it that of the Secret",
     read: absolutePath,
   },
   logLevel,
@@ -102,6 +128,7 @@ export const AGENT_OPTIONS = {
 /** Settings of `ironbridge controller`. */
 export const CONTROLLER_OPTIONS = {
   kubeconfig,
+  namespace,
   adminAddress: adminAddress("127.0.0.1:9120"),
   lbClass: {
     placeholder: "name",
@@ -111,8 +138,20 @@ export const CONTROLLER_OPTIONS = {
   logLevel,
 } as const;
 
+/** Settings of `ironbridge prepare api-server`. */
+export const API_SERVER_OPTIONS = {
+  kubeletKubeconfig: {
+    placeholder: "list",
+    help: "files, separated by commas, of which the first that is there tells where the kubelet reaches the API server",
+    fallback: "/etc/kubernetes/kubelet.conf,/var/lib/kubelet/kubeconfig",
+    read: absolutePaths,
+  },
+  apiServerFile: { placeholder: "file", help: "where the URL is written", required: true, read: absolutePath },
+} as const;
+
 export type AgentOptions = OptionValues<typeof AGENT_OPTIONS>;
 export type ControllerOptions = OptionValues<typeof CONTROLLER_OPTIONS>;
+export type ApiServerOptions = OptionValues<typeof API_SERVER_OPTIONS>;
 
 type Raw = Readonly<Record<string, unknown>>;
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -127,12 +166,22 @@ export function readControllerOptions(flags: Raw, environment: Environment = {})
   return readOptions(CONTROLLER_OPTIONS, flags, environment);
 }
 
+/** @throws {IronbridgeError} IB_OPTION_INVALID, see readOptions(). */
+export function readApiServerOptions(flags: Raw, environment: Environment = {}): ApiServerOptions {
+  return readOptions(API_SERVER_OPTIONS, flags, environment);
+}
+
 function text(value: string): string | Refusal {
   return value.trim() === "" ? { want: "a text that is not empty" } : value;
 }
 
 function absolutePath(value: string): string | Refusal {
   return isAbsolute(value) ? value : { want: "an absolute path such as /run/ironbridge" };
+}
+
+function absolutePaths(value: string): readonly string[] | Refusal {
+  const paths = items(value);
+  return paths.every((path) => isAbsolute(path)) ? paths : { want: "absolute paths separated by commas" };
 }
 
 function oneOf<const T extends string>(accepted: readonly T[], value: string): T | Refusal {

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { loadCredentials } from "./credentials.ts";
+import { type CredentialSource, loadCredentials } from "./credentials.ts";
 import { apiVersionOf, type KubeObject, type Resource, type V1ObjectMeta, withoutManagedFields } from "./object.ts";
 import { callName, listPath, objectPath, query, selection } from "./path.ts";
 import { isMissingObject, refusalStatus, unreachable } from "./refusal.ts";
@@ -75,12 +75,13 @@ const WATCH_SECONDS = { shortest: 300, longest: 600 };
 const WATCH_GRACE = 30_000;
 
 /**
- * Credentials from `kubeconfig` (a path), else $KUBECONFIG, else the service account of the pod, else ~/.kube/config.
+ * Credentials from `kubeconfig` (a path), else the service account of the pod at `server`, else $KUBECONFIG, else the
+ * service account at the Service `kubernetes`, else ~/.kube/config.
  * @throws {IronbridgeError} IB_OPTION_INVALID when there is none or it can't be read.
  */
-export function createKubeClient(options: { readonly kubeconfig?: string; readonly userAgent: string }): KubeClient {
-  const { kubeconfig, userAgent } = options;
-  return clientOver(createTransport(loadCredentials(kubeconfig), { userAgent, timeout: REQUEST_TIMEOUT }));
+export function createKubeClient(options: CredentialSource & { readonly userAgent: string }): KubeClient {
+  const { userAgent } = options;
+  return clientOver(createTransport(loadCredentials(options), { userAgent, timeout: REQUEST_TIMEOUT }));
 }
 
 /** The client's half that knows the API's conventions and nothing of connections. */

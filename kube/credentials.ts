@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 // The library's small files by name: its index, and its KubeConfig class, load every model there is (90 MB, 0.4 s).
 import type { Authenticator } from "@kubernetes/client-node/dist/auth.js";
-import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
+import type { User } from "@kubernetes/client-node/dist/config_types.js";
 import { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
 import { FileAuth } from "@kubernetes/client-node/dist/file_auth.js";
 import { IronbridgeError } from "../core/mod.ts";
@@ -35,26 +36,41 @@ export interface TlsSettings {
   key?: string | Buffer;
   rejectUnauthorized?: boolean;
   servername?: string;
+  checkServerIdentity?: typeof checkServerIdentity;
+}
+
+export interface CredentialSource {
+  /** Path of a kubeconfig. */
+  readonly kubeconfig?: string;
+  /** URL by which the service account of a pod reaches the API server; without it the Service `kubernetes`. */
+  readonly server?: string;
+  /** Directory of the service account's token and ca.crt; where the kubelet mounts it unless given. */
+  readonly serviceAccount?: string;
 }
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+/** The name of the Service `kubernetes`: in the certificate of every API server, whatever else it is called. */
+const SERVICE_NAME = "kubernetes.default.svc";
 /** Milliseconds after which certificates on disk are read again: they are renewed in place. */
 const REREAD_AFTER = 60_000;
 
 /**
- * Credentials from `kubeconfig` (a path), else $KUBECONFIG (paths joined with colons), else the service account of the
- * pod, else ~/.kube/config.
+ * Credentials from `kubeconfig`, else the service account of the pod at `server`, else $KUBECONFIG (paths joined with
+ * colons), else the service account at the Service `kubernetes`, else ~/.kube/config.
  * @throws {IronbridgeError} IB_OPTION_INVALID when there is none or it can't be read.
  */
-export function loadCredentials(kubeconfig?: string, env: NodeJS.ProcessEnv = process.env): Credentials {
-  return credentialsOf(findLogin(kubeconfig, env));
+export function loadCredentials(source: CredentialSource = {}, env: NodeJS.ProcessEnv = process.env): Credentials {
+  return credentialsOf(findLogin(source, env));
 }
 
-function findLogin(kubeconfig: string | undefined, env: NodeJS.ProcessEnv): KubeLogin {
+function findLogin(source: CredentialSource, env: NodeJS.ProcessEnv): KubeLogin {
+  const { kubeconfig, server, serviceAccount = SERVICE_ACCOUNT } = source;
   if (kubeconfig !== undefined) return readKubeconfigs([kubeconfig]);
+  if (server !== undefined) return podLogin(server, serviceAccount);
   const paths = (env.KUBECONFIG ?? "").split(":").filter((path) => path !== "");
   if (paths.length > 0) return readKubeconfigs(paths);
-  if (env.KUBERNETES_SERVICE_HOST !== undefined) return serviceAccount(env.KUBERNETES_SERVICE_HOST, env);
+  const host = env.KUBERNETES_SERVICE_HOST;
+  if (host !== undefined) return podLogin(serviceUrl(host, env), serviceAccount);
   const home = join(env.HOME ?? homedir(), ".kube", "config");
   if (existsSync(home)) return readKubeconfigs([home]);
   throw new IronbridgeError(
@@ -63,29 +79,29 @@ function findLogin(kubeconfig: string | undefined, env: NodeJS.ProcessEnv): Kube
   );
 }
 
+function serviceUrl(host: string, env: NodeJS.ProcessEnv): string {
+  return `https://${isIPv6(host) ? `[${host}]` : host}:${env.KUBERNETES_SERVICE_PORT ?? "443"}`;
+}
+
 /** What the kubelet puts into every pod. */
-function serviceAccount(host: string, env: NodeJS.ProcessEnv): KubeLogin {
-  const address = isIPv6(host) ? `[${host}]` : host;
+function podLogin(server: string, folder: string): KubeLogin {
   return {
-    cluster: {
-      name: "in-cluster",
-      server: `https://${address}:${env.KUBERNETES_SERVICE_PORT ?? "443"}`,
-      caFile: join(SERVICE_ACCOUNT, "ca.crt"),
-      skipTLSVerify: false,
-    },
+    cluster: { name: "in-cluster", server, caFile: join(folder, "ca.crt"), skipTLSVerify: false },
     user: {
       name: "service account",
-      authProvider: { name: "tokenFile", config: { tokenFile: join(SERVICE_ACCOUNT, "token") } },
+      authProvider: { name: "tokenFile", config: { tokenFile: join(folder, "token") } },
     },
+    alternativeName: SERVICE_NAME,
   };
 }
 
-function credentialsOf({ cluster, user }: KubeLogin): Credentials {
+function credentialsOf(login: KubeLogin): Credentials {
+  const { cluster, user } = login;
   let authenticator: Promise<Authenticator | undefined> | undefined;
   let files: { readonly readAt: number; readonly tls: TlsSettings } | undefined;
   const tlsFromFiles = () => {
     if (files === undefined || performance.now() - files.readAt > REREAD_AFTER) {
-      files = { readAt: performance.now(), tls: tlsSettings(cluster, user) };
+      files = { readAt: performance.now(), tls: tlsSettings(login) };
     }
     return files.tls;
   };
@@ -139,7 +155,7 @@ async function authenticatorOf(user: User): Promise<Authenticator | undefined> {
   );
 }
 
-function tlsSettings(cluster: Cluster, user: User): TlsSettings {
+function tlsSettings({ cluster, user, alternativeName }: KubeLogin): TlsSettings {
   const tls: TlsSettings = {};
   const ca = pem(`certificate-authority of cluster "${cluster.name}"`, cluster.caFile, cluster.caData);
   const cert = pem(`client-certificate of user "${user.name}"`, user.certFile, user.certData);
@@ -149,7 +165,16 @@ function tlsSettings(cluster: Cluster, user: User): TlsSettings {
   if (key !== undefined) tls.key = key;
   if (cluster.skipTLSVerify) tls.rejectUnauthorized = false;
   if (cluster.tlsServerName) tls.servername = cluster.tlsServerName;
+  if (alternativeName !== undefined) tls.checkServerIdentity = identityOr(alternativeName);
   return tls;
+}
+
+/** Accepts a certificate of the cluster's authority for the host or for `name`: the address may be known to the nodes only. */
+function identityOr(name: string) {
+  return (host: string, certificate: PeerCertificate): Error | undefined => {
+    const wrong = checkServerIdentity(host, certificate);
+    return wrong === undefined || checkServerIdentity(name, certificate) === undefined ? undefined : wrong;
+  };
 }
 
 /** Data wins over a file, as in kubectl. */

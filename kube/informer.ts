@@ -2,6 +2,7 @@ import { explainError, type Log, startRunner } from "../core/mod.ts";
 import { createBackOff } from "./back-off.ts";
 import type { KubeClient, Selectors, WatchEvent } from "./client.ts";
 import { type KubeObject, objectKey, type Resource } from "./object.ts";
+import type { ObjectCache } from "./object-cache.ts";
 import { ObjectStore } from "./object-store.ts";
 import { refusalStatus, unreachable } from "./refusal.ts";
 import type { Indexes, Store } from "./store.ts";
@@ -9,11 +10,15 @@ import type { Indexes, Store } from "./store.ts";
 export interface InformerOptions<T> {
   readonly selectors?: Selectors;
   readonly indexes?: Indexes<T>;
+  /** Where the objects are kept for a start without the API server. */
+  readonly cache?: ObjectCache;
   readonly log: Log;
 }
 
 /** Milliseconds before the second attempt, and at most between two. */
 const RETRY = { first: 100, longest: 10_000 };
+/** Milliseconds without an answer, not even a refusal, after which what an earlier run knew has to do. */
+const RECALL_AFTER = 2_000;
 /** A watch that has lived this many milliseconds works; a failure after it is a new failure. */
 const WORKING_AFTER = 5_000;
 /** A watch that ends in order but sooner than this, without an event, counts as failed: else it would spin. Milliseconds. */
@@ -21,7 +26,8 @@ const SHORTEST_WATCH = 1_000;
 
 /**
  * Keeps a store equal to the cluster: list, then watch with bookmarks from there on; 410 lists again, any other failure
- * is tried again with growing, jittered pauses. The last known objects stay readable meanwhile. Ends with `signal`.
+ * is tried again with growing, jittered pauses. The last known objects stay readable meanwhile; when there is a cache and
+ * the API server doesn't answer at the start, those that an earlier run knew. Ends with `signal`.
  */
 export function startInformer<T extends KubeObject>(
   client: KubeClient,
@@ -29,7 +35,7 @@ export function startInformer<T extends KubeObject>(
   options: InformerOptions<T>,
   signal: AbortSignal,
 ): Store<T> {
-  const { selectors = {} } = options;
+  const { selectors = {}, cache } = options;
   const log = options.log.child({ resource: resource.plural });
   const backOff = createBackOff(RETRY.first, RETRY.longest, Math.random);
   const store = new ObjectStore<T>(options.indexes ?? {}, (error) =>
@@ -43,6 +49,19 @@ export function startInformer<T extends KubeObject>(
     backOff.reset();
     failures = 0;
   };
+
+  const recall = () => {
+    clearTimeout(recallTimer);
+    const objects = store.synced || signal.aborted ? undefined : cache?.read(resource);
+    if (objects === undefined) return;
+    store.recall(objects);
+    log.warn(
+      { event: "informer.recalled", objects: objects.length },
+      "no API server yet, using what an earlier run knew",
+    );
+  };
+  const recallTimer = setTimeout(recall, RECALL_AFTER);
+  signal.addEventListener("abort", () => clearTimeout(recallTimer), { once: true });
 
   const relist = async () => {
     const list = await client.list(resource, selectors);
@@ -83,6 +102,7 @@ export function startInformer<T extends KubeObject>(
     if (needsList(error)) version = undefined;
     failures++;
     const level = failures === 1 && refusalStatus(error) !== 410 ? "warn" : "debug";
+    recall();
     log[level]({ event: "informer.retry", failures, error: explainError(error) }, "lost the API server, trying again");
   };
 
@@ -94,6 +114,7 @@ export function startInformer<T extends KubeObject>(
     { minInterval: 0, maxInterval: 0, retryInterval: () => backOff.next(), onError: failed },
     signal,
   );
+  cache?.follow(resource, store, signal);
   return store;
 }
 

@@ -15,6 +15,8 @@ import { explainError, IronbridgeError } from "../core/mod.ts";
 export interface KubeLogin {
   readonly cluster: Cluster;
   readonly user: User;
+  /** A name that the server's certificate may hold in place of the host that is asked. */
+  readonly alternativeName?: string;
 }
 
 /** One file, with its relative paths resolved. */
@@ -72,6 +74,14 @@ export function readKubeconfigs(paths: readonly string[]): KubeLogin {
         );
   check(where, cluster);
   return { cluster, user };
+}
+
+/**
+ * The URL of the API server that the current context of a kubeconfig names.
+ * @throws {IronbridgeError} IB_OPTION_INVALID with the path and what is wrong in it.
+ */
+export function serverOf(path: string): string {
+  return readKubeconfigs([path]).cluster.server;
 }
 
 function readKubeconfig(path: string): Kubeconfig {

@@ -8,6 +8,7 @@ export {
 } from "./client.ts";
 export { type FakeKubeClient, fakeKubeClient } from "./fake-client.ts";
 export { type InformerOptions, startInformer } from "./informer.ts";
+export { serverOf } from "./kubeconfig.ts";
 export {
   type CoreV1Event,
   ENDPOINT_SLICES,
@@ -18,15 +19,18 @@ export {
   objectKey,
   PODS,
   type Resource,
+  SECRETS,
   SERVICES,
   type V1EndpointSlice,
   type V1Namespace,
   type V1Node,
   type V1ObjectMeta,
   type V1Pod,
+  type V1Secret,
   type V1Service,
   type Wire,
 } from "./object.ts";
+export { type ObjectCache, openObjectCache } from "./object-cache.ts";
 export { refusalStatus, refusedByAnswer } from "./refusal.ts";
 export { createReporter, type EventNote, fakeReporter, type Reporter } from "./report.ts";
 export { type Change, type FakeStore, fakeStore, type Indexes, type Store } from "./store.ts";

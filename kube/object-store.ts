@@ -15,6 +15,7 @@ export class ObjectStore<T extends KubeObject> implements FakeStore<T> {
   readonly #onError: (error: unknown) => void;
   #markSynced: () => void = () => {};
   #synced = false;
+  #confirmed = false;
   /** What list() gave last; dropped at each change. */
   #listed: readonly T[] | undefined;
 
@@ -46,6 +47,10 @@ export class ObjectStore<T extends KubeObject> implements FakeStore<T> {
     return this.#synced;
   }
 
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
   subscribe(listener: (change: Change<T>) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -59,8 +64,17 @@ export class ObjectStore<T extends KubeObject> implements FakeStore<T> {
     this.#tell(this.#drop(key));
   }
 
+  /** Fills the store with what an earlier run knew, until replace() says how things are. */
+  recall(objects: readonly T[]): void {
+    const changes = objects.flatMap((object) => this.#put(object));
+    this.#synced = true;
+    this.#markSynced();
+    this.#tell(changes);
+  }
+
   /** Makes the store hold exactly `objects`. Listeners hear only of what differs, once all of it is in place. */
   replace(objects: readonly T[]): void {
+    this.#confirmed = true;
     const wanted = new Set(objects.map(objectKey));
     const gone = [...this.#objects.keys()].filter((key) => !wanted.has(key));
     const changes = [

@@ -5,6 +5,7 @@ import type {
   V1Node as ClientNode,
   V1ObjectMeta as ClientObjectMeta,
   V1Pod as ClientPod,
+  V1Secret as ClientSecret,
   V1Service as ClientService,
 } from "@kubernetes/client-node";
 
@@ -26,6 +27,7 @@ export type V1EndpointSlice = Wire<ClientEndpointSlice>;
 export type V1Node = Wire<ClientNode>;
 export type V1Namespace = Wire<ClientNamespace>;
 export type V1Pod = Wire<ClientPod>;
+export type V1Secret = Wire<ClientSecret>;
 export type CoreV1Event = Wire<ClientEvent>;
 
 /** What every object of the API has. */
@@ -51,6 +53,7 @@ export const SERVICES: Resource<V1Service> = core("Service", "services", true);
 export const NODES: Resource<V1Node> = core("Node", "nodes", false);
 export const NAMESPACES: Resource<V1Namespace> = core("Namespace", "namespaces", false);
 export const PODS: Resource<V1Pod> = core("Pod", "pods", true);
+export const SECRETS: Resource<V1Secret> = core("Secret", "secrets", true);
 export const EVENTS: Resource<CoreV1Event> = core("Event", "events", true);
 export const ENDPOINT_SLICES: Resource<V1EndpointSlice> = {
   group: "discovery.k8s.io",

@@ -15,8 +15,10 @@ export interface Store<T extends KubeObject> {
   list(): readonly T[];
   /** The objects that the index function named `index` gave `value` for. */
   byIndex(index: string, value: string): readonly T[];
-  /** True once a whole list has been read. */
+  /** True once a whole list has been read, be it what an earlier run of the program kept. */
   readonly synced: boolean;
+  /** True once the API server itself gave a whole list in this run. */
+  readonly confirmed: boolean;
   readonly whenSynced: Promise<void>;
   /** Called after the store has changed. Returns the way to stop. */
   subscribe(listener: (change: Change<T>) => void): () => void;

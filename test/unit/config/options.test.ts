@@ -14,6 +14,10 @@ describe("readAgentOptions()", () => {
     expect(readAgentOptions({ node: "n1" })).toEqual({
       node: "n1",
       kubeconfig: undefined,
+      namespace: undefined,
+      apiHost: undefined,
+      apiPort: 6443,
+      apiServerFile: undefined,
       parts: ["speaker", "proxy", "cni"],
       proxyMode: "nftables",
       clusterCidr: [],
@@ -39,6 +43,11 @@ describe("readAgentOptions()", () => {
     const environment = { IRONBRIDGE_PROXY_MODE: "iptables", IRONBRIDGE_MEMBER_PORT: "7000" };
     const options = readAgentOptions({ node: "n", memberPort: "8000" }, environment);
     expect(options).toMatchObject({ proxyMode: "iptables", memberPort: 8000 });
+  });
+
+  test("counts a variable without text as not set, so that a ConfigMap can hold every key", () => {
+    const environment = { IRONBRIDGE_PROXY_MODE: "", IRONBRIDGE_API_HOST: "", IRONBRIDGE_CLUSTER_CIDR: "" };
+    expect(readAgentOptions({ node: "n" }, environment)).toEqual(readAgentOptions({ node: "n" }));
   });
 
   const addresses = [
@@ -87,9 +96,12 @@ test("readControllerOptions() serves Services without a class unless told", () =
 test("flagsOf() describes every setting for the help", () => {
   expect(flagsOf(AGENT_OPTIONS)).toHaveLength(Object.keys(AGENT_OPTIONS).length);
   expect(flagsOf(CONTROLLER_OPTIONS).find(({ flag }) => flag.startsWith("--lb-class"))).toEqual({
+    name: "lb-class",
     flag: "--lb-class <name>",
     variable: "IRONBRIDGE_LB_CLASS",
     help: "serve only Services of this loadBalancerClass; without it, only Services that name no class",
     fallback: undefined,
+    choices: undefined,
   });
+  expect(flagsOf(AGENT_OPTIONS).find(({ name }) => name === "proxy-mode")?.choices).toEqual(["nftables", "iptables"]);
 });

@@ -157,29 +157,27 @@ describe("loadCredentials()", () => {
     write(insecure("http://home:1"), [], ".kube/config");
     const path = write(insecure("http://path:1"), [], "path");
     const env = { ...home(), KUBECONFIG: write(insecure("http://env:1"), [], "env") };
-    expect(loadCredentials(path, env).server.host).toBe("path:1");
-    expect(loadCredentials(undefined, env).server.host).toBe("env:1");
-    expect(loadCredentials(undefined, home()).server.host).toBe("home:1");
+    expect(loadCredentials({ kubeconfig: path }, env).server.host).toBe("path:1");
+    expect(loadCredentials({}, env).server.host).toBe("env:1");
+    expect(loadCredentials({}, home()).server.host).toBe("home:1");
     const pod = { ...home(), KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
-    expect(() => loadCredentials(undefined, pod)).toThrowError('certificate-authority of cluster "in-cluster"');
+    expect(() => loadCredentials({}, pod)).toThrowError('certificate-authority of cluster "in-cluster"');
   });
 
   test("says where it looked when there is nothing", () => {
-    expect(() => loadCredentials(undefined, home())).toThrowError(
-      /no credentials.*\$KUBECONFIG is not set.*\.kube\/config/,
-    );
+    expect(() => loadCredentials({}, home())).toThrowError(/no credentials.*\$KUBECONFIG is not set.*\.kube\/config/);
   });
 
   test("merges the files of $KUBECONFIG, the first word wins", () => {
     const first = join(folder, "first");
     writeFileSync(first, "current-context: c\nusers: [{name: me, user: {token: first}}]\n");
     const second = write(insecure("http://second:1"), ["token: second"], "second");
-    expect(loadCredentials(undefined, { KUBECONFIG: `${first}:${second}` }).server.host).toBe("second:1");
+    expect(loadCredentials({}, { KUBECONFIG: `${first}:${second}` }).server.host).toBe("second:1");
   });
 
   test("forget() reads a token file again at once", async () => {
     writeFileSync(join(folder, "rotated"), "old");
-    const credentials = loadCredentials(write([server()], ["tokenFile: rotated"]));
+    const credentials = loadCredentials({ kubeconfig: write([server()], ["tokenFile: rotated"]) });
     const token = async () => (await credentials.authenticate()).headers.Authorization;
     expect(await token()).toBe("Bearer old");
     writeFileSync(join(folder, "rotated"), "new");
@@ -223,7 +221,7 @@ describe("loadCredentials()", () => {
     const path = join(folder, "broken");
     rmSync(path, { force: true });
     if (text !== undefined) writeFileSync(path, text);
-    const error = thrownBy(() => loadCredentials(path));
+    const error = thrownBy(() => loadCredentials({ kubeconfig: path }));
     expect(hasCode(error, "IB_OPTION_INVALID")).toBe(true);
     expect(explainError(error)).toContain(why);
   });
@@ -244,3 +242,42 @@ function thrownBy(attempt: () => unknown): unknown {
   }
   throw new Error("nothing was thrown");
 }
+
+describe("createKubeClient() as the service account of a pod", () => {
+  /** What the kubelet mounts. */
+  function serviceAccount(authority: string): string {
+    const path = mkdtempSync(join(folder, "service-account-"));
+    writeFileSync(join(path, "ca.crt"), authority);
+    writeFileSync(join(path, "token"), "first\n");
+    return path;
+  }
+  const pemOf = (name: string) => makeCertificates(mkdtempSync(join(folder, "named-")), name);
+  /** What the API server at `host` learned about the pod. */
+  async function seenFrom(host: string, serverPort: string, authority: string) {
+    const options = { server: `https://${host}:${serverPort}`, serviceAccount: serviceAccount(authority) };
+    const node = await createKubeClient({ ...options, userAgent: "test" }).get(NODES, { name: "node1" });
+    return node?.metadata?.annotations;
+  }
+
+  test("shows its token at the server it is told", async () => {
+    expect(await seenFrom("127.0.0.1", port(), pem.ca.cert)).toMatchObject({ authorization: "Bearer first" });
+  });
+
+  test("takes the name of the Service in the certificate for any address", async () => {
+    const { ca, server } = pemOf("kubernetes.default.svc");
+    const { cert, key } = server;
+    const answer = { metadata: { name: "node1", annotations: { reached: "yes" } } };
+    await using other = await startStandIn((_request, response) => json(response, answer), createServer({ cert, key }));
+    expect(await seenFrom("localhost", new URL(other.url).port, ca.cert)).toEqual({ reached: "yes" });
+  });
+
+  test("refuses a certificate of another authority", async () => {
+    const asked = seenFrom("127.0.0.1", port(), pemOf("kubernetes.default.svc").ca.cert);
+    await expect(asked).rejects.toSatisfy((error: unknown) => explainError(error).includes("certificate"));
+  });
+
+  test("refuses a certificate for neither the address nor the Service", async () => {
+    const asked = seenFrom("localhost", port(), pem.ca.cert);
+    await expect(asked).rejects.toSatisfy((error: unknown) => explainError(error).includes("Host: localhost"));
+  });
+});

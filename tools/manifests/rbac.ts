@@ -1,0 +1,67 @@
+import { MEMBERS_SECRET } from "../../config/mod.ts";
+import type { Manifest } from "./manifest.ts";
+import { type Component, nameOf, selectorOf } from "./names.ts";
+
+export interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const READ = ["list", "watch"];
+const EVENTS: Rule = { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] };
+
+/** What each program asks of the API server in the whole cluster, and nothing else. */
+const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
+  agent: [
+    { apiGroups: [""], resources: ["services", "nodes"], verbs: READ },
+    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+    { apiGroups: ["metallb.io"], resources: ["ipaddresspools", "l2advertisements"], verbs: READ },
+    EVENTS,
+  ],
+  controller: [
+    { apiGroups: [""], resources: ["services", "namespaces"], verbs: READ },
+    { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
+    { apiGroups: ["metallb.io"], resources: ["ipaddresspools", "l2advertisements"], verbs: READ },
+    { apiGroups: ["metallb.io"], resources: ["ipaddresspools/status"], verbs: ["patch"] },
+    EVENTS,
+  ],
+};
+
+const READ_MEMBERS: Rule = { apiGroups: [""], resources: ["secrets"], resourceNames: [MEMBERS_SECRET], verbs: ["get"] };
+
+/** The same, in the namespace of Ironbridge. */
+const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
+  agent: [READ_MEMBERS],
+  // Creating can't be bound to a name: the name is in the body.
+  controller: [READ_MEMBERS, { apiGroups: [""], resources: ["secrets"], verbs: ["create"] }],
+};
+
+/** The service account of a component with its roles. */
+export function rbacOf(component: Component, namespace: string): readonly Manifest[] {
+  const name = nameOf(component);
+  const labels = selectorOf(component);
+  const subjects = [{ kind: "ServiceAccount", name, namespace }];
+  const apiGroup = "rbac.authorization.k8s.io";
+  const apiVersion = `${apiGroup}/v1`;
+  return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace, labels } },
+    { apiVersion, kind: "ClusterRole", metadata: { name, labels }, rules: CLUSTER_RULES[component] },
+    {
+      apiVersion,
+      kind: "ClusterRoleBinding",
+      metadata: { name, labels },
+      roleRef: { apiGroup, kind: "ClusterRole", name },
+      subjects,
+    },
+    { apiVersion, kind: "Role", metadata: { name, namespace, labels }, rules: OWN_RULES[component] },
+    {
+      apiVersion,
+      kind: "RoleBinding",
+      metadata: { name, namespace, labels },
+      roleRef: { apiGroup, kind: "Role", name },
+      subjects,
+    },
+  ];
+}
