@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PROXY_MODE ?= nftables
 export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help lab lab-down ok test bench types lint imports generated unit golden setup-lab setup-test shim
+.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image setup-lab setup-test setup-image shim
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -24,6 +24,9 @@ test: setup-test shim ## unit tests, golden files, and the tests on the real ker
 bench: setup-test shim ## measure (NAME=... for one): a table and a JSON line per figure
 	@node test/bench/run.ts $(NAME)
 
+image: setup-image shim ## dist/ironbridge.tar, a container image for `ctr images import` or `docker load`, and its SBOM
+	@node tools/image/main.ts
+
 golden: setup-lab ## rewrite the golden files; the review of their diff is the test
 	@vitest run --project unit --update
 
@@ -34,5 +37,6 @@ generated: ; @node tools/generate-crds.ts --check
 unit: ; @vitest run --project unit
 
 setup-lab: ; @tools/setup lab
+setup-image: ; @tools/setup image
 setup-test: ; @tools/setup test
 shim: ; @tools/build-shim

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { type Cni, startCni } from "../cni/mod.ts";
 import {
@@ -11,7 +10,7 @@ import {
   L2_ADVERTISEMENTS,
   readAgentOptions,
 } from "../config/mod.ts";
-import { IronbridgeError, runProgram } from "../core/mod.ts";
+import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES, startInformer } from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
 import { type Speaker, startSpeaker } from "../speaker/mod.ts";
@@ -65,7 +64,7 @@ function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCid
     stateDir,
     binDir: cniBinDir,
     confDir: cniConfDir,
-    shimPath: fileURLToPath(new URL("../dist/ironbridge-cni", import.meta.url)),
+    shimPath: ownFile("dist/ironbridge-cni"),
     clusterCidrs: clusterCidr,
   };
 }

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
+import { type Clock, explainError, type Log, type Metrics, ownModule, startRunner, systemClock } from "../core/mod.ts";
 import type { Reporter, Store, V1Node } from "../kube/mod.ts";
 import { announcementsOf, type Candidacy, candidaciesOf } from "./announce.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
@@ -49,7 +49,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   let sent = "";
 
   const workerData: WorkerOptions = { node, ...options.members };
-  const worker = new Worker(new URL("./l2/worker.ts", import.meta.url), { workerData });
+  const worker = new Worker(ownModule("speaker/l2/worker"), { workerData });
   const tell = (message: ToWorker) => worker.postMessage(message);
   const exited = new Promise<void>((resolve, reject) => {
     worker.once("error", reject);

@@ -1,9 +1,5 @@
+export { type Architecture, type ArchitectureNames, architectureOf } from "./architecture.ts";
+export { type BuildOptions, buildImage } from "./build.ts";
 export type { Source } from "./layer.ts";
-export {
-  type Architecture,
-  type Blob,
-  type ImageConfig,
-  type ImageOptions,
-  type WrittenImage,
-  writeImage,
-} from "./oci-layout.ts";
+export { type Blob, type ImageConfig, type ImageOptions, type WrittenImage, writeImage } from "./oci-layout.ts";
+export type { Sbom } from "./sbom.ts";

@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { Readable, Transform } from "node:stream";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import type { Architecture } from "./architecture.ts";
 import { layerEntries, type Source } from "./layer.ts";
 import { type TarEntry, writeTar } from "./tar-writer.ts";
-
-/** Processors by the name container runtimes use. */
-export type Architecture = "amd64" | "arm64";
 
 /** How a container of the image starts: the fields of the OCI image configuration, as they are spelt there. */
 export interface ImageConfig {
@@ -34,6 +32,8 @@ export interface ImageOptions {
   readonly config: ImageConfig;
   /** Seconds since 1970, of every file and of the image; 0 unless told. Same input and time, same octets. */
   readonly created?: number;
+  /** A directory for compressed layers: a layer that is there already is not compressed again, unused ones are removed. */
+  readonly cache?: string;
   /** The file to write: an OCI layout in a tar, which also carries Docker's manifest.json. */
   readonly out: string;
 }
@@ -71,9 +71,10 @@ export async function writeImage(options: ImageOptions): Promise<WrittenImage> {
   const work = await mkdtemp(`${resolve(out)}.`);
   try {
     const layers: Layer[] = [];
-    for (const [i, sources] of options.layers.entries()) {
-      layers.push(await writeLayer(layerEntries(sources), created, join(work, String(i))));
+    for (const sources of options.layers) {
+      layers.push(await writeLayer(layerEntries(sources), created, options.cache ?? work));
     }
+    if (options.cache !== undefined) await removeUnused(options.cache, layers);
     const configBlob = jsonBlob({
       created: new Date(created * 1000).toISOString(),
       architecture,
@@ -102,29 +103,45 @@ export async function writeImage(options: ImageOptions): Promise<WrittenImage> {
   }
 }
 
-/** Node writes no time and no file name into gzip's header, so the same tar gives the same octets. */
-async function writeLayer(entries: readonly TarEntry[], modified: number, file: string): Promise<Layer> {
-  const plain = createHash("sha256");
-  const compressed = createHash("sha256");
-  await pipeline(
-    Readable.from(writeTar(entries, modified), { objectMode: false }),
-    tap(plain),
-    createGzip({ level: 9 }),
-    tap(compressed),
-    createWriteStream(file),
-  );
+/**
+ * Compresses a layer into a file of `directory` that is named after what is in it.
+ * Node writes no time and no file name into gzip's header, so the same tar gives the same octets.
+ */
+async function writeLayer(entries: readonly TarEntry[], modified: number, directory: string): Promise<Layer> {
+  const diffId = hashOf(writeTar(entries, modified));
+  const file = join(directory, `${diffId}.tar.gz`);
+  if (!existsSync(file)) {
+    const unfinished = `${file}.${process.pid}`;
+    await mkdir(directory, { recursive: true });
+    await pipeline(
+      Readable.from(writeTar(entries, modified), { objectMode: false }),
+      createGzip({ level: 9 }),
+      createWriteStream(unfinished),
+    );
+    await rename(unfinished, file);
+  }
   const { size } = await stat(file);
-  return { file, size, digest: `sha256:${compressed.digest("hex")}`, diffId: `sha256:${plain.digest("hex")}` };
+  return { file, size, digest: `sha256:${await hashOfFile(file)}`, diffId: `sha256:${diffId}` };
 }
 
-/** Passes everything on and shows it to `hash`. */
-function tap(hash: { update(data: Uint8Array): unknown }): Transform {
-  return new Transform({
-    transform(chunk: Uint8Array, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
+/** SHA-256 in hexadecimal. */
+function hashOf(chunks: Iterable<Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+async function hashOfFile(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
+}
+
+async function removeUnused(cache: string, layers: readonly Layer[]): Promise<void> {
+  const used = new Set(layers.map(({ file }) => basename(file)));
+  for (const name of await readdir(cache)) {
+    if (!used.has(name)) await rm(join(cache, name));
+  }
 }
 
 interface JsonBlob extends Blob {
