@@ -1,0 +1,65 @@
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type LabHost, planTopology } from "../../lab/topology.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+export const NODE_COUNT = 3;
+export const CLUSTER_CIDR = "10.244.0.0/16";
+export const SERVICE_CIDR = "10.96.0.0/16";
+export const DNS_ADDRESS = "10.96.0.10";
+export const API_SERVICE_ADDRESS = "10.96.0.1";
+export const API_PORT = 6443;
+
+/** Files of this checkout that a cluster is made of. */
+export const CHECKOUT = {
+  root: ROOT,
+  /** The programs of Kubernetes and of those Ironbridge is compared with. */
+  bin: join(ROOT, "dist", "cluster", "bin"),
+  /** Images as tar files. */
+  images: join(ROOT, "dist", "cluster", "images"),
+  kubectl: join(ROOT, "dist", "bin", "kubectl"),
+  installManifest: join(ROOT, "deploy", "install.yaml"),
+  ironbridgeImage: join(ROOT, "dist", "ironbridge.tar"),
+} as const;
+
+/** A machine of the cluster: a host of the LAN with a disk. */
+export interface MachinePlan extends LabHost {
+  /** What is below it appears at the same path inside the machine. */
+  readonly disk: string;
+}
+
+export interface ClusterPlan {
+  /** Distinguishes clusters on one computer: part of the names of their namespaces. */
+  readonly tag: string;
+  readonly directory: string;
+  readonly lan: LabHost;
+  readonly client: LabHost;
+  /** The first one carries the control plane. */
+  readonly nodes: readonly MachinePlan[];
+  readonly controlPlane: MachinePlan;
+  /** Certificates and keys. */
+  readonly pki: string;
+  /** For kubectl on this computer. */
+  readonly kubeconfig: string;
+  /** For programs inside the LAN. */
+  readonly lanKubeconfig: string;
+}
+
+/** The names and places of a cluster, before anything is made. */
+export function planCluster(options: { readonly tag: string; readonly directory: string }): ClusterPlan {
+  const directory = resolve(options.directory);
+  const { lan, client, nodes } = planTopology(options.tag, NODE_COUNT);
+  const machines = nodes.map((node) => ({ ...node, disk: join(directory, node.name) }));
+  return {
+    tag: options.tag,
+    directory,
+    lan,
+    client,
+    nodes: machines,
+    controlPlane: machines[0]!,
+    pki: join(directory, "pki"),
+    kubeconfig: join(directory, "kubeconfig"),
+    lanKubeconfig: join(directory, "lan.kubeconfig"),
+  };
+}

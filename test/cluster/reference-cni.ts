@@ -1,0 +1,67 @@
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { runInHost } from "../../lab/command.ts";
+import { getObject } from "./kubectl.ts";
+import type { ClusterPlan, MachinePlan } from "./plan.ts";
+import { writeOnDisk } from "./unit.ts";
+import { REFERENCE_PLUGINS } from "./worker.ts";
+
+const PLUGINS = ["bridge", "host-local", "portmap"];
+const CONFIGURATION = "etc/cni/net.d/10-reference.conflist";
+
+/**
+ * The CNI project's own plugins as the pod network: bridge and portmap, and a route on each node to the others' pods.
+ * What kindnet sets up, without its program.
+ */
+export async function installReferenceCni(plan: ClusterPlan): Promise<void> {
+  const prefixes = await podPrefixes(plan);
+  for (const node of plan.nodes) {
+    for (const [name, prefix] of prefixes) {
+      const peer = plan.nodes.find((each) => each.name === name);
+      if (peer === undefined || peer === node) continue;
+      await runInHost(node.netns, "ip", ["route", "replace", prefix, "via", peer.address]);
+    }
+    for (const plugin of PLUGINS) {
+      await cp(join(REFERENCE_PLUGINS, plugin), join(node.disk, "opt/cni/bin", plugin));
+    }
+    await writeOnDisk(node, CONFIGURATION, JSON.stringify(configuration(prefixes.get(node.name) ?? ""), null, 2));
+  }
+}
+
+/** Takes the configuration away; pods that have been made with it stay as they are. */
+export async function removeReferenceCni(node: MachinePlan): Promise<void> {
+  await rm(join(node.disk, CONFIGURATION), { force: true });
+}
+
+interface NodeObject {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly podCIDR?: string };
+}
+
+/** The pod prefix of each node, as the controller manager gave it. */
+async function podPrefixes(plan: ClusterPlan): Promise<ReadonlyMap<string, string>> {
+  const { items } = await getObject<{ items: readonly NodeObject[] }>(plan, "nodes");
+  return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.podCIDR ?? ""]));
+}
+
+function configuration(prefix: string): object {
+  return {
+    cniVersion: "0.4.0",
+    name: "reference",
+    plugins: [
+      {
+        type: "bridge",
+        bridge: "cni0",
+        isGateway: true,
+        hairpinMode: true,
+        ipMasq: false,
+        ipam: {
+          type: "host-local",
+          ranges: [[{ subnet: prefix }]],
+          routes: [{ dst: "0.0.0.0/0" }],
+        },
+      },
+      { type: "portmap", capabilities: { portMappings: true } },
+    ],
+  };
+}
