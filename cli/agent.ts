@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type Cni, startCni } from "../cni/mod.ts";
@@ -10,11 +10,14 @@ import {
   L2_ADVERTISEMENTS,
   readAgentOptions,
 } from "../config/mod.ts";
-import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
-import { ENDPOINT_SLICES, NODES, SERVICES, startInformer } from "../kube/mod.ts";
+import { ownFile, runProgram } from "../core/mod.ts";
+import { ENDPOINT_SLICES, NODES, openObjectCache, SERVICES, startInformer } from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
-import { type Speaker, startSpeaker } from "../speaker/mod.ts";
-import { createDaemon, type Daemon, type Part, serveParts } from "./daemon.ts";
+import { startSpeaker } from "../speaker/mod.ts";
+import { apiServerOf } from "./api-server.ts";
+import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
+import { memberKey } from "./member-key.ts";
+import { knowledgePart, laterPart, type Part } from "./part.ts";
 import { addFlags } from "./settings.ts";
 
 /** `ironbridge agent`. */
@@ -25,7 +28,7 @@ export function agentCommand(): Command {
 }
 
 async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  const daemon = createDaemon("agent", options);
+  const daemon = createDaemon("agent", options, apiServerOf(options));
   await serveParts(daemon, startParts(options, daemon, signal), options.adminAddress, signal);
 }
 
@@ -33,28 +36,33 @@ async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<voi
 function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal): Readonly<Record<string, Part>> {
   const { client, log } = daemon;
   const has = (part: AgentPart) => options.parts.includes(part);
-  const nodes = startInformer(client, NODES, { log }, signal);
-  const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Speaker } = {};
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
+  const informing = { log, cache: openObjectCache(join(options.stateDir, "objects.db"), log) };
+  const nodes = startInformer(client, NODES, informing, signal);
+  const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Part } = {};
   if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), nodes }, signal);
-  if (!has("proxy") && !has("speaker")) return { ...parts };
+  if (!has("proxy") && !has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes }) };
 
-  const services = startInformer(client, SERVICES, { log }, signal);
-  const slices = startInformer(client, ENDPOINT_SLICES, { log, indexes: SLICE_INDEXES }, signal);
+  const services = startInformer(client, SERVICES, informing, signal);
+  const slices = startInformer(client, ENDPOINT_SLICES, { ...informing, indexes: SLICE_INDEXES }, signal);
   const shared = { ...daemon, node: options.node, nodes, services, slices };
-  if (has("proxy")) {
-    parts.proxy = startProxy({ ...shared, mode: options.proxyMode, clusterCidrs: options.clusterCidr }, signal);
-  }
-  if (has("speaker")) {
-    const pools = startInformer(client, IP_ADDRESS_POOLS, { log }, signal);
-    const l2Advertisements = startInformer(client, L2_ADVERTISEMENTS, { log }, signal);
-    // Beside another Service proxy nobody can say when its rules are there.
-    const programmed = parts.proxy?.programmed ?? (() => true);
-    const members = { port: options.memberPort, key: readMemberKey(options.memberKeyFile) };
+  const { proxyMode: mode, clusterCidr: clusterCidrs } = options;
+  if (has("proxy")) parts.proxy = startProxy({ ...shared, mode, clusterCidrs }, signal);
+  if (!has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes, services, slices }) };
+
+  const pools = startInformer(client, IP_ADDRESS_POOLS, informing, signal);
+  const l2Advertisements = startInformer(client, L2_ADVERTISEMENTS, informing, signal);
+  // Beside another Service proxy nobody can say when its rules are there.
+  const programmed = parts.proxy?.programmed ?? (() => true);
+  const startWithKey = (key: Uint8Array) => {
+    const members = { port: options.memberPort, key };
     const speaker = startSpeaker({ ...shared, pools, l2Advertisements, programmed, members }, signal);
     parts.proxy?.subscribe(speaker.poke);
-    parts.speaker = speaker;
-  }
-  return { ...parts };
+    return speaker;
+  };
+  const starting = memberKey(options, daemon, signal).then(startWithKey);
+  parts.speaker = laterPart(starting, "there is no shared key of the members yet", signal);
+  return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements }) };
 }
 
 function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCidr }: AgentOptions) {
@@ -67,27 +75,4 @@ function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCid
     shimPath: ownFile("dist/ironbridge-cni"),
     clusterCidrs: clusterCidr,
   };
-}
-
-/** @throws {IronbridgeError} IB_OPTION_INVALID when there is no key or it can't be read or is too short to be a secret. */
-function readMemberKey(file: string | undefined): Uint8Array {
-  if (file === undefined) {
-    throw new IronbridgeError(
-      "IB_OPTION_INVALID",
-      "--member-key-file is required by the speaker: the nodes' shared secret",
-    );
-  }
-  let key: Uint8Array;
-  try {
-    key = readFileSync(file);
-  } catch (cause) {
-    throw new IronbridgeError("IB_OPTION_INVALID", `--member-key-file ${file} can't be read`, { cause });
-  }
-  if (key.length < 16) {
-    throw new IronbridgeError(
-      "IB_OPTION_INVALID",
-      `--member-key-file ${file} holds ${key.length} octets, want 16 or more`,
-    );
-  }
-  return key;
 }

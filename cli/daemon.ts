@@ -1,5 +1,6 @@
 import { createLog, createMetrics, type Log, type LogLevel, type Metrics, startAdminServer } from "../core/mod.ts";
 import { createKubeClient, createReporter, type KubeClient, type Reporter } from "../kube/mod.ts";
+import type { Part } from "./part.ts";
 
 export interface DaemonOptions {
   readonly kubeconfig: string | undefined;
@@ -15,17 +16,12 @@ export interface Daemon {
   readonly metrics: Metrics;
 }
 
-/** One part of a daemon, running. */
-export interface Part {
-  readonly done: Promise<void>;
-  ready(): boolean;
-  state(): unknown;
-}
-
-export function createDaemon(name: string, { kubeconfig, logLevel }: DaemonOptions): Daemon {
+/** @param server URL of the API server for the pod's service account; undefined: the Service `kubernetes`. */
+export function createDaemon(name: string, { kubeconfig, logLevel }: DaemonOptions, server?: string): Daemon {
   const program = `ironbridge-${name}`;
   const log = createLog(name, logLevel);
-  const client = createKubeClient({ userAgent: program, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+  const source = { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(server === undefined ? {} : { server }) };
+  const client = createKubeClient({ userAgent: program, ...source });
   return { client, reporter: createReporter(client, program, log), log, metrics: createMetrics() };
 }
 
@@ -40,7 +36,7 @@ export async function serveParts(
   signal: AbortSignal,
 ): Promise<void> {
   const ready = () => {
-    const reasons = Object.entries(parts).flatMap(([name, part]) => (part.ready() ? [] : [`${name} is not ready`]));
+    const reasons = Object.entries(parts).flatMap(([name, part]) => (part.ready() ? [] : [whyNotReady(name, part)]));
     return { ready: reasons.length === 0, reasons };
   };
   const state = () => Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part.state()]));
@@ -50,4 +46,9 @@ export async function serveParts(
   await Promise.all(Object.values(parts).map(({ done }) => done));
   await Promise.all([admin.done, reporter.flush()]);
   log.info({ event: "program.ended" }, "ended in order");
+}
+
+function whyNotReady(name: string, part: Part): string {
+  const problem = part.problem?.();
+  return problem === undefined ? `${name} is not ready` : `${name} is not ready: ${problem}`;
 }

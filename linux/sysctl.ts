@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileError, hasErrno } from "./libc.ts";
 
 /** The value of a kernel setting such as net/ipv4/ip_forward, white space trimmed; undefined when there is none. */
@@ -11,12 +11,24 @@ export function readSysctl(key: string): string | undefined {
   }
 }
 
+/** Of a container, /proc/sys is read-only, but its manifest may mount net/ of the node's here. */
+const NODE_SETTINGS = "/host/proc/sys";
+
 /** Sets it when it differs. Keys use slashes, because interface names hold dots. @throws {IronbridgeError} IB_KERNEL_REFUSED */
 export function writeSysctl(key: string, value: string): void {
   if (readSysctl(key) === value) return;
   try {
-    writeFileSync(`/proc/sys/${key}`, value);
+    writeSetting(key, value);
   } catch (error) {
     throw fileError(`set the kernel setting ${key} to "${value}"`, error);
+  }
+}
+
+function writeSetting(key: string, value: string): void {
+  try {
+    writeFileSync(`/proc/sys/${key}`, value);
+  } catch (error) {
+    if (!hasErrno(error, "EROFS") || !existsSync(`${NODE_SETTINGS}/net`)) throw error;
+    writeFileSync(`${NODE_SETTINGS}/${key}`, value);
   }
 }
