@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PROXY_MODE ?= nftables
 export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image setup-lab setup-test setup-image shim
+.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image test-image setup-lab setup-test setup-image shim
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -19,13 +19,16 @@ ok: setup-lab shim ## every gate in a minute: types, lint, import rule, generate
 	@$(MAKE) -s types lint imports generated unit
 
 test: setup-test shim ## unit tests, golden files, and the tests on the real kernel (root)
-	@vitest run
+	@vitest run --project unit --project kernel
 
 bench: setup-test shim ## measure (NAME=... for one): a table and a JSON line per figure
 	@node test/bench/run.ts $(NAME)
 
 image: setup-image shim ## dist/ironbridge.tar, a container image for `ctr images import` or `docker load`, and its SBOM
 	@node tools/image/main.ts
+
+test-image: setup-image shim ## build the image twice from nothing, compare, and run its programs (root; about a minute)
+	@vitest run --project image
 
 golden: setup-lab ## rewrite the golden files; the review of their diff is the test
 	@vitest run --project unit --update

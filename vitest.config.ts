@@ -19,6 +19,10 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      {
+        // The container image: builds it from nothing, twice.
+        test: { name: "image", include: ["test/image/**/*.test.ts"], pool: "forks", sequence: { groupOrder: 2 } },
+      },
     ],
   },
 });
