@@ -1,4 +1,5 @@
 export type { BpfInstruction } from "./bpf.ts";
+export { type Conntrack, type Flow, type FlowFilter, type FlowTuple, openConntrack } from "./conntrack.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
