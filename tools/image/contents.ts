@@ -41,6 +41,8 @@ function debianLayer({ debian }: Parts): readonly Source[] {
   return [
     { to: "/", from: debian.directory },
     ...["/boot", "/dev", "/home", "/proc", "/run", "/sys", "/var/log"].map((to) => ({ to, directory: 0o755 })),
+    // As base-files makes it when it is configured: runtimes name network namespaces by /var/run/netns.
+    { to: "/var/run", link: "/run" },
     { to: "/tmp", directory: 0o1777 },
     { to: "/etc/passwd", content: passwd() },
     { to: "/etc/group", content: `root:x:0:\nnogroup:x:65534:\nironbridge:x:${USER}:\n` },
