@@ -32,7 +32,7 @@ export async function installVariant(plan: ClusterPlan, variant: Variant, say: S
 
 /** deploy/install.yaml as it is; its ConfigMap is changed only for a variant that says otherwise. */
 export async function installIronbridge(plan: ClusterPlan, variant: Variant): Promise<void> {
-  for (const node of plan.nodes) await importImage(node, CHECKOUT.ironbridgeImage);
+  for (const node of plan.nodes) await importImage(node, plan.image);
   await kubectl(plan, ["apply", "-f", "-"], ironbridgeManifest(variant));
 }
 

@@ -3,7 +3,7 @@ import { explainError } from "../../core/mod.ts";
 import { isClusterUp, printHints, removeCluster, type Say, startBareCluster } from "./cluster.ts";
 import { buildImages } from "./image/build.ts";
 import { installVariant } from "./install.ts";
-import { planCluster } from "./plan.ts";
+import { CHECKOUT, planCluster } from "./plan.ts";
 import { parseVariant, VARIANT_CHOICES } from "./variant.ts";
 
 const USAGE = `usage: node test/cluster/main.ts up|down [options]
@@ -13,6 +13,7 @@ const USAGE = `usage: node test/cluster/main.ts up|down [options]
   down    remove everything
 
   --tag NAME   part of the namespaces' names: ib-NAME-node1, ib-NAME-client (cluster)
+  --image FILE Ironbridge's image (dist/ironbridge.tar)
   --dir PATH   where disks, keys and kubeconfig are (.cluster)
 ${Object.entries(VARIANT_CHOICES)
   .map(([name, choices]) => `  --${name} ${choices.join("|")}`)
@@ -27,13 +28,14 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       tag: { type: "string", default: "cluster" },
       dir: { type: "string", default: ".cluster" },
+      image: { type: "string", default: CHECKOUT.ironbridgeImage },
       "proxy-mode": choice,
       "service-proxy": choice,
       "load-balancer": choice,
       cni: choice,
     },
   });
-  const plan = planCluster({ tag: values.tag, directory: values.dir });
+  const plan = planCluster({ tag: values.tag, directory: values.dir, image: values.image });
   const [command, ...rest] = positionals;
   if (rest.length > 0 || !["up", "bare", "down"].includes(command ?? "")) {
     console.error(USAGE);

@@ -33,6 +33,8 @@ export interface ClusterPlan {
   /** Distinguishes clusters on one computer: part of the names of their namespaces. */
   readonly tag: string;
   readonly directory: string;
+  /** Ironbridge's image, a tar file. */
+  readonly image: string;
   readonly lan: LabHost;
   readonly client: LabHost;
   /** The first one carries the control plane. */
@@ -47,13 +49,16 @@ export interface ClusterPlan {
 }
 
 /** The names and places of a cluster, before anything is made. */
-export function planCluster(options: { readonly tag: string; readonly directory: string }): ClusterPlan {
+export function planCluster(
+  options: Pick<ClusterPlan, "tag" | "directory"> & { readonly image?: string },
+): ClusterPlan {
   const directory = resolve(options.directory);
   const { lan, client, nodes } = planTopology(options.tag, NODE_COUNT);
   const machines = nodes.map((node) => ({ ...node, disk: join(directory, node.name) }));
   return {
     tag: options.tag,
     directory,
+    image: resolve(options.image ?? CHECKOUT.ironbridgeImage),
     lan,
     client,
     nodes: machines,
