@@ -2,9 +2,13 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PROXY_MODE ?= nftables
+SERVICE_PROXY ?= ironbridge
+LOAD_BALANCER ?= ironbridge
+CNI ?= ironbridge
+CLUSTER_FLAGS = --proxy-mode $(PROXY_MODE) --service-proxy $(SERVICE_PROXY) --load-balancer $(LOAD_BALANCER) --cni $(CNI)
 export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image test-image setup-lab setup-test setup-image shim
+.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image test-image cluster cluster-down test-cluster setup-lab setup-test setup-image setup-cluster shim
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -30,16 +34,30 @@ image: setup-image shim ## dist/ironbridge.tar, a container image for `ctr image
 test-image: setup-image shim ## build the image twice from nothing, compare, and run its programs (root; about a minute)
 	@vitest run --project image
 
+cluster: setup-cluster shim ## three nodes of a real Kubernetes with Ironbridge (SERVICE_PROXY=kube-proxy LOAD_BALANCER=metallb CNI=reference to compare)
+	@test/cluster/tools/build
+	@[ -e dist/ironbridge.tar ] || node tools/image/main.ts
+	@node test/cluster/main.ts up $(CLUSTER_FLAGS)
+
+cluster-down: ## remove the cluster: namespaces, processes, cgroups, files
+	@node test/cluster/main.ts down
+
+test-cluster: setup-cluster shim ## that cluster's tests, and Kubernetes' own network tests on it and on what it replaces (root; see docs/cluster.md)
+	@test/cluster/tools/build
+	@node tools/image/main.ts
+	@vitest run --project cluster
+
 golden: setup-lab ## rewrite the golden files; the review of their diff is the test
 	@vitest run --project unit --update
 
 types: ; @tsc --noEmit
 lint: ; @biome check --error-on-warnings .
 imports: ; @node tools/check-imports.ts
-generated: ; @node tools/generate-crds.ts --check
+generated: ; @node tools/generate-crds.ts --check && node tools/generate-manifests.ts --check
 unit: ; @vitest run --project unit
 
 setup-lab: ; @tools/setup lab
 setup-image: ; @tools/setup image
+setup-cluster: ; @tools/setup cluster
 setup-test: ; @tools/setup test
 shim: ; @tools/build-shim

@@ -24,7 +24,7 @@ export function groupsOf(values: Values, namespace: string): readonly Group[] {
     {
       file: "api",
       when: values.api.host,
-      objects: [configMap(API_SETTINGS, namespace, { host: values.api.host, port: `${values.api.port}` })],
+      objects: [configMap(API_SETTINGS, namespace, { host: values.api.host, port: values.api.port })],
     },
     { file: "controller-rbac", objects: rbacOf("controller", namespace) },
     { file: "agent-rbac", objects: rbacOf("agent", namespace) },

@@ -37,7 +37,7 @@ export const VALUES = {
       z.string(),
       "",
     ),
-    port: leaf("TCP port of that host", port, 6443),
+    port: leaf("TCP port of that host", asText(port), "6443"),
   },
   agent: {
     adminHost: leaf(
@@ -88,10 +88,13 @@ export const VALUES = {
 export type Values = ValuesOf<typeof VALUES>;
 
 function settingLeaf(flag: Flag): Leaf<string> {
-  // YAML reads 7475 and true as something else than a text; the template writes either as one.
-  const text = z.union([z.string(), z.number(), z.boolean()]) as unknown as z.ZodType<string>;
-  const schema = flag.choices === undefined ? text : z.enum([...flag.choices]);
+  const schema = flag.choices === undefined ? asText(z.union([z.number(), z.boolean()])) : z.enum([...flag.choices]);
   return leaf(explainSetting(flag), schema, flag.fallback ?? "");
+}
+
+/** A text that YAML reads as something else when it is not quoted, such as 7475; the template makes a text of either. */
+function asText(schema: z.ZodType): z.ZodType<string> {
+  return z.union([z.string(), schema]) as unknown as z.ZodType<string>;
 }
 
 /** The fields of a container that say what it runs. */
