@@ -38,3 +38,11 @@ export function legacyAnnotations(object: Annotated): readonly string[] {
     .filter((key) => key.startsWith(LEGACY_PREFIX))
     .sort();
 }
+
+/** Annotations of a Service that are Ironbridge's own, in full. */
+export const OWN_ANNOTATION = {
+  /** How its connections are spread over its endpoints: random, source-hash or maglev. */
+  loadBalancing: "ironbridge.io/load-balancing",
+  /** Shares of single endpoints, by address or by node: "10.244.1.7=3, node-a=2"; others have 1. */
+  endpointWeights: "ironbridge.io/endpoint-weights",
+} as const;

@@ -4,7 +4,9 @@ import type { KindDescription } from "./schema.ts";
 
 type JsonSchema = Record<string, unknown>;
 
-/** The CustomResourceDefinition of one kind: structural schema, printer columns, status subresource. */
+const INT32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+
+/** The CustomResourceDefinition of one kind: structural schemas, printer columns, status subresource. */
 export function crdOf(resource: CustomResource<unknown>, kind: KindDescription): object {
   const { group, version, plural } = resource;
   return {
@@ -21,20 +23,29 @@ export function crdOf(resource: CustomResource<unknown>, kind: KindDescription):
       },
       scope: resource.namespaced ? "Namespaced" : "Cluster",
       versions: [
-        {
-          name: version,
+        ...(kind.older ?? []).map((older) => ({
+          name: older.version,
           served: true,
-          storage: true,
-          additionalPrinterColumns: kind.columns,
-          subresources: { status: {} },
-          schema: { openAPIV3Schema: objectSchema(kind) },
-        },
+          storage: false,
+          deprecated: true,
+          deprecationWarning: older.warning,
+          ...versionParts({ ...kind, ...older }),
+        })),
+        { name: version, served: true, storage: true, ...versionParts(kind) },
       ],
     },
   };
 }
 
-function objectSchema(kind: KindDescription): JsonSchema {
+function versionParts(kind: Pick<KindDescription, "columns" | "description" | "spec" | "status">) {
+  return {
+    ...(kind.columns.length === 0 ? {} : { additionalPrinterColumns: kind.columns }),
+    subresources: { status: {} },
+    schema: { openAPIV3Schema: objectSchema(kind) },
+  };
+}
+
+function objectSchema(kind: Pick<KindDescription, "description" | "spec" | "status">): JsonSchema {
   return {
     description: kind.description,
     type: "object",
@@ -60,6 +71,10 @@ function structural(schema: z.ZodType): JsonSchema {
       // The bounds of the number types themselves say nothing.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === INT32.max && jsonSchema.minimum === INT32.min) {
+        delete jsonSchema.maximum;
+        delete jsonSchema.minimum;
+      }
     },
   });
   return json;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { explainError, hasCode } from "../core/mod.ts";
 import { parseRange, tryParseAddress } from "../net/mod.ts";
+import { conditionList } from "./condition.ts";
 import { type CustomObject, type CustomResource, metallbResource } from "./resource.ts";
 import { distinctList, type KindDescription } from "./schema.ts";
 import { selectorList } from "./selector.ts";
@@ -10,11 +11,27 @@ const addressRange = z.string().superRefine((text, context) => {
   if (message !== undefined) context.addIssue({ code: "custom", message });
 });
 
+/** A range, or an address by itself. */
+const addressOrRange = z.string().superRefine((text, context) => {
+  const message = tryParseAddress(text.trim()) === undefined ? rangeComplaint(text) : undefined;
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
+
 const spec = z.object({
   addresses: z
     .array(addressRange)
     .min(1, { error: "the pool has no prefixes defined; list at least one prefix or range" })
     .describe("Address ranges of this pool, each a prefix (192.0.2.0/24) or first-last (192.0.2.10-192.0.2.20)."),
+  excludes: z
+    .array(addressOrRange)
+    .default([])
+    .describe(
+      "Addresses of the ranges that are never given out, such as a gateway's: an address, a prefix or first-last.",
+    ),
+  reserveFirstAndLast: z
+    .boolean()
+    .default(false)
+    .describe("True: the first and the last address of each prefix of more than two addresses are never given out."),
   autoAssign: z
     .boolean()
     .default(true)
@@ -39,6 +56,7 @@ const status = z
     assignedIPv6: count("IPv6 addresses of the pool that Services hold."),
     availableIPv4: count("IPv4 addresses of the pool that are free."),
     availableIPv6: count("IPv6 addresses of the pool that are free."),
+    conditions: conditionList,
   })
   .optional();
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { conditionStatus } from "./condition.ts";
 import { type CustomObject, type CustomResource, metallbResource } from "./resource.ts";
 import { distinctList, type KindDescription } from "./schema.ts";
 import { labelSelector, selectorList } from "./selector.ts";
@@ -34,7 +35,7 @@ const spec = z
 export const L2_ADVERTISEMENT: KindDescription<typeof spec> = {
   description: "Announces addresses of pools on the local network, by ARP and NDP.",
   spec,
-  status: z.object({}).optional(),
+  status: conditionStatus,
   columns: [
     { name: "IPAddressPools", type: "string", jsonPath: ".spec.ipAddressPools" },
     { name: "IPAddressPool Selectors", type: "string", jsonPath: ".spec.ipAddressPoolSelectors" },
@@ -43,7 +44,7 @@ export const L2_ADVERTISEMENT: KindDescription<typeof spec> = {
   ],
 };
 
-export interface L2Advertisement extends Omit<CustomObject<unknown, object>, "spec"> {
+export interface L2Advertisement extends Omit<CustomObject<unknown, z.output<typeof conditionStatus>>, "spec"> {
   readonly spec?: z.input<typeof spec>;
 }
 

@@ -1,5 +1,5 @@
 import { type Address, rangeContains } from "../net/mod.ts";
-import type { Config, L2Advert, Pool } from "./model.ts";
+import type { BgpAdvert, Config, L2Advert, Pool } from "./model.ts";
 import { matchesAny } from "./selector.ts";
 
 /** The pool that all of `addresses` belong to; undefined when there is none, or more than one would be needed. */
@@ -11,6 +11,7 @@ export function poolOf(config: Pick<Config, "pools">, addresses: readonly Addres
 /** True when the pool may give out `address`. */
 export function poolHas(pool: Pool, address: Address): boolean {
   if (pool.avoidBuggyIps && isBuggyAddress(address)) return false;
+  if (pool.holes.some((hole) => rangeContains(hole, address))) return false;
   return pool.ranges.some((range) => rangeContains(range, address));
 }
 
@@ -24,12 +25,20 @@ export function isBuggyAddress(address: Address): boolean {
   return last === 0n || last === 0xffn;
 }
 
-/** The advertisements that announce addresses of `pool`: named, matched by label, or not limited to any pool. */
+/** The L2 advertisements that announce addresses of `pool`: named, matched by label, or not limited to any pool. */
 export function advertisementsOf(config: Pick<Config, "l2Advertisements">, pool: Pool): readonly L2Advert[] {
-  return config.l2Advertisements.filter(
-    ({ pools, poolSelectors }) =>
-      (pools.length === 0 && poolSelectors.length === 0) ||
-      pools.includes(pool.name) ||
-      matchesAny(poolSelectors, pool.labels),
-  );
+  return config.l2Advertisements.filter((advert) => announcesPool(advert, pool));
+}
+
+/** The BGP advertisements that announce addresses of `pool`. */
+export function bgpAdvertisementsOf(config: Pick<Config, "bgpAdvertisements">, pool: Pool): readonly BgpAdvert[] {
+  return config.bgpAdvertisements.filter((advert) => announcesPool(advert, pool));
+}
+
+export function announcesPool(
+  { pools, poolSelectors }: Pick<BgpAdvert, "pools" | "poolSelectors">,
+  pool: Pool,
+): boolean {
+  if (pools.length === 0 && poolSelectors.length === 0) return true;
+  return pools.includes(pool.name) || matchesAny(poolSelectors, pool.labels);
 }

@@ -5,13 +5,36 @@ export {
   annotationOf,
   legacyAnnotationKey,
   legacyAnnotations,
+  OWN_ANNOTATION,
 } from "./annotations.ts";
+export { BFD_PROFILES, type BFDProfile } from "./bfd-profile.ts";
+export { BGP_ADVERTISEMENTS, type BGPAdvertisement } from "./bgp-advertisement.ts";
+export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
+export { COMMUNITIES, type Community } from "./community.ts";
+export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
+export { type Condition, VALID, ValidReason, withCondition } from "./condition.ts";
+export {
+  COMPONENT_LABEL,
+  CONFIGURATION_STATES,
+  type ConfigurationState,
+  NODE_LABEL,
+} from "./configuration-state.ts";
 export { crdOf } from "./crd.ts";
 export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
 export { KINDS } from "./kinds.ts";
 export { L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
-export { advertisementsOf, isBuggyAddress, poolOf } from "./lookup.ts";
-export type { Config, L2Advert, Pool, PreferredNodes, Problem, ServiceAllocation } from "./model.ts";
+export { advertisementsOf, bgpAdvertisementsOf, isBuggyAddress, poolOf } from "./lookup.ts";
+export type {
+  BfdSettings,
+  BgpAdvert,
+  BgpPeer,
+  Config,
+  L2Advert,
+  Pool,
+  PreferredNodes,
+  Problem,
+  ServiceAllocation,
+} from "./model.ts";
 export { type Flag, flagsOf } from "./option.ts";
 export {
   AGENT_OPTIONS,
@@ -33,3 +56,5 @@ export {
 export { type ConfigObjects, resolveConfig } from "./resolve.ts";
 export { byAge, type CustomObject, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
 export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";
+export { SERVICE_BGP_STATUSES, type ServiceBGPStatus } from "./service-bgp-status.ts";
+export { SERVICE_L2_STATUSES, type ServiceL2Status } from "./service-l2-status.ts";

@@ -30,9 +30,9 @@ export interface CustomResource<T> {
   readonly type?: T;
 }
 
-/** A resource of MetalLB's API group. */
-export function metallbResource<T>(kind: string, plural: string): CustomResource<T> {
-  return { group: "metallb.io", version: "v1beta1", kind, plural, namespaced: true };
+/** A resource of MetalLB's API group, by the version that is stored. */
+export function metallbResource<T>(kind: string, plural: string, version = "v1beta1"): CustomResource<T> {
+  return { group: "metallb.io", version, kind, plural, namespaced: true };
 }
 
 /** "namespace/name". */

@@ -15,6 +15,22 @@ export interface KindDescription<Spec extends z.ZodType = z.ZodType> {
   readonly spec: Spec;
   readonly status: z.ZodType;
   readonly columns: readonly PrinterColumn[];
+  /** Versions that are still served and not stored; their fields have the same names and types as the stored ones. */
+  readonly older?: readonly OlderVersion[];
+}
+
+/** A version of a kind that people may still write. */
+export interface OlderVersion {
+  readonly version: string;
+  /** What the API server answers to whoever uses it. */
+  readonly warning: string;
+  readonly spec: z.ZodType;
+  readonly columns: readonly PrinterColumn[];
+}
+
+/** A rule the API server itself checks, in CEL, and what it answers when the rule does not hold. */
+export function rule(cel: string, message: string): { readonly "x-kubernetes-validations": readonly object[] } {
+  return { "x-kubernetes-validations": [{ rule: cel, message }] };
 }
 
 /** What is wrong with one field. */

@@ -15,6 +15,9 @@ export type Grant =
   /** `why` follows "Failed to allocate IP: ", in MetalLB's words where it has them. */
   | { readonly ok: false; readonly why: string };
 
+/** Free addresses that somebody gave back so lately that nobody else should get them yet. */
+export type Cooling = Readonly<Record<Family, ReadonlySet<bigint>>>;
+
 export interface PoolUsage {
   readonly pool: string;
   readonly ipv4: FamilyUsage;
@@ -25,6 +28,7 @@ export interface PoolUsage {
 export class Allocator {
   #pools: readonly Pool[] = [];
   #ledgers: ReadonlyMap<string, PoolLedger> = new Map();
+  #cooling: Cooling = { ipv4: new Set(), ipv6: new Set() };
   /** The ledgers' entries as the owners see them; only #hold() and release() write either. */
   readonly #claims = new Map<string, Claim>();
 
@@ -52,6 +56,11 @@ export class Allocator {
     }
   }
 
+  /** Addresses that are free and not to be given out yet; in force until the next call. */
+  rest(cooling: Cooling): void {
+    this.#cooling = cooling;
+  }
+
   /** Gives exactly `addresses`, in place of what the tenant had. Refused as a whole, and then nothing changes. */
   assign(tenant: Tenant, addresses: readonly Address[]): Grant {
     const pool = poolOf(this, addresses);
@@ -69,7 +78,9 @@ export class Allocator {
 
   /** Gives the lowest address of each of `families` that `pool` has for the tenant: all of them or none. */
   allocate(tenant: Tenant, pool: Pool, families: readonly Family[]): Grant {
-    const addresses = families.map((family) => this.#ledgers.get(pool.name)?.lowest(family, tenant));
+    const addresses = families.map((family) =>
+      this.#ledgers.get(pool.name)?.lowest(family, tenant, this.#cooling[family]),
+    );
     if (!addresses.every((address) => address !== undefined)) {
       return { ok: false, why: `no available IPs in pool "${pool.name}"` };
     }
@@ -78,7 +89,7 @@ export class Allocator {
 
   /** Adds the lowest address of `family` that the claim's pool has, and keeps what the claim has. */
   extend(claim: Claim, family: Family): Grant {
-    const address = this.#ledgers.get(claim.pool)?.lowest(family, claim.tenant);
+    const address = this.#ledgers.get(claim.pool)?.lowest(family, claim.tenant, this.#cooling[family]);
     if (address === undefined) return { ok: false, why: `no available IPs in pool "${claim.pool}"` };
     return { ok: true, claim: this.#hold({ ...claim, addresses: [...claim.addresses, address] }) };
   }

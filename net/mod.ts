@@ -38,5 +38,6 @@ export {
   printRange,
   type Range,
   rangeContains,
+  rangePrefixes,
   rangesOverlap,
 } from "./prefix.ts";

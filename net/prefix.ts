@@ -69,6 +69,23 @@ export function parseRange(text: string): Range {
   return { family: first.family, first: first.value, last: last.value };
 }
 
+/** The fewest prefixes that together are exactly `range`, lowest first. */
+export function rangePrefixes({ family, first, last }: Range): readonly Prefix[] {
+  const bits = ADDRESS_BITS[family];
+  const prefixes: Prefix[] = [];
+  for (let start = first; start <= last; ) {
+    let hostBits = 0;
+    while (hostBits < bits && (start >> BigInt(hostBits)) % 2n === 0n && endOf(start, hostBits + 1) <= last) hostBits++;
+    prefixes.push({ family, first: start, length: bits - hostBits });
+    start = endOf(start, hostBits) + 1n;
+  }
+  return prefixes;
+}
+
+function endOf(start: bigint, hostBits: number): bigint {
+  return start + (1n << BigInt(hostBits)) - 1n;
+}
+
 export function printRange(range: Range): string {
   const print = (value: bigint) => printAddress({ family: range.family, value });
   return `${print(range.first)}-${print(range.last)}`;

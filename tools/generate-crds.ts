@@ -9,7 +9,7 @@ const check = process.argv.includes("--check");
 
 for (const { resource, kind } of KINDS) {
   const path = join(folder, `${resource.group}_${resource.plural}.yaml`);
-  const text = `# Generated from config/ by tools/generate-crds.ts.\n${stringify(crdOf(resource, kind), { lineWidth: 120 })}`;
+  const text = `# Generated from config/ by tools/generate-crds.ts.\n${stringify(crdOf(resource, kind), { lineWidth: 120, aliasDuplicateObjects: false })}`;
   if (readOrEmpty(path) === text) continue;
   if (check) {
     console.error(`${path} is not what config/ says; run: node tools/generate-crds.ts`);

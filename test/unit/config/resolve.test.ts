@@ -46,6 +46,7 @@ describe("resolveConfig() reads pools", () => {
       namespace: "metallb-system",
       autoAssign: true,
       avoidBuggyIps: false,
+      holes: [],
       labels: { tier: "gold" },
     });
     expect(read).not.toHaveProperty("serviceAllocation");
