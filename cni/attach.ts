@@ -19,7 +19,7 @@ const EVERYWHERE = { ipv4: parsePrefix("0.0.0.0/0"), ipv6: parsePrefix("::/0") }
  * @throws {CniError} InvalidNetns, AlreadyAttached, NoFreeAddress
  * @throws {IronbridgeError} IB_KERNEL_REFUSED
  */
-export function attach(host: PodHost, request: AddRequest): AddResult {
+export async function attach(host: PodHost, request: AddRequest): Promise<AddResult> {
   const { key, netns, config, pod } = request;
   const namespace = host.openPod(netns);
   try {
@@ -27,14 +27,17 @@ export function attach(host: PodHost, request: AddRequest): AddResult {
       const message = `the namespace ${netns} has an interface ${key.ifname} already`;
       throw new CniError(CniErrorCode.AlreadyAttached, message);
     }
-    const addresses = host.ipam.reserve({ key, network: config.name, netns, ...(pod === undefined ? {} : { pod }) });
+    const { hostPorts } = config.runtime;
+    const lease = { key, network: config.name, netns, hostPorts, ...(pod === undefined ? {} : { pod }) };
+    const addresses = host.ipam.reserve(lease);
     try {
       const interfaces = connect(host, namespace, key, addresses);
       const gateways = configurePod(namespace, key.ifname, addresses);
+      await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
       return { interfaces, addresses, gateways, dns: config.dns };
     } catch (error) {
-      throw undo(host, key, error);
+      throw await undo(host, key, error);
     }
   } finally {
     namespace.close();
@@ -95,8 +98,9 @@ function prepareIpv6(ifname: string): void {
 }
 
 /** Takes back what was done; the error to throw is the one that made it necessary. */
-function undo(host: PodHost, key: AttachmentKey, reason: unknown): unknown {
+async function undo(host: PodHost, key: AttachmentKey, reason: unknown): Promise<unknown> {
   try {
+    await host.hostPorts.close(key);
     removeHostLink(host.kernel, key);
     host.ipam.release(key);
     return reason;

@@ -18,13 +18,15 @@ export interface Seen {
   readonly podLink: Link | undefined;
   readonly podAddresses: readonly LinkAddress[];
   readonly podRoutes: readonly Route[];
+  /** Host ports that do not lead to the pod. */
+  readonly closedHostPorts: readonly string[];
 }
 
 /**
  * CHECK: looks whether everything that ADD made is still there. Reads only.
  * @throws {CniError} InvalidNetns, or CheckFailed naming all that is missing.
  */
-export function check(host: PodHost, { key, netns, prev }: CheckRequest): void {
+export async function check(host: PodHost, { key, netns, prev }: CheckRequest): Promise<void> {
   const namespace = host.openPod(netns);
   try {
     const problems = findProblems(key.ifname, prev, {
@@ -34,6 +36,7 @@ export function check(host: PodHost, { key, netns, prev }: CheckRequest): void {
       podLink: namespace.kernel.link(key.ifname),
       podAddresses: namespace.kernel.addresses(),
       podRoutes: namespace.kernel.routes(),
+      closedHostPorts: await host.hostPorts.missing(key),
     });
     if (problems.length > 0) throw new CniError(CniErrorCode.CheckFailed, problems.join("; "));
   } finally {
@@ -61,6 +64,7 @@ export function findProblems(ifname: string, prev: PrevResult, seen: Seen): stri
     }
   }
   problems.push(...linkProblems(ifname, podLink), ...portProblems(hostLinkName(lease.key), hostLink, seen.bridgeIndex));
+  problems.push(...seen.closedHostPorts.map((port) => `no host port leads from ${port}`));
   const mac = prev.interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== "")?.mac.toLowerCase();
   if (mac && podLink !== undefined && printMac(podLink.mac) !== mac) {
     problems.push(`interface ${ifname} has the MAC address ${printMac(podLink.mac)}, prevResult says ${mac}`);

@@ -2,14 +2,16 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Counter, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
-import { openRtnetlink } from "../linux/mod.ts";
+import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { pluginInstaller } from "./conflist.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
+import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
 import { LeaseStore } from "./lease-store.ts";
 import { linkRemover } from "./link-remover.ts";
 import { startNodeNetwork } from "./node-network.ts";
+import { onDemand } from "./on-demand.ts";
 import { openPodNetns, removeHostLink } from "./pod-host.ts";
 import { listenForPlugins } from "./server.ts";
 
@@ -60,6 +62,11 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
   }
 
+  const nft = onDemand(openNft);
+  const conntrack = openConntrack();
+  const addresses = () => kernel.addresses().map(({ address }) => address);
+  const ports = hostPorts({ nft: nft.get, conntrack, addresses }, ipam.list());
+
   const installPlugin = pluginInstaller(options);
   let listening = false;
   let installed = false;
@@ -71,8 +78,11 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };
-  const network = startNodeNetwork({ ...options, kernel, ipam, onReady: install }, signal);
-  const pods = { kernel, ipam, removeLink: linkRemover(kernel), openPod: openPodNetns };
+  const network = startNodeNetwork(
+    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install },
+    signal,
+  );
+  const pods = { kernel, ipam, removeLink: linkRemover(kernel), hostPorts: ports, openPod: openPodNetns };
   const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
   const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
@@ -81,6 +91,8 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     listening = true;
     network.poke();
     await network.done;
+    await nft.close();
+    conntrack.close();
     kernel.close();
     store.close();
   };

@@ -2,12 +2,16 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from "node:path";
 
 const PLUGIN_TYPE = "ironbridge-cni";
+const VERSIONS = { cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"] };
 const CONFLIST_NAME = "10-ironbridge.conflist";
 
-/** The configuration list that container runtimes read. */
+/**
+ * The configuration list that container runtimes read. Those that know cniVersions (CNI 1.1) take the newest they speak;
+ * the others refuse a cniVersion they do not know.
+ */
 function printConflist(socketPath: string): string {
-  const plugin = { type: PLUGIN_TYPE, agentSocket: socketPath };
-  return `${JSON.stringify({ cniVersion: "1.0.0", name: "ironbridge", plugins: [plugin] }, null, 2)}\n`;
+  const plugin = { type: PLUGIN_TYPE, agentSocket: socketPath, capabilities: { portMappings: true } };
+  return `${JSON.stringify({ ...VERSIONS, name: "ironbridge", plugins: [plugin] }, null, 2)}\n`;
 }
 
 export interface InstallOptions {

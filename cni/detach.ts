@@ -4,12 +4,13 @@ import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { DetachHost } from "./pod-host.ts";
 
 /**
- * DEL: removes the pod's interface and frees its addresses, in this order, so that no address is handed out while it is
+ * DEL: removes the pod's host ports and interface and frees its addresses, in this order, so that no address is handed out while it is
  * still in use. Needs neither the pod's namespace nor the cluster; succeeds when there is nothing to remove.
  * @throws {CniError} TryAgainLater when the kernel keeps the interface.
  */
 export async function detach(host: DetachHost, key: AttachmentKey): Promise<void> {
   try {
+    await host.hostPorts.close(key);
     await host.removeLink(hostLinkName(key));
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });

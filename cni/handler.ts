@@ -73,12 +73,12 @@ export function createHandler({ node, log, observe }: HandlerOptions): (invocati
 async function perform(node: HandlerNode, request: CniRequest): Promise<string> {
   switch (request.command) {
     case "ADD":
-      return printResult(attach(await readyHost(node), request), request.config.cniVersion);
+      return printResult(await attach(await readyHost(node), request), request.config.cniVersion);
     case "DEL":
       await detach(node, request.key);
       return "";
     case "CHECK":
-      check(await readyHost(node), request);
+      await check(await readyHost(node), request);
       return "";
     case "GC":
       await collectGarbage(node, request.config.name, request.valid);
@@ -98,8 +98,7 @@ async function readyHost(node: HandlerNode): Promise<PodHost> {
   await Promise.race([node.whenReady, timeout]);
   late.abort();
   const bridge = node.bridge();
-  const { kernel, ipam, removeLink, openPod } = node;
-  if (bridge !== undefined) return { kernel, ipam, removeLink, openPod, bridge };
+  if (bridge !== undefined) return { ...node, bridge };
   throw new CniError(CniErrorCode.TryAgainLater, `this node can't take pods yet: ${node.problems().join("; ")}`);
 }
 

@@ -2,9 +2,10 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { IronbridgeError } from "../core/mod.ts";
 import { type Address, parseAddress, printAddress } from "../net/mod.ts";
 import { type AttachmentKey, type PodName, printKey } from "./attachment.ts";
+import { type LeaseExtras, parseExtras, printExtras } from "./lease-extras.ts";
 
 /** What the node remembers of one attachment. */
-export interface Lease {
+export interface Lease extends LeaseExtras {
   readonly key: AttachmentKey;
   /** Name of the CNI network. */
   readonly network: string;
@@ -17,7 +18,7 @@ export interface Lease {
   readonly complete: boolean;
 }
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Milliseconds an agent waits for its dying predecessor to let go of the store. */
 const LOCK_TIMEOUT = 1000;
 const SCHEMA = `
@@ -25,6 +26,7 @@ const SCHEMA = `
   CREATE TABLE attachment (
     container_id TEXT NOT NULL, ifname TEXT NOT NULL, network TEXT NOT NULL, netns TEXT NOT NULL,
     namespace TEXT, pod TEXT, uid TEXT, complete INTEGER NOT NULL DEFAULT 0,
+    extras TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (container_id, ifname)
   ) STRICT;
   CREATE TABLE lease (
@@ -35,6 +37,11 @@ const SCHEMA = `
   CREATE TABLE freed (sequence INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE) STRICT;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+/** What makes a store of version N one of version N + 1. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: "ALTER TABLE attachment ADD COLUMN extras TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = 2;",
+};
 
 /**
  * The attachments of this node and their addresses, on disk. Two owners of one address can't be written: the address is
@@ -57,7 +64,7 @@ export class LeaseStore {
   constructor(path: string, bootId: string) {
     this.#db = openDatabase(path);
     const prepare = (sql: string) => this.#db.prepare(sql);
-    this.#insertAttachment = prepare("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, 0)");
+    this.#insertAttachment = prepare("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)");
     this.#insertLease = prepare("INSERT INTO lease VALUES (?, ?, ?, ?)");
     this.#deleteFreed = prepare("DELETE FROM freed WHERE address = ?");
     this.#complete = prepare("UPDATE attachment SET complete = 1 WHERE container_id = ? AND ifname = ?");
@@ -82,11 +89,11 @@ export class LeaseStore {
   }
 
   /** @throws {Error} when the attachment exists or an address has an owner. */
-  insert({ key, network, netns, pod, addresses }: Omit<Lease, "complete">): void {
+  insert({ key, network, netns, pod, addresses, ...extras }: Omit<Lease, "complete">): void {
     const { containerId, ifname } = key;
     const { namespace = null, name = null, uid = null } = pod ?? {};
     this.#transaction(() => {
-      this.#insertAttachment.run(containerId, ifname, network, netns, namespace, name, uid);
+      this.#insertAttachment.run(containerId, ifname, network, netns, namespace, name, uid, printExtras(extras));
       for (const address of addresses) {
         this.#insertLease.run(printAddress(address), address.family, containerId, ifname);
         this.#deleteFreed.run(printAddress(address));
@@ -132,7 +139,7 @@ export class LeaseStore {
 }
 
 const SELECT_LEASES = `
-  SELECT container_id, ifname, network, netns, namespace, pod, uid, complete, address
+  SELECT container_id, ifname, network, netns, namespace, pod, uid, complete, extras, address
   FROM attachment LEFT JOIN lease USING (container_id, ifname)`;
 
 type Row = Record<string, unknown>;
@@ -155,6 +162,7 @@ function readAttachment(row: Row): Omit<Lease, "key" | "addresses"> {
     network: String(row.network),
     netns: String(row.netns),
     complete: row.complete === 1,
+    ...parseExtras(String(row.extras)),
     ...(row.pod === null ? {} : { pod }),
   };
 }
@@ -166,9 +174,15 @@ function openDatabase(path: string): DatabaseSync {
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
     if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
-    else if (version !== SCHEMA_VERSION) throw new Error(`its schema is version ${version}, want ${SCHEMA_VERSION}`);
+    else migrate(db, Number(version));
     return db;
   } catch (cause) {
     throw new IronbridgeError("IB_STORE_BROKEN", `the store of pod addresses ${path} can't be used`, { cause });
   }
+}
+
+/** A newer store is left alone: an older agent would not keep what it does not know. */
+function migrate(db: DatabaseSync, from: number): void {
+  if (from > SCHEMA_VERSION) throw new Error(`its schema is version ${from}, newer than ${SCHEMA_VERSION}`);
+  for (let version = from; version < SCHEMA_VERSION; version++) db.exec(`BEGIN; ${MIGRATIONS[version]} COMMIT`);
 }

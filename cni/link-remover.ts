@@ -1,4 +1,5 @@
 import type { Rtnetlink } from "../linux/mod.ts";
+import { sharedRun } from "./shared-run.ts";
 
 /** Removes the link named `name`; succeeds when there is none. */
 export type RemoveLink = (name: string) => Promise<void>;
@@ -8,23 +9,10 @@ export type RemoveLink = (name: string) => Promise<void>;
  * asked for while a batch is under way makes up the next one.
  */
 export function linkRemover(kernel: Pick<Rtnetlink, "deleteLinks">): RemoveLink {
-  let running: Promise<void> = Promise.resolve();
-  let next: { readonly names: string[]; readonly done: Promise<void> } | undefined;
-
-  const startBatch = () => {
-    const names: string[] = [];
-    const done = running.then(() => {
-      next = undefined;
-      return kernel.deleteLinks(names);
-    });
-    running = done.catch(() => {}); // told to those who asked; the batch after it starts all the same
-    next = { names, done };
-    return next;
-  };
-
+  const names: string[] = [];
+  const run = sharedRun(() => kernel.deleteLinks(names.splice(0)));
   return (name) => {
-    const batch = next ?? startBatch();
-    batch.names.push(name);
-    return batch.done;
+    names.push(name);
+    return run();
   };
 }

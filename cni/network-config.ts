@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import { NO_RUNTIME_CONFIG, type RuntimeConfig, runtimeConfig } from "./runtime-config.ts";
 
 /** Protocol versions spoken, oldest first. cni/plugin.c answers VERSION with the same list. */
 export const CNI_VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
@@ -29,6 +30,7 @@ const fields = z.object({
   name: z.string().default(""),
   prevResult: prevResult.optional(),
   dns: dns.optional(),
+  runtimeConfig: runtimeConfig.default(NO_RUNTIME_CONFIG),
   // libcni sends the list under both names, the second is an old mistake.
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
@@ -39,6 +41,7 @@ export interface NetworkConfig {
   readonly cniVersion: CniVersion;
   readonly name: string;
   readonly dns: Dns;
+  readonly runtime: RuntimeConfig;
   readonly prevResult?: PrevResult;
   /** What the runtime says is in use; undefined when it said nothing. */
   readonly validAttachments?: readonly AttachmentKey[];
@@ -78,7 +81,7 @@ export function parseConfig(text: string): NetworkConfig {
     const [issue] = parsed.error.issues;
     throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
   }
-  const { name, prevResult: prev, dns = {}, ...lists } = parsed.data;
+  const { name, prevResult: prev, dns = {}, runtimeConfig: runtime, ...lists } = parsed.data;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw invalid(`name "${name}" must start with a letter or digit and hold only those and _.-`);
   }
@@ -88,6 +91,7 @@ export function parseConfig(text: string): NetworkConfig {
     cniVersion,
     name,
     dns,
+    runtime,
     ...(prev === undefined ? {} : { prevResult: prev }),
     ...(valid === undefined
       ? {}

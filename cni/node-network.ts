@@ -1,8 +1,9 @@
 import { explainError, type Log, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
-import { type Nft, openNft, type Rtnetlink, watchNft, watchRtnetlink } from "../linux/mod.ts";
+import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
 import { type Prefix, printPrefix, sameAddress } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
+import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
@@ -15,6 +16,8 @@ export interface NodeNetworkOptions {
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
   readonly kernel: Rtnetlink;
+  readonly nft: () => Promise<Nft>;
+  readonly hostPorts: Pick<HostPorts, "repair">;
   readonly ipam: Ipam;
   readonly log: Log;
   /** Called each time everything that pods need is found or put in place. */
@@ -34,20 +37,23 @@ export interface NodeNetwork {
   readonly done: Promise<void>;
 }
 
-type Area = "bridge" | "masquerade" | "routes";
+type Area = "bridge" | "rules" | "routes";
 const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
 const PACE = { minInterval: 100, retryInterval: 1000, maxInterval: 30_000 };
 const DEFAULT_MTU = 1500;
+/** Lets 127.0.0.1 reach host ports. Pods could use it too, but for the guard in the rules, which come first. */
+const LOCAL_HOST_PORTS = `net/ipv4/conf/${BRIDGE_NAME}/route_localnet`;
 
 /** Makes and keeps the node's network until `signal` aborts. It stays in the kernel then: pods outlive the agent. */
 export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSignal): NodeNetwork {
   const { nodes, node, log } = options;
   let bridge: Bridge | undefined;
+  let guarded = false;
   let prefixes = "";
-  const problems: Record<Area, readonly string[]> = { bridge: [NOT_YET], masquerade: [NOT_YET], routes: [] };
-  const blockers = () => [...new Set([...problems.bridge, ...problems.masquerade])];
+  const problems: Record<Area, readonly string[]> = { bridge: [NOT_YET], rules: [NOT_YET], routes: [] };
+  const blockers = () => [...new Set([...problems.bridge, ...problems.rules])];
 
   const report = (area: Area, found: readonly string[]) => {
     if (found.length > 0 && found.join() !== problems[area].join()) {
@@ -68,25 +74,27 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     const leases = options.ipam.list();
     bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu: mtuOf(options.kernel, network), leases });
     applySysctls(sysctlPlan(network.prefixes));
+    if (guarded) writeSysctl(LOCAL_HOST_PORTS, "1");
     report("bridge", []);
     const desired = desiredRoutes(nodes.list(), node);
     report("routes", [...desired.problems, ...applyRoutes(options.kernel, desired.routes)]);
   };
 
-  let nft: Nft | undefined;
   let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;
-  const keepMasquerade = async () => {
+  const keepRules = async () => {
     const own = ownNetwork();
-    if (own === undefined) return report("masquerade", [missingPrefix(node)]);
-    nft ??= await openNft();
-    applyMasquerade ??= masqueradeReconciler(nft);
+    if (own === undefined) return report("rules", [missingPrefix(node)]);
+    applyMasquerade ??= masqueradeReconciler(await options.nft());
     await applyMasquerade(masqueradePlan(options, own));
-    report("masquerade", []);
+    await options.hostPorts.repair();
+    if (!guarded) links.poke();
+    guarded = true;
+    report("rules", []);
   };
 
   const failed = (area: Area) => (error: unknown) => report(area, [explainError(error)]);
   const links = startRunner(keepLinks, { ...PACE, onError: failed("bridge") }, signal);
-  const rules = startRunner(keepMasquerade, { ...PACE, onError: failed("masquerade") }, signal);
+  const rules = startRunner(keepRules, { ...PACE, onError: failed("rules") }, signal);
   const pokeBoth = () => {
     links.poke();
     rules.poke();
@@ -98,7 +106,6 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   const done = Promise.all([links.done, rules.done]).then(() => {
     unsubscribe();
     for (const watch of watches) watch.close();
-    nft?.close();
   });
   return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, poke: links.poke, done };
 }

@@ -4,6 +4,7 @@ import { type Netns, openNetns, openRtnetlink, type Rtnetlink } from "../linux/m
 import { type AttachmentKey, hostLinkName } from "./attachment.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import type { RemoveLink } from "./link-remover.ts";
 
@@ -14,6 +15,7 @@ export interface PodHost {
   readonly ipam: Ipam;
   readonly bridge: Bridge;
   readonly removeLink: RemoveLink;
+  readonly hostPorts: HostPorts;
   /** openPodNetns(), or a stand-in for it. */
   readonly openPod: (path: string) => PodNetns;
 }
@@ -48,7 +50,7 @@ export function openPodNetns(path: string): PodNetns {
 }
 
 /** What DEL and GC need of the node. */
-export type DetachHost = Pick<PodHost, "kernel" | "ipam" | "removeLink">;
+export type DetachHost = Pick<PodHost, "kernel" | "ipam" | "removeLink" | "hostPorts">;
 
 /**
  * Removes the interface pair of `key` at once, where there is one. The pod's end goes with the node's.

@@ -23,6 +23,8 @@ export function sysctlPlan(prefixes: readonly Prefix[]): SysctlPlan {
   ];
   if (prefixes.some(({ family }) => family === "ipv6")) {
     plan.push(["net/ipv6/conf/all/forwarding", "1"], [`net/ipv6/conf/${BRIDGE_NAME}/accept_ra`, "0"]);
+    // Without an address of its own, for which it would wait, the bridge can't ask for the first pod's MAC address.
+    plan.push([`net/ipv6/conf/${BRIDGE_NAME}/accept_dad`, "0"]);
   }
   return plan;
 }

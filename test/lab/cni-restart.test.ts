@@ -163,10 +163,17 @@ test("garbage on the socket gets an error and breaks nothing", async () => {
   await lab.node1.add("after-garbage", await lab.addPod());
 });
 
-test("the installed list names the socket and version 1.0.0", () => {
+test("the installed list names the socket, the versions and what is understood", () => {
   expect(JSON.parse(readFileSync(lab.node1.conflist, "utf8"))).toEqual({
     cniVersion: "1.0.0",
+    cniVersions: ["1.0.0", "1.1.0"],
     name: "ironbridge",
-    plugins: [{ type: "ironbridge-cni", agentSocket: lab.node1.options.socketPath }],
+    plugins: [
+      {
+        type: "ironbridge-cni",
+        agentSocket: lab.node1.options.socketPath,
+        capabilities: { portMappings: true },
+      },
+    ],
   });
 });

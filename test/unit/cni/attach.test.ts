@@ -4,24 +4,29 @@ import { hostLinkName } from "../../../cni/attachment.ts";
 import { applyBridge } from "../../../cni/bridge.ts";
 import { check } from "../../../cni/check.ts";
 import { collectGarbage, detach } from "../../../cni/detach.ts";
+import { hostPorts } from "../../../cni/host-ports.ts";
 import { Ipam } from "../../../cni/ipam.ts";
 import { LeaseStore } from "../../../cni/lease-store.ts";
 import { linkRemover } from "../../../cni/link-remover.ts";
 import type { PodHost } from "../../../cni/pod-host.ts";
-import { type FakeRtnetlink, fakeRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
+import { NO_RUNTIME_CONFIG } from "../../../cni/runtime-config.ts";
+import { type FakeNft, type FakeRtnetlink, fakeNft, fakeRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
 import { parsePrefix, printAddress, printMac, printPrefix } from "../../../net/mod.ts";
 
 const PREFIXES = [parsePrefix("10.244.1.0/24")];
-const CONFIG = { cniVersion: "1.1.0", name: "ironbridge", dns: {} } as const;
+const CONFIG = { cniVersion: "1.1.0", name: "ironbridge", dns: {}, runtime: NO_RUNTIME_CONFIG } as const;
+const NO_FLOWS = { flows: () => [], remove: () => {} };
 const POD = "/run/netns/p1";
 const KEY = { containerId: "c1", ifname: "eth0" };
 
 let kernel: FakeRtnetlink;
+let nft: FakeNft;
 let store: LeaseStore;
 let host: PodHost;
 
 beforeEach(() => {
   kernel = fakeRtnetlink();
+  nft = fakeNft();
   store = new LeaseStore(":memory:", "boot-1");
   host = hostOn(kernel);
 });
@@ -32,14 +37,15 @@ function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kerne
   ipam.setNetwork({ prefixes: PREFIXES, addresses: [] });
   const bridge = applyBridge(kernel, { prefixes: PREFIXES, mtu: 1400, leases: [] });
   const openPod = (path: string) => ({ netns: { fd: -1, path, close() {} }, kernel: podKernel(path), close() {} });
-  return { kernel: links, ipam, bridge, openPod, removeLink: linkRemover(kernel) };
+  const ports = hostPorts({ nft: async () => nft, conntrack: NO_FLOWS, addresses: () => [] }, ipam.list());
+  return { kernel: links, ipam, bridge, openPod, removeLink: linkRemover(kernel), hostPorts: ports };
 }
 
 const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
 
 describe("attach()", () => {
-  test("makes a port with hairpin, and a pod with address, gateway, loopback and a MAC of its address", () => {
-    const result = add();
+  test("makes a port with hairpin, and a pod with address, gateway, loopback and a MAC of its address", async () => {
+    const result = await add();
     const port = kernel.link(hostLinkName(KEY))!;
     const pod = kernel.inNetns(POD);
     const eth0 = pod.link("eth0")!;
@@ -67,14 +73,14 @@ describe("attach()", () => {
     expect(store.get(KEY)?.complete).toBe(true);
   });
 
-  test("replaces a port that an agent with a lost store left behind", () => {
+  test("replaces a port that an agent with a lost store left behind", async () => {
     const peer = { name: "old0", netns: { fd: -1, path: "/run/netns/old", close() {} } };
     kernel.createVeth({ name: hostLinkName(KEY), mtu: 1400, hairpin: false, peer });
-    add();
+    await add();
     expect(kernel.inNetns(POD).link("eth0")).toBeDefined();
   });
 
-  test("takes everything back, whichever step the kernel refuses", () => {
+  test("takes everything back, whichever step the kernel refuses", async () => {
     /** Passes calls on until the one of number `last`, which fails. */
     const failing = (real: Rtnetlink, countdown: { left: number }): Rtnetlink =>
       new Proxy(real, {
@@ -92,7 +98,7 @@ describe("attach()", () => {
       const countdown = { left: step };
       const broken = hostOn(failing(kernel, countdown), (path) => failing(kernel.inNetns(path), countdown));
       try {
-        add(broken);
+        await add(broken);
         break; // there are fewer calls than `step`
       } catch (error) {
         refused.push((error as Error).message);
@@ -109,7 +115,7 @@ describe("attach()", () => {
 
 describe("detach()", () => {
   test("keeps the address as long as the kernel keeps the interface", async () => {
-    add();
+    await add();
     const removeLink = () => Promise.reject(new Error("busy"));
     await expect(detach({ ...host, removeLink }, KEY)).rejects.toThrow("busy");
     expect(store.get(KEY)).toBeDefined();
@@ -122,7 +128,7 @@ describe("detach()", () => {
 
 test("collectGarbage() goes on after a failure and names it", async () => {
   const keys = ["c1", "c2", "c3"].map((containerId) => ({ containerId, ifname: "eth0" }));
-  for (const key of keys) add(host, key, `/run/netns/${key.containerId}`);
+  for (const key of keys) await add(host, key, `/run/netns/${key.containerId}`);
   const removeLink = async (name: string) => {
     if (name === hostLinkName(keys[0]!)) throw new Error("busy");
     await host.removeLink(name);
@@ -133,14 +139,14 @@ test("collectGarbage() goes on after a failure and names it", async () => {
   expect(await collectGarbage(host, "another", [])).toEqual([]);
 });
 
-test("check() finds a pod taken out of the bridge", () => {
-  add();
+test("check() finds a pod taken out of the bridge", async () => {
+  await add();
   const prev = { interfaces: [], ips: [{ address: "10.244.1.2/24" }] };
   const request = { command: "CHECK", config: CONFIG, key: KEY, netns: POD, prev } as const;
-  expect(() => check(host, request)).not.toThrow();
-  expect(() => check(host, { ...request, prev: { interfaces: [], ips: [] } })).toThrow(
+  await check(host, request);
+  await expect(check(host, { ...request, prev: { interfaces: [], ips: [] } })).rejects.toThrow(
     "prevResult lacks the address 10.244.1.2",
   );
   kernel.setLink(kernel.link(hostLinkName(KEY))!.index, { master: 0 });
-  expect(() => check(host, request)).toThrow(`interface ${hostLinkName(KEY)} is not in ib0`);
+  await expect(check(host, request)).rejects.toThrow(`interface ${hostLinkName(KEY)} is not in ib0`);
 });

@@ -12,6 +12,7 @@ beforeEach(() => {
 const lease = (containerId: string, address: string) => ({
   key: { containerId, ifname: "eth0" },
   network: "ironbridge",
+  hostPorts: [],
   netns: `/run/netns/${containerId}`,
   addresses: [parseAddress(address)],
   complete: true,

@@ -22,8 +22,9 @@ test("pluginInstaller() puts the program and the list that names it, and nothing
   expect(readdirSync(path("net.d"))).toEqual(["10-ironbridge.conflist"]);
   expect(JSON.parse(readFileSync(path("net.d", "10-ironbridge.conflist"), "utf8"))).toEqual({
     cniVersion: "1.0.0",
+    cniVersions: ["1.0.0", "1.1.0"],
     name: "ironbridge",
-    plugins: [{ type: "ironbridge-cni", agentSocket: "/run/a.sock" }],
+    plugins: [{ type: "ironbridge-cni", agentSocket: "/run/a.sock", capabilities: { portMappings: true } }],
   });
 });
 

@@ -39,6 +39,7 @@ function openIpam(prefixes = ["10.0.0.0/29"], bootId = "boot-1"): Ipam {
 const lease = (containerId: string, ifname = "eth0") => ({
   key: { containerId, ifname },
   network: "ironbridge",
+  hostPorts: [],
   netns: `/run/netns/${containerId}`,
 });
 const reserve = (ipam: Ipam, id: string, ifname?: string) =>

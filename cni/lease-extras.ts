@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { parseAddress, printAddress } from "../net/mod.ts";
+import { type HostPort, PORT_PROTOCOLS, type PortProtocol } from "./host-port.ts";
+
+/** What an attachment has besides its addresses. */
+export interface LeaseExtras {
+  readonly hostPorts: readonly HostPort[];
+}
+
+const stored = z.object({
+  hostPorts: z
+    .array(
+      z.object({
+        protocol: z.enum(Object.keys(PORT_PROTOCOLS) as PortProtocol[]),
+        hostPort: z.number(),
+        containerPort: z.number(),
+        hostAddress: z.string().transform(parseAddress).optional(),
+      }),
+    )
+    .default([]),
+});
+
+/** As JSON, only what there is. */
+export function printExtras({ hostPorts }: LeaseExtras): string {
+  const ports = hostPorts.map(({ hostAddress, ...port }) => ({
+    ...port,
+    ...(hostAddress === undefined ? {} : { hostAddress: printAddress(hostAddress) }),
+  }));
+  return JSON.stringify(ports.length === 0 ? {} : { hostPorts: ports });
+}
+
+/** @throws {Error} for what printExtras() did not write. */
+export function parseExtras(text: string): LeaseExtras {
+  const { hostPorts } = stored.parse(JSON.parse(text));
+  return {
+    hostPorts: hostPorts.map(({ hostAddress, ...port }) => ({
+      ...port,
+      ...(hostAddress === undefined ? {} : { hostAddress }),
+    })),
+  };
+}
