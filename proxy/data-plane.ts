@@ -1,18 +1,17 @@
 import type { Clock, Log } from "../core/mod.ts";
-import type { Family, Prefix } from "../net/mod.ts";
+import type { Family } from "../net/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { RuleHome } from "./cleanup.ts";
 import { iptablesBackend } from "./iptables-backend.ts";
 import { hasFamily, type Kernel, prepareKernel } from "./kernel.ts";
 import { nftablesBackend } from "./nftables-backend.ts";
-import { familySettings } from "./settings.ts";
+import { familySettings, type ProxyChoices } from "./settings.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export type ProxyMode = "nftables" | "iptables";
 
-export interface DataPlaneOptions {
+export interface DataPlaneOptions extends ProxyChoices {
   readonly mode: ProxyMode;
-  readonly clusterCidrs: readonly Prefix[];
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly log: Log;
@@ -54,16 +53,17 @@ interface Opened {
   readonly close: () => void;
 }
 
-async function openNftables({ kernel, clusterCidrs }: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
-  const nft = await kernel.nft();
-  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, clusterCidrs)));
+async function openNftables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
+  const nft = await options.kernel.nft();
+  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options)));
   return { home: "nftables", backends, close: () => nft.close() };
 }
 
 /** Both families take the variant that IPv4 rules of others are in already. */
-async function openIptables({ kernel, clusterCidrs }: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
+async function openIptables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
+  const { kernel } = options;
   const { variant } = await kernel.iptables("ipv4", "auto");
   const programs = await Promise.all(families.map((family) => kernel.iptables(family, variant)));
-  const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, clusterCidrs)));
+  const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, options)));
   return { home: `iptables-${variant}`, backends, close: () => {} };
 }

@@ -3,6 +3,7 @@ import { ADDRESS_BITS, type Family, type Prefix, parseAddress, prefixContains, p
 import { canonicalAddress, canonicalAddresses, canonicalPrefixes, familyOf, tryParsePrefix } from "./canonical.ts";
 import { mergeEndpoints, selectEndpoints } from "./endpoints.ts";
 import type { Protocol, ServicePort } from "./service-port.ts";
+import { spreadOf, weightOf } from "./spread.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -58,6 +59,7 @@ function portsOfFamily(
 ): ServicePort[] {
   const { namespace = "", name = "" } = service.metadata ?? {};
   const spec = service.spec ?? {};
+  const spread = spreadOf(service);
   const loadBalancerIps = loadBalancerAddresses(service).filter((address) => familyOf(address) === family);
   const sourceRanges = sourceRangesOf(spec.loadBalancerSourceRanges ?? [], family, loadBalancerIps, surroundings);
   const shared = {
@@ -68,12 +70,18 @@ function portsOfFamily(
     ...(sourceRanges === undefined ? {} : { sourceRanges }),
     internalPolicy: spec.internalTrafficPolicy === "Local" ? ("local" as const) : ("cluster" as const),
     externalPolicy: spec.externalTrafficPolicy === "Local" ? ("local" as const) : ("cluster" as const),
+    affinitySeconds: affinityOf(service),
+    balancing: spread.balancing,
     // A load balancer that lends out nodes' own addresses must not shut the nodes' other ports.
     guarded: [clusterIp, ...loadBalancerIps.filter((address) => !surroundings.nodeAddresses.has(address))],
   };
   return (spec.ports ?? []).map((port) => {
     const protocol = (port.protocol ?? "TCP").toLowerCase() as Protocol;
-    const endpoints = mergeEndpoints(slices, { family, name: port.name ?? "", protocol }, surroundings);
+    const merged = mergeEndpoints(slices, { family, name: port.name ?? "", protocol }, surroundings);
+    const endpoints = merged.map((endpoint) => ({
+      ...endpoint,
+      weight: weightOf(spread, endpoint.address, endpoint.nodeName),
+    }));
     return {
       ...shared,
       name: `${namespace}/${name}:${port.name ?? ""}`,
@@ -83,6 +91,14 @@ function portsOfFamily(
       ...selectEndpoints(endpoints, surroundings),
     };
   });
+}
+
+/** The API gives 3 hours where the Service names no time. */
+const AFFINITY_SECONDS = 10_800;
+
+function affinityOf({ spec }: V1Service): number {
+  if (spec?.sessionAffinity !== "ClientIP") return 0;
+  return spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS;
 }
 
 /**

@@ -62,8 +62,8 @@ export function mergeEndpoints(slices: readonly V1EndpointSlice[], port: PortSel
 export function selectEndpoints(endpoints: readonly Endpoint[], place: Place): Selection {
   const onNode = endpoints.filter((endpoint) => endpoint.nodeName === place.node);
   return {
-    cluster: usable(endpoints, (ready) => preferNear(ready, place)).map(toTarget),
-    local: usable(onNode, (ready) => ready).map(toTarget),
+    cluster: toTargets(usable(endpoints, (ready) => preferNear(ready, place))),
+    local: toTargets(usable(onNode, (ready) => ready)),
   };
 }
 
@@ -119,6 +119,14 @@ function endpointsOnPort(slice: V1EndpointSlice, port: number, family: Family, p
   });
 }
 
-function toTarget({ address, port, near }: Endpoint): Target {
-  return { address, port, near };
+/** The targets with their shares. Endpoints without any share get connections only when no other is left. */
+function toTargets(endpoints: readonly Endpoint[]): Target[] {
+  const sharing = endpoints.filter(({ weight = 1 }) => weight > 0);
+  const chosen = sharing.length > 0 ? sharing : endpoints.map((endpoint) => ({ ...endpoint, weight: 1 }));
+  return chosen.map(({ address, port, near, weight = 1 }) => ({
+    address,
+    port,
+    near,
+    ...(weight === 1 ? {} : { weight }),
+  }));
 }

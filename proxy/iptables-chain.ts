@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Family } from "../net/mod.ts";
 import { prefixAround } from "./canonical.ts";
 import type { Item } from "./ledger.ts";
-import { type FamilySettings, MASQUERADE_MARK } from "./settings.ts";
+import { type FamilySettings, knowsPods } from "./settings.ts";
+import { shortHash } from "./short-hash.ts";
 
 /** What every chain of ours begins with; nothing else is ever touched but the jumps to these chains. */
 export const CHAIN_PREFIX = "IRON-";
@@ -92,7 +92,7 @@ export const FILTER = `${CHAIN_PREFIX}FILTER`;
 export const HAIRPIN = `${CHAIN_PREFIX}HAIRPIN`;
 /** Marks for masquerade. */
 export const MARK = `${CHAIN_PREFIX}MARK`;
-/** Marks for masquerade what does not come from a pod; there only when it is known where pods live. */
+/** Marks for masquerade what goes to a cluster IP and does not come from a pod, if hasOutside(). */
 export const OUTSIDE = `${CHAIN_PREFIX}OUTSIDE`;
 const FORWARD = `${CHAIN_PREFIX}FORWARD`;
 const POSTROUTING = `${CHAIN_PREFIX}POSTROUTING`;
@@ -102,16 +102,16 @@ export const MASQUERADE = `${CHAIN_PREFIX}MASQUERADE`;
 
 /** The rules that are there whatever the cluster holds, the jumps from the builtin chains among them. */
 export function iptablesFixedItems(settings: FamilySettings, randomFully: boolean): Item[] {
-  const mark = `0x${MASQUERADE_MARK.toString(16)}`;
+  const mark = `0x${settings.masqueradeMark.toString(16)}`;
   const masquerade = randomFully ? "-j MASQUERADE --random-fully" : "-j MASQUERADE";
   const unreachable = settings.family === "ipv4" ? "icmp-port-unreachable" : "icmp6-port-unreachable";
   const ifMarked = `-m mark --mark ${mark}/${mark}`;
-  const returns = settings.clusterCidrs.map((prefix) => rule(sourceMatch(prefix), "-j RETURN"));
+  const returns = settings.masqueradeAll ? [] : podMatches(settings).map((match) => rule(match, "-j RETURN"));
   return [
     ...chain("nat", SERVICES, [""]),
     ...chain("nat", NODEPORTS, [""]),
     ...chain("nat", MARK, [`-j MARK --set-xmark ${mark}/${mark}`]),
-    ...(returns.length > 0 ? chain("nat", OUTSIDE, [...returns, `-j ${MARK}`]) : []),
+    ...(hasOutside(settings) ? chain("nat", OUTSIDE, [...returns, `-j ${MARK}`]) : []),
     ...chain("nat", HAIRPIN, [""]),
     ...chain("nat", POSTROUTING, [
       `${ifMarked} -j ${MASQUERADE}`,
@@ -122,6 +122,14 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ...chain("nat", MASQUERADE, [`-j MARK --set-xmark ${mark}/0x0`, masquerade]),
     ...chain("filter", REFUSE, ["-p tcp -j REJECT --reject-with tcp-reset", `-j REJECT --reject-with ${unreachable}`]),
     ...chain("filter", FILTER, [""]),
+    // A cluster IP nobody has would be routed away, and perhaps back again and again.
+    ...settings.serviceCidrs.map((prefix) =>
+      sole(
+        chainObject("filter", FILTER),
+        `4 ${prefix}`,
+        `-d ${hostPrefix(prefix)} -m addrtype ! --dst-type LOCAL -j DROP`,
+      ),
+    ),
     ...chain("filter", NODEPORTS, [""]),
     // On hosts that forward nothing by default, what a Service port took may pass, as with kube-proxy.
     ...chain("filter", FORWARD, [`${ifMarked} -j ACCEPT`, "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]),
@@ -130,6 +138,17 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ...["INPUT", "FORWARD", "OUTPUT"].map((hook) => jump("filter", hook, `-m conntrack --ctstate NEW -j ${FILTER}`)),
     jump("filter", "FORWARD", `-j ${FORWARD}`),
   ];
+}
+
+/** False when nothing on its way to a cluster IP is masqueraded, because nobody can tell who is a pod. */
+export function hasOutside(settings: FamilySettings): boolean {
+  return settings.masqueradeAll || knowsPods(settings);
+}
+
+/** Matches of which one fits every packet of a pod, and none any other. */
+export function podMatches({ pods }: FamilySettings): string[] {
+  if (pods.kind === "prefixes") return pods.prefixes.map(sourceMatch);
+  return [`-i ${pods.name}${pods.partial ? "+" : ""}`];
 }
 
 /** "-s PREFIX" as iptables-save writes it: nothing for everybody. */
@@ -162,15 +181,4 @@ function chain(table: Table, name: string, rules: readonly string[]): Item[] {
 
 function jump(table: Table, hook: string, line: string): Item {
   return sole(chainObject(table, hook), line, line);
-}
-
-function shortHash(text: string): string {
-  return base32(createHash("sha256").update(text).digest()).slice(0, 16);
-}
-
-/** RFC 4648 section 6, as many characters as whole groups of 5 bits give. */
-function base32(bytes: Uint8Array): string {
-  const bits = Array.from(bytes, (octet) => octet.toString(2).padStart(8, "0")).join("");
-  const groups = bits.match(/.{5}/g) ?? [];
-  return groups.map((group) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(group, 2))).join("");
 }

@@ -1,8 +1,11 @@
+import type { Family } from "../net/mod.ts";
 import {
   addressPlace,
+  CHAIN_PREFIX,
   chainObject,
   FILTER,
   HAIRPIN,
+  hasOutside,
   hostPrefix,
   MARK,
   MASQUERADE,
@@ -10,6 +13,7 @@ import {
   nodePortPlace,
   OUTSIDE,
   type Place,
+  podMatches,
   REFUSE,
   rule,
   SERVICES,
@@ -23,6 +27,7 @@ import {
 import type { Item } from "./ledger.ts";
 import type { ServicePort, Target } from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
+import { shortHash } from "./short-hash.ts";
 
 /** What node ports need: a jump for each address of this node, after all Service addresses. */
 export function iptablesNodeItems(addresses: readonly string[]): Item[] {
@@ -36,10 +41,10 @@ export function iptablesNodeItems(addresses: readonly string[]): Item[] {
 export function iptablesItems(port: ServicePort, settings: FamilySettings): Item[] {
   const outside = new Set([...port.loadBalancerIps, ...port.externalIps]);
   const isFiltered = (address: string) => port.sourceRanges !== undefined && port.loadBalancerIps.includes(address);
-  const hasOutside = outside.size > 0 || port.nodePort > 0;
+  const isOpen = outside.size > 0 || port.nodePort > 0;
   const internal = port.internalPolicy === "cluster" ? "cluster" : "internal";
   return [
-    ...chainItems(port, settings, hasOutside),
+    ...chainItems(port, settings, isOpen),
     ...frontendItems(port, serviceFrontend(port, port.clusterIp), internal),
     ...[...outside].flatMap((address) =>
       frontendItems(port, serviceFrontend(port, address), isFiltered(address) ? "firewall" : "external"),
@@ -51,17 +56,16 @@ export function iptablesItems(port: ServicePort, settings: FamilySettings): Item
 }
 
 /** The chains of the port that anything can lead to. */
-function chainItems(port: ServicePort, settings: FamilySettings, hasOutside: boolean): Item[] {
+function chainItems(port: ServicePort, settings: FamilySettings, isOpen: boolean): Item[] {
   const { cluster, local, internalPolicy } = port;
-  const knowsPods = settings.clusterCidrs.length > 0;
-  const outside = knowsPods ? [`-j ${OUTSIDE}`] : [];
+  const outside = hasOutside(settings) ? [`-j ${OUTSIDE}`] : [];
   const items: Item[] = [];
   const add = (kind: ServiceChain, lines: readonly string[]) =>
     items.push(sole(chainObject("nat", chainName(port, kind)), "", lines.join("\n")));
   if (cluster.length === 0) return items;
-  if (internalPolicy === "cluster" || hasOutside) add("cluster", [...outside, ...balance(port, cluster)]);
+  if (internalPolicy === "cluster" || isOpen) add("cluster", [...outside, ...balance(port, cluster)]);
   if (internalPolicy === "local" && local.length > 0) add("internal", [...outside, ...balance(port, local)]);
-  if (hasOutside) add("external", externalRules(port, settings));
+  if (isOpen) add("external", externalRules(port, settings));
   if (port.sourceRanges !== undefined && port.loadBalancerIps.length > 0) {
     const external = `-j ${chainName(port, "external")}`;
     const rules = port.sourceRanges.map((range) => rule(sourceMatch(range), external));
@@ -75,26 +79,50 @@ function externalRules(port: ServicePort, settings: FamilySettings): string[] {
   if (port.externalPolicy === "cluster") return [`-j ${MARK}`, cluster];
   // Pods and the node itself are served as if they had gone out and come back through a load balancer.
   return [
-    ...settings.clusterCidrs.map((prefix) => rule(sourceMatch(prefix), cluster)),
+    ...podMatches(settings).map((match) => rule(match, cluster)),
     `-m addrtype --src-type LOCAL -j ${MARK}`,
     `-m addrtype --src-type LOCAL ${cluster}`,
     ...balance(port, port.local),
   ];
 }
 
-/** Spreads connections evenly: the first rule takes 1 of n, the next 1 of the n - 1 left, the last all. */
-function balance({ protocol, family }: ServicePort, targets: readonly Target[]): string[] {
-  return targets.map(({ address, port }, i) => {
-    const left = targets.length - i;
-    const chance = left === 1 ? "" : `-m statistic --mode random --probability ${probability(left)}`;
-    const to = family === "ipv4" ? `${address}:${port}` : `[${address}]:${port}`;
-    return rule(`-p ${protocol}`, chance, `-j DNAT --to-destination ${to}`);
+/** Spreads connections: of n shares the first rule takes its own, the next its own of those left, the last all. */
+function balance(port: ServicePort, targets: readonly Target[]): string[] {
+  const { protocol, family } = port;
+  const ends = targets.map((target) => {
+    const to = family === "ipv4" ? `${target.address}:${target.port}` : `[${target.address}]:${target.port}`;
+    return { weight: target.weight ?? 1, list: listName(port, target), dnat: `-j DNAT --to-destination ${to}` };
   });
+  const sticky = port.affinitySeconds > 0;
+  let left = ends.reduce((sum, { weight }) => sum + weight, 0);
+  const spread = ends.map(({ weight, list, dnat }) => {
+    const chance = weight >= left ? "" : `-m statistic --mode random --probability ${probability(weight, left)}`;
+    left -= weight;
+    return rule(`-p ${protocol}`, chance, sticky ? recent("--set", list, family) : "", dnat);
+  });
+  if (!sticky) return spread;
+  const seen = `--update --seconds ${port.affinitySeconds} --reap`;
+  const known = ends.map(({ list, dnat }) => rule(`-p ${protocol}`, recent(seen, list, family), dnat));
+  return [...known, ...spread];
 }
 
-/** 1 of `n` as the kernel keeps it, in parts of 2^31 (libxt_statistic.c), and as iptables-save prints it. */
-function probability(n: number): string {
-  return (Math.round(2 ** 31 / n) / 2 ** 31).toFixed(11);
+/** The kernel's list of the clients that one endpoint has seen of late; all chains of the port share it. */
+function listName({ name, protocol }: ServicePort, { address, port }: Target): string {
+  return `${CHAIN_PREFIX}${shortHash(`${name}/${protocol} ${address} ${port}`)}`;
+}
+
+function recent(what: string, list: string, family: Family): string {
+  return `-m recent ${what} --name ${list} --mask ${HOST_MASK[family]} --rsource`;
+}
+
+const HOST_MASK: Record<Family, string> = {
+  ipv4: "255.255.255.255",
+  ipv6: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+};
+
+/** `share` of `all` as the kernel keeps it, in parts of 2^31 (libxt_statistic.c), and as iptables-save prints it. */
+function probability(share: number, all: number): string {
+  return (Math.round((2 ** 31 * share) / all) / 2 ** 31).toFixed(11);
 }
 
 /** An address and port, or a node port, under which a Service port is reached. */

@@ -1,9 +1,11 @@
 import type { Nft } from "../linux/mod.ts";
 import type { Backend } from "./backend.ts";
 import { Ledger } from "./ledger.ts";
-import { CHAINS, NFT_OBJECTS, nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
+import { nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
+import { CHAINS, NFT_OBJECTS, SETS } from "./nftables-object.ts";
+import { isHashedMap } from "./nftables-own.ts";
 import { parseNftTable } from "./nftables-read.ts";
-import { nftTable, printNftChanges, printNftTable, printUnusedChains } from "./nftables-text.ts";
+import { nftTable, printNftChanges, printNftTable, printUnused } from "./nftables-text.ts";
 import type { FamilySettings } from "./settings.ts";
 
 /** Elements in one transaction: bounds what libnftables takes of memory and how long the kernel's commit lock is held. */
@@ -23,7 +25,7 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
   const ledger = new Ledger();
   ledger.replace({ key: "fixed", created: 0 }, nftFixedItems(settings));
   let base: Base = "missing";
-  let unusedChains = "";
+  let unused = "";
 
   return {
     family,
@@ -41,10 +43,15 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
       const { types, held } = parseNftTable(text ?? "");
       const isOurs = [...NFT_OBJECTS[family]].every(([name, { type }]) => types.get(name) === type);
       base = text === undefined ? "missing" : isOurs ? "sound" : "foreign";
-      for (const object of [CHAINS, ...NFT_OBJECTS[family].keys()]) {
-        ledger.markSeen(object, base === "sound" ? (held.get(object) ?? new Map()) : new Map());
+      const own = new Map([...(held.get(SETS) ?? [])].filter(([name]) => !NFT_OBJECTS[family].has(name)));
+      const seen = new Map([...held, [SETS, own]]);
+      const hashed = [...ledger.objects(), ...ledger.unwritten().keys()].filter(isHashedMap);
+      for (const object of new Set([CHAINS, SETS, ...NFT_OBJECTS[family].keys(), ...hashed])) {
+        // A map of a single Service that nobody wants goes as a whole.
+        const goes = isHashedMap(object) && ledger.wanted(object).size === 0;
+        ledger.markSeen(object, base === "sound" && !goes ? (seen.get(object) ?? new Map()) : new Map());
       }
-      unusedChains = printUnusedChains(family, ledger);
+      unused = printUnused(family, ledger);
       return Math.max(0, ledger.backlog - before);
     },
 
@@ -57,8 +64,8 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
         for (const text of texts) await nft.apply(text);
       }
       base = "sound";
-      if (unusedChains !== "") await nft.apply(unusedChains);
-      unusedChains = "";
+      if (unused !== "") await nft.apply(unused);
+      unused = "";
       ledger.markWritten();
       return count;
     },

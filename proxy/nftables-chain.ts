@@ -1,19 +1,21 @@
 import type { Protocol } from "./service-port.ts";
-import { type FamilySettings, MASQUERADE_MARK } from "./settings.ts";
+import { type FamilySettings, knowsPods } from "./settings.ts";
 
 /** Slots of local endpoints, where a frontend has both, lie above those of all endpoints. */
 export const LOCAL_SLOT = 32_768;
+
+/**
+ * `cluster`: a cluster IP. `external`: an address or port for the outside, any endpoint answers.
+ * `local`: the same, but only endpoints of this node answer connections from the outside.
+ */
+export type Kind = "cluster" | "external" | "local";
 
 /**
  * How the connections to one frontend are spread. Frontends that are spread alike share one chain, so that the number of
  * chains depends on how many endpoints Services have, not on how many Services there are.
  */
 export interface Shape {
-  /**
-   * `cluster`: a cluster IP. `external`: an address or port for the outside, any endpoint answers.
-   * `local`: the same, but only endpoints of this node answer connections from the outside.
-   */
-  readonly kind: "cluster" | "external" | "local";
+  readonly kind: Kind;
   readonly front: "service" | "nodeport";
   readonly protocol: Protocol;
   /** How many endpoints are in slots 0 and up; at least 1. */
@@ -44,13 +46,13 @@ export function fixedChains(settings: FamilySettings): Chain[] {
   const ip = ipOf(settings);
   const front = `${ip} daddr . meta l4proto . th dport`;
   const nodePort = `${ip} daddr @nodeport-addresses meta l4proto . th dport`;
-  const bit = hex(MASQUERADE_MARK);
+  const bit = hex(settings.masqueradeMark);
   const chains: Record<string, readonly string[]> = {
     // A reset is not subject to the kernel's limit on ICMP errors (net.ipv4.icmp_ratelimit): no client waits in vain.
     refuse: ["reject with tcp reset", "reject"], // the first concerns TCP only
     "masquerade-mark": [`meta mark set meta mark | ${bit}`],
     // The mark has done its work; a packet that passes here a second time must not be masqueraded again.
-    "masquerade-marked": [`meta mark set meta mark & ${hex(~MASQUERADE_MARK >>> 0)} masquerade fully-random`],
+    "masquerade-marked": [`meta mark set meta mark & ${hex(~settings.masqueradeMark >>> 0)} masquerade fully-random`],
     dispatch: [`${front} vmap @services`, `${nodePort} vmap @nodeports`],
     // Source ranges count before the address is rewritten, and only for connections that begin.
     "check-source": [`${front} @restricted ${front} . ${ip} saddr != @allowed-sources drop`],
@@ -59,6 +61,8 @@ export function fixedChains(settings: FamilySettings): Chain[] {
       `${front} vmap @no-endpoints`,
       `${nodePort} vmap @no-endpoint-nodeports`,
       `fib daddr type != local ${ip} daddr @guarded-addresses goto refuse`,
+      // A cluster IP nobody has would be routed away, and perhaps back again and again.
+      `fib daddr type != local ${ip} daddr @service-ranges drop`,
     ],
     "filter-prerouting": [hook("filter", "prerouting", "dstnat - 10"), "ct state new jump check-source"],
     "filter-output-first": [hook("filter", "output", "-110"), "ct state new jump check-source"],
@@ -83,37 +87,60 @@ export function isBaseChain(body: string): boolean {
 }
 
 function shapeRules(shape: Shape, settings: FamilySettings): string[] {
-  const ip = ipOf(settings);
   const toAny = dnat(settings, shape, `numgen random mod ${shape.targets}`);
   const toLocal = dnat(settings, shape, `numgen random mod ${shape.local} offset ${LOCAL_SLOT}`);
-  const knowsPods = settings.clusterCidrs.length > 0;
-  switch (shape.kind) {
+  return entryRules(shape.kind, { toAny, ...(shape.local > 0 ? { toLocal } : {}) }, settings);
+}
+
+/**
+ * What a connection to a frontend passes: masquerade where it is due, then the statement that leads on.
+ * @param ways `toLocal` is absent when this node has no endpoint for connections from the outside.
+ */
+export function entryRules(
+  kind: Kind,
+  { toAny, toLocal }: { readonly toAny: string; readonly toLocal?: string },
+  settings: FamilySettings,
+): string[] {
+  const masquerade = "jump masquerade-mark";
+  switch (kind) {
     case "cluster":
-      return [...(knowsPods ? [`${ip} saddr != @cluster-sources jump masquerade-mark`] : []), toAny];
+      if (settings.masqueradeAll) return [masquerade, toAny];
+      return [...(knowsPods(settings) ? [`${podMatch(settings, "!= ")} ${masquerade}`] : []), toAny];
     case "external":
-      return ["jump masquerade-mark", toAny];
+      return [masquerade, toAny];
     case "local":
       // Pods and the node itself are served as if they had gone out and come back through a load balancer.
       return [
-        ...(knowsPods ? [`${ip} saddr @cluster-sources ${toAny}`] : []),
-        "fib saddr type local jump masquerade-mark",
+        ...(knowsPods(settings) ? [`${podMatch(settings, "")} ${toAny}`] : []),
+        `fib saddr type local ${masquerade}`,
         `fib saddr type local ${toAny}`,
-        ...(shape.local > 0 ? [toLocal] : []),
+        ...(toLocal === undefined ? [] : [toLocal]),
       ];
   }
+}
+
+function podMatch(settings: FamilySettings, not: "" | "!= "): string {
+  const { pods } = settings;
+  if (pods.kind === "prefixes") return `${ipOf(settings)} saddr ${not}@cluster-sources`;
+  return `iifname ${not}"${pods.name}${pods.partial ? "*" : ""}"`;
 }
 
 function dnat(settings: FamilySettings, { front, protocol }: Shape, slot: string): string {
   const ip = ipOf(settings);
   const key = front === "service" ? `${ip} daddr . ${protocol} dport` : `${protocol} dport`;
-  return `dnat ${ip} to ${key} . ${slot} map @${endpointMap(front, protocol)}`;
+  return `${dnatTo(settings)} ${key} . ${slot} map @${endpointMap(front, protocol)}`;
+}
+
+/** What an address and port from a map follow. */
+export function dnatTo(settings: FamilySettings): string {
+  return `dnat ${ipOf(settings)} to`;
 }
 
 function hook(type: "filter" | "nat", name: string, priority: string): string {
   return `type ${type} hook ${name} priority ${priority}; policy accept;`;
 }
 
-function ipOf({ family }: FamilySettings): "ip" | "ip6" {
+export function ipOf({ family }: FamilySettings): "ip" | "ip6" {
   return family === "ipv4" ? "ip" : "ip6";
 }
 

@@ -1,10 +1,10 @@
-import { CHAINS } from "./nftables.ts";
+import { CHAINS, SETS } from "./nftables-object.ts";
 
 /** What a listing of the table says. */
 export interface NftContent {
   /** Type of each map and set, as NftObject has it. */
   readonly types: ReadonlyMap<string, string>;
-  /** Object, key, value; the chains are in CHAINS. */
+  /** Object, key, value; the chains are in CHAINS, the kinds and types of all maps and sets in SETS. */
   readonly held: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
@@ -12,14 +12,20 @@ export interface NftContent {
 export function parseNftTable(text: string): NftContent {
   const types = new Map<string, string>();
   const chains = new Map<string, string>();
-  const held = new Map<string, ReadonlyMap<string, string>>([[CHAINS, chains]]);
+  const sets = new Map<string, string>();
+  const held = new Map<string, ReadonlyMap<string, string>>([
+    [CHAINS, chains],
+    [SETS, sets],
+  ]);
   for (const { kind, name, lines } of blocksOf(text)) {
     if (kind === "chain") {
       chains.set(name, lines.join("\n"));
       continue;
     }
     const start = lines.findIndex((line) => line.startsWith("elements = {"));
-    types.set(name, lines.slice(0, start === -1 ? undefined : start).join("\n"));
+    const type = lines.slice(0, start === -1 ? undefined : start).join("\n");
+    types.set(name, type);
+    sets.set(name, `${kind}\n${type}`);
     held.set(name, start === -1 ? new Map() : parseElements(lines.slice(start)));
   }
   return { types, held };

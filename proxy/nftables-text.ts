@@ -1,7 +1,8 @@
 import type { Family } from "../net/mod.ts";
 import type { Ledger } from "./ledger.ts";
-import { CHAINS, NFT_OBJECTS, type NftObject } from "./nftables.ts";
 import { isBaseChain } from "./nftables-chain.ts";
+import { CHAINS, NFT_OBJECTS, SETS, type SetObject } from "./nftables-object.ts";
+import { isHashedMap } from "./nftables-own.ts";
 
 export const NFT_TABLE = "ironbridge-proxy";
 
@@ -31,21 +32,24 @@ export function nftTable(family: Family): string {
 /** An empty table with its maps and sets, instead of whatever table there was. */
 export function printNftTable(family: Family): string {
   const table = nftTable(family);
-  const objects = [...NFT_OBJECTS[family]].map(
-    ([name, { kind, type }]) => `add ${kind} ${table} ${name} { ${type.replaceAll("\n", "; ")}; }\n`,
-  );
+  const objects = [...NFT_OBJECTS[family]].map(([name, { kind, type }]) => printSet(table, name, kind, type));
   return `add table ${table}\ndelete table ${table}\nadd table ${table}\n${objects.join("")}`;
+}
+
+function printSet(table: string, name: string, kind: string, type: string): string {
+  return `add ${kind} ${table} ${name} { ${type.replaceAll("\n", "; ")}; }\n`;
 }
 
 /**
  * The transactions that write what `ledger` has not written yet, each of at most about `size` elements.
  * Nearly always one; of several, each leaves every connection served that was served before and will be served after:
  * endpoints come before what leads to them and go after it, hooks come last.
- * Chains nobody uses any more stay: printUnusedChains() removes them.
+ * Chains, maps and sets nobody uses any more stay: printUnused() removes them.
  */
 export function printNftChanges(family: Family, ledger: Ledger, size: number): string[] {
   const changes = changesOf(ledger);
-  const elements = changes.filter(({ object }) => object !== CHAINS);
+  const elements = changes.filter(({ object }) => object !== CHAINS && object !== SETS);
+  const sets = changes.filter(({ object, wanted }) => object === SETS && wanted !== undefined);
   const chains = changes.filter(({ object, wanted }) => object === CHAINS && wanted !== undefined);
   const isWritten = ({ object, wanted }: Change) => wanted !== undefined || replacesRanges(family, object);
   const isLeading = ({ object }: Change) => LEADING.includes(object);
@@ -56,6 +60,7 @@ export function printNftChanges(family: Family, ledger: Ledger, size: number): s
     elements.filter((change) => !isWritten(change) && !isLeading(change)),
   ];
   const texts = [
+    printSets(family, sets),
     printChains(
       family,
       chains.filter(({ wanted = "" }) => !isBaseChain(wanted)),
@@ -70,12 +75,28 @@ export function printNftChanges(family: Family, ledger: Ledger, size: number): s
 }
 
 /**
- * Deletes the chains that are in the kernel and wanted by nobody; empty when there are none.
- * In a transaction of its own, because kernels before 6.2 hold on to a chain for a moment after its last use.
+ * Deletes the chains, and the maps and sets of single Services, that are in the kernel and wanted by nobody; empty when
+ * there are none. In a transaction of its own, because kernels before 6.2 hold on to a chain for a moment after its last use.
  */
-export function printUnusedChains(family: Family, ledger: Ledger): string {
-  const unused = [...(ledger.unwritten().get(CHAINS)?.keys() ?? [])].filter((name) => !ledger.wanted(CHAINS).has(name));
-  return unused.map((name) => `delete chain ${nftTable(family)} ${name}\n`).join("");
+export function printUnused(family: Family, ledger: Ledger): string {
+  const table = nftTable(family);
+  const unused = (object: string) =>
+    [...(ledger.unwritten().get(object) ?? [])].filter(([name]) => !ledger.wanted(object).has(name));
+  const chains = unused(CHAINS).map(([name]) => name);
+  return [
+    ...chains.map((name) => `flush chain ${table} ${name}\n`), // they may lead to each other
+    ...chains.map((name) => `delete chain ${table} ${name}\n`),
+    ...unused(SETS).map(([name, held = ""]) => `delete ${held.split("\n")[0]} ${table} ${name}\n`),
+  ].join("");
+}
+
+function printSets(family: Family, sets: readonly Change[]): string {
+  return sets
+    .map(({ key, wanted = "" }) => {
+      const [kind = "", ...type] = wanted.split("\n");
+      return printSet(nftTable(family), key, kind, type.join("\n"));
+    })
+    .join("");
 }
 
 function changesOf(ledger: Ledger): Change[] {
@@ -125,11 +146,13 @@ function printElements(family: Family, changes: readonly Change[]): string {
   return [...gone, ...added].join("");
 }
 
-function objectOf(family: Family, name: string): NftObject {
-  const object = NFT_OBJECTS[family].get(name);
+function objectOf(family: Family, name: string): SetObject {
+  const object = isHashedMap(name) ? HASHED_MAP : NFT_OBJECTS[family].get(name);
   if (object === undefined) throw new RangeError(`table ${nftTable(family)} has no map or set ${name}`);
   return object;
 }
+
+const HASHED_MAP: SetObject = { kind: "map", type: "" };
 
 function batches<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

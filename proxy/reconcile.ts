@@ -1,17 +1,15 @@
 import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
-import type { Prefix } from "../net/mod.ts";
 import { Backlog, type ProxyStores } from "./backlog.ts";
 import type { ProxyMode } from "./data-plane.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import { createProxyMetrics } from "./metrics.ts";
 import { Reconciler } from "./reconciler.ts";
+import type { ProxyChoices } from "./settings.ts";
 
-export interface ProxyOptions extends ProxyStores {
+export interface ProxyOptions extends ProxyStores, ProxyChoices {
   /** Name of this node. */
   readonly node: string;
   readonly mode: ProxyMode;
-  /** Where pods live; the families without a prefix can't tell pods from others. */
-  readonly clusterCidrs: readonly Prefix[];
   readonly log: Log;
   readonly metrics: Metrics;
   /** The namespace of this process when absent. */

@@ -7,6 +7,7 @@ import { type DataPlane, type DataPlaneOptions, openDataPlane } from "./data-pla
 import { desiredPorts } from "./desired.ts";
 import type { Owner } from "./ledger.ts";
 import type { ProxyMetrics } from "./metrics.ts";
+import { spreadOf } from "./spread.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
 
 export interface ReconcilerOptions extends ProxyStores, DataPlaneOptions {
@@ -141,6 +142,7 @@ export class Reconciler {
     const current = new Map<string, V1Service | undefined>();
     for (const key of batch.services) {
       const service = services.get(key);
+      if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
       const owner = this.#ownerOf(key, service, plane);
       for (const { backend } of plane.planes) {
@@ -153,6 +155,22 @@ export class Reconciler {
       if (current.size % TURN === 0) await nextTurn();
     }
     return current;
+  }
+
+  #tellProblems(key: string, service: V1Service | undefined): void {
+    if (service === undefined) return;
+    const { balancing, problems } = spreadOf(service);
+    const { log, mode } = this.#options;
+    for (const problem of problems) {
+      log.warn(
+        { event: "proxy.annotation.invalid", service: key, problem },
+        "an annotation of a Service is passed over",
+      );
+    }
+    if (mode === "iptables" && balancing !== "random") {
+      const event = "proxy.balancing.unavailable";
+      log.warn({ event, service: key, balancing }, "iptables spreads at random only; choose the proxy mode nftables");
+    }
   }
 
   /** A Service made anew under an old name has lost the old one's place in the order of age. */

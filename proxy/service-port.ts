@@ -7,6 +7,10 @@ export type Protocol = (typeof PROTOCOLS)[number];
 /** Who may answer: every endpoint of the cluster, or those on this node only. */
 export type TrafficPolicy = "cluster" | "local";
 
+/** How connections are spread over the endpoints. The last two choose by a hash: alike on every node, and steady. */
+export const BALANCINGS = ["random", "source-hash", "maglev"] as const;
+export type Balancing = (typeof BALANCINGS)[number];
+
 /** One place a connection can be sent to. */
 export interface Target {
   /** Canonical text of the address. */
@@ -14,6 +18,8 @@ export interface Target {
   readonly port: number;
   /** True for endpoints that may be on this node: those whose node is this one, or not known. */
   readonly near: boolean;
+  /** How many shares of the connections it gets; absent: 1. */
+  readonly weight?: number;
 }
 
 /**
@@ -43,6 +49,9 @@ export interface ServicePort {
   readonly cluster: readonly Target[];
   /** What the policy "local" uses. */
   readonly local: readonly Target[];
+  /** Seconds for which a client that comes again gets the endpoint it had; 0: no such promise. */
+  readonly affinitySeconds: number;
+  readonly balancing: Balancing;
   /** Addresses on which a port that no Service has is refused, instead of wandering through the network. */
   readonly guarded: readonly string[];
 }
@@ -50,4 +59,9 @@ export interface ServicePort {
 /** The targets that `policy` uses. */
 export function targetsOf(port: ServicePort, policy: TrafficPolicy): readonly Target[] {
   return policy === "cluster" ? port.cluster : port.local;
+}
+
+/** One entry for each share that a target gets. */
+export function slotsOf(targets: readonly Target[]): readonly Target[] {
+  return targets.flatMap((target) => Array.from({ length: target.weight ?? 1 }, () => target));
 }

@@ -49,6 +49,8 @@ export interface RunningProxy {
   readonly proxy: ServiceProxy;
   /** Waits until the kernel has what the stores say of every Service, those that are gone included. */
   settled(): Promise<void>;
+  /** How many syncs so far had anything to write. */
+  written(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -165,6 +167,7 @@ export class Host {
 
 async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<RunningProxy> {
   const stop = new AbortController();
+  const metrics = createMetrics();
   const proxy = startProxy(
     {
       node: "node1",
@@ -173,7 +176,7 @@ async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<Runn
       ...stores,
       kernel,
       log: createLog("proxy-lab", "warn"),
-      metrics: createMetrics(),
+      metrics,
     },
     stop.signal,
   );
@@ -188,6 +191,11 @@ async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<Runn
   return {
     proxy,
     settled,
+    written: async () => {
+      const { values = [] } =
+        (await metrics.getSingleMetric("kubeproxy_sync_proxy_rules_duration_seconds")?.get()) ?? {};
+      return values.find(({ labels }) => labels.le === "+Inf")?.value ?? 0;
+    },
     stop: async () => {
       stop.abort();
       await proxy.done;

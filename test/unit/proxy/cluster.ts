@@ -12,8 +12,8 @@ export const SURROUNDINGS: Surroundings = {
 };
 
 export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/32"].map(parsePrefix);
-export const IPV4 = familySettings("ipv4", CLUSTER_CIDRS);
-export const IPV6 = familySettings("ipv6", CLUSTER_CIDRS);
+export const IPV4 = familySettings("ipv4", { clusterCidrs: CLUSTER_CIDRS });
+export const IPV6 = familySettings("ipv6", { clusterCidrs: CLUSTER_CIDRS });
 
 type Spec = NonNullable<V1Service["spec"]>;
 
@@ -84,6 +84,8 @@ export function servicePort(change: Partial<ServicePort> = {}): ServicePort {
     externalPolicy: "cluster",
     cluster: [near, far],
     local: [near],
+    affinitySeconds: 0,
+    balancing: "random",
     guarded: ["10.96.0.10"],
     ...change,
   };
@@ -114,6 +116,18 @@ export const PORTS: Readonly<Record<string, ServicePort>> = {
     local: [],
     loadBalancerIps: ["192.168.1.100"],
     sourceRanges: ["198.51.100.0/24"],
+  }),
+  "session affinity": servicePort({ affinitySeconds: 10_800, loadBalancerIps: ["192.168.1.100"], nodePort: 30080 }),
+  "session affinity, external policy Local": servicePort({
+    affinitySeconds: 90,
+    externalPolicy: "local",
+    loadBalancerIps: ["192.168.1.100"],
+  }),
+  weights: servicePort({
+    cluster: [
+      { address: "10.244.1.7", port: 8080, near: true, weight: 2 },
+      { address: "10.244.2.7", port: 8080, near: false },
+    ],
   }),
   IPv6: servicePort({
     family: "ipv6",

@@ -10,6 +10,8 @@ describe("desiredPorts()", () => {
     const ports = desiredPorts(service("web"), [web], SURROUNDINGS);
     expect(ports).toEqual([
       {
+        affinitySeconds: 0,
+        balancing: "random",
         name: "shop/web:http",
         family: "ipv4",
         protocol: "tcp",

@@ -6,7 +6,7 @@ import { type Item, Ledger } from "../../../proxy/ledger.ts";
 import { nftFixedItems, nftItems, nftNodeItems } from "../../../proxy/nftables.ts";
 import { printNftChanges, printNftTable } from "../../../proxy/nftables-text.ts";
 import type { ServicePort } from "../../../proxy/service-port.ts";
-import type { FamilySettings } from "../../../proxy/settings.ts";
+import { type FamilySettings, familySettings } from "../../../proxy/settings.ts";
 import { IPV4, IPV6, PORTS } from "./cluster.ts";
 
 const NODE = { ipv4: ["192.168.1.11"], ipv6: ["fd00:1::11"] };
@@ -43,7 +43,7 @@ describe("nftItems()", () => {
   });
 
   test("masquerades nothing on its way to a cluster IP when it can't tell pods from others", () => {
-    const blind = { ...IPV4, clusterCidrs: [] };
+    const blind = familySettings("ipv4", { clusterCidrs: [] });
     expect(print(nftItems(PORTS["cluster IP"]!, blind), blind)).not.toContain("masquerade-mark");
   });
 });
@@ -64,7 +64,7 @@ describe("iptablesItems()", () => {
   });
 
   test("masquerades nothing on its way to a cluster IP when it can't tell pods from others", () => {
-    const blind = { ...IPV4, clusterCidrs: [] };
+    const blind = familySettings("ipv4", { clusterCidrs: [] });
     expect(print(iptablesItems(PORTS["cluster IP"]!, blind))).not.toContain("IRON-OUTSIDE");
   });
 

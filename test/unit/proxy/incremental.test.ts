@@ -11,7 +11,7 @@ import { IPV4, servicePort } from "./cluster.ts";
 /** Few of everything, so that Services meet at the same addresses, node ports and endpoints. */
 const target = fc
   .integer({ min: 1, max: 4 })
-  .map((n): Target => ({ address: `10.244.${n % 2}.${n}`, port: 8080, near: n < 3 }));
+  .map((n): Target => ({ address: `10.244.${n % 2}.${n}`, port: 8080, near: n < 3, weight: n === 1 ? 2 : 1 }));
 const targets = fc.uniqueArray(target, { selector: ({ address }) => address, maxLength: 3 });
 const policy = fc.constantFrom("cluster" as const, "local" as const);
 
@@ -25,6 +25,7 @@ const port = fc
     nodePort: fc.constantFrom(0, 30001, 30002),
     internalPolicy: policy,
     externalPolicy: policy,
+    affinitySeconds: fc.constantFrom(0, 0, 30, 60),
     cluster: targets,
   })
   .map(({ sourceRanges, ...rest }): ServicePort => {
@@ -46,7 +47,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 function take(backend: Backend, { name, ports, addresses }: Step): void {
   backend.replace(
     { key: name, created: CREATED[name]! },
-    ports.map((port) => ({ ...port, name: `shop/${name}:http` })),
+    ports.map((port, i) => ({ ...port, name: `shop/${name}:port${i}` })),
   );
   if (addresses !== undefined) backend.setNodeAddresses(addresses);
 }
@@ -83,7 +84,7 @@ describe("nftablesBackend()", () => {
         await fromScratch(nftablesBackend(fresh, IPV4), list);
         expect(stepped.dump()).toBe(fresh.dump());
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -125,7 +126,7 @@ describe("nftablesBackend()", () => {
         await fromScratch(nftablesBackend(fresh, IPV4), last);
         expect(nft.dump()).toBe(fresh.dump());
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });
@@ -139,7 +140,7 @@ describe("iptablesBackend()", () => {
         await fromScratch(iptablesBackend(fresh, IPV4), list);
         expect(withoutJumpOrder(stepped.dump())).toBe(withoutJumpOrder(fresh.dump()));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
