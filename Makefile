@@ -34,9 +34,9 @@ image: setup-image shim ## dist/ironbridge.tar, a container image for `ctr image
 test-image: setup-image shim ## build the image twice from nothing, compare, and run its programs (root; about a minute)
 	@vitest run --project image
 
-cluster: setup-cluster shim ## three nodes of a real Kubernetes with Ironbridge (SERVICE_PROXY=kube-proxy LOAD_BALANCER=metallb CNI=reference to compare)
+cluster: setup-cluster shim ## three nodes of a real Kubernetes with Ironbridge (compare: SERVICE_PROXY=kube-proxy LOAD_BALANCER=metallb CNI=reference)
 	@test/cluster/tools/build
-	@[ -e dist/ironbridge.tar ] || node tools/image/main.ts
+	@node tools/image/main.ts
 	@node test/cluster/main.ts up $(CLUSTER_FLAGS)
 
 cluster-down: ## remove the cluster: namespaces, processes, cgroups, files

@@ -24,6 +24,18 @@ export default defineConfig({
         // The container image: builds it from nothing, twice.
         test: { name: "image", include: ["test/image/**/*.test.ts"], pool: "forks", sequence: { groupOrder: 2 } },
       },
+      {
+        // A real Kubernetes: kubelets, containers. One cluster at a time.
+        test: {
+          name: "cluster",
+          include: ["test/cluster/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

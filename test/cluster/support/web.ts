@@ -1,0 +1,66 @@
+import { AGNHOST_IMAGE } from "../image/catalogue.ts";
+
+export interface WebOptions {
+  readonly name: string;
+  readonly replicas: number;
+  readonly policy?: "Cluster" | "Local";
+  /** Nodes whose pods it may have; all but the control plane when absent. */
+  readonly nodes?: readonly string[];
+}
+
+/** A Deployment that answers /hostname and /clientip, and its Service of type LoadBalancer, as one List. Pure. */
+export function webManifest({ name, replicas, policy = "Cluster", nodes }: WebOptions): string {
+  const labels = { app: name };
+  const spread = {
+    topologyKey: "kubernetes.io/hostname",
+    maxSkew: 1,
+    whenUnsatisfiable: "DoNotSchedule",
+    nodeTaintsPolicy: "Honor",
+    labelSelector: { matchLabels: labels },
+  };
+  const onNodes = {
+    requiredDuringSchedulingIgnoredDuringExecution: {
+      nodeSelectorTerms: [
+        { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: nodes ?? [] }] },
+      ],
+    },
+  };
+  const deployment = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, labels },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          ...(nodes === undefined ? {} : { affinity: { nodeAffinity: onNodes } }),
+          topologySpreadConstraints: [spread],
+          containers: [
+            {
+              name: "web",
+              image: AGNHOST_IMAGE,
+              args: ["netexec", "--http-port=8080"],
+              ports: [{ containerPort: 8080 }],
+              readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
+            },
+          ],
+        },
+      },
+    },
+  };
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, labels },
+    spec: {
+      type: "LoadBalancer",
+      externalTrafficPolicy: policy,
+      selector: labels,
+      ports: [{ port: 80, targetPort: 8080 }],
+    },
+  };
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [deployment, service] });
+}
