@@ -1,10 +1,17 @@
 export type { BpfInstruction } from "./bpf.ts";
-export { type Conntrack, type Flow, type FlowFilter, type FlowTuple, openConntrack } from "./conntrack.ts";
+export {
+  type Conntrack,
+  type Flow,
+  type FlowFilter,
+  type FlowTuple,
+  openConntrack,
+} from "./conntrack.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
+export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
 export { type FakeNft, fakeNft } from "./nft-fake.ts";
@@ -13,8 +20,9 @@ export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from ".
 export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
 export type { LinkAddress } from "./rtnetlink-address.ts";
 export { type FakeRtnetlink, fakeRtnetlink } from "./rtnetlink-fake.ts";
-export type { BridgeOptions, Link, LinkChange, VethOptions } from "./rtnetlink-link.ts";
-export type { Neighbour } from "./rtnetlink-neighbour.ts";
+export type { BridgeOptions, IfbOptions, Link, LinkChange, VethOptions, VxlanOptions } from "./rtnetlink-link.ts";
+export type { Neighbour, TunnelPeer } from "./rtnetlink-neighbour.ts";
+export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
 export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
 export { createListenSocket, createUdpSocket } from "./socket.ts";

@@ -1,9 +1,10 @@
-import { type Address, type Prefix, prefixContains, prefixOf, sameAddress } from "../net/mod.ts";
+import { type Address, type Prefix, prefixContains, prefixOf, printAddress, sameAddress } from "../net/mod.ts";
 import { ERRNO, kernelError } from "./libc.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 import type { LinkAddress } from "./rtnetlink-address.ts";
-import type { BridgeOptions, Link, LinkChange, VethOptions } from "./rtnetlink-link.ts";
-import type { Neighbour } from "./rtnetlink-neighbour.ts";
+import type { BridgeOptions, IfbOptions, Link, LinkChange, VethOptions, VxlanOptions } from "./rtnetlink-link.ts";
+import type { Neighbour, TunnelPeer } from "./rtnetlink-neighbour.ts";
+import type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 import type { Route } from "./rtnetlink-route.ts";
 
 /** The links of one network namespace in memory, for unit tests. */
@@ -44,6 +45,8 @@ class FakeNamespace implements FakeRtnetlink {
   #addresses: LinkAddress[] = [];
   #routes: Route[] = [];
   #neighbours: Neighbour[] = [];
+  #tunnelPeers: TunnelPeer[] = [];
+  readonly #qdiscs = new Map<number, Map<string, Qdisc>>();
   #nextIndex = 2;
   readonly hairpins = new Set<number>();
 
@@ -79,6 +82,24 @@ class FakeNamespace implements FakeRtnetlink {
     return this.#add(`create bridge ${name}`, name, mtu, { kind: "bridge", mac });
   }
 
+  tunnelPeers(ifindex: number): TunnelPeer[] {
+    return this.#tunnelPeers.filter((peer) => peer.ifindex === ifindex);
+  }
+
+  qdiscs(ifindex: number): Qdisc[] {
+    return [...(this.#qdiscs.get(ifindex)?.values() ?? [])];
+  }
+
+  createIfb({ name, mtu }: IfbOptions): number {
+    return this.#add(`create ifb ${name}`, name, mtu, { kind: "ifb" });
+  }
+
+  createVxlan({ name, mac, mtu, vni, port, local, underlay }: VxlanOptions): number {
+    this.#require(underlay, `create vxlan ${name}`);
+    const vxlan = { vni, port, local: printAddress(local) };
+    return this.#add(`create vxlan ${name}`, name, mtu, { kind: "vxlan", mac, peer: underlay, vxlan });
+  }
+
   createVeth({ name, mtu, master, hairpin, peer }: VethOptions): number {
     const what = `create veth ${name} with peer ${peer.name}`;
     const other = namespaceOf(this.#namespaces, peer.netns.path);
@@ -86,6 +107,8 @@ class FakeNamespace implements FakeRtnetlink {
     if (hairpin && master === undefined) throw kernelError(what, ERRNO.EOPNOTSUPP);
     const index = this.#add(what, name, mtu, { kind: "veth", ...(master !== undefined && { master }) });
     const peerIndex = other.#add(what, peer.name, mtu, { kind: "veth", ...(peer.mac && { mac: peer.mac }) });
+    this.#links.set(index, { ...this.#links.get(index)!, peer: peerIndex });
+    other.#links.set(peerIndex, { ...other.#links.get(peerIndex)!, peer: index });
     if (hairpin) this.hairpins.add(index);
     this.#peers.set(index, () => other.#forget(peerIndex));
     other.#peers.set(peerIndex, () => this.#forget(index));
@@ -132,7 +155,7 @@ class FakeNamespace implements FakeRtnetlink {
   }
 
   replaceRoute(route: Route): void {
-    const ifindex = route.ifindex ?? this.#linkTowards(route.gateway);
+    const { onLink, ifindex = onLink ? undefined : this.#linkTowards(route.gateway) } = route;
     if (ifindex === undefined) throw kernelError("set a route", ERRNO.ENETUNREACH);
     this.#require(ifindex, "set a route");
     this.#routes = this.#routes.filter((known) => !samePrefix(known.destination, route.destination));
@@ -152,7 +175,36 @@ class FakeNamespace implements FakeRtnetlink {
     this.#neighbours.push(neighbour);
   }
 
+  deleteNeighbour({ ifindex, address }: Neighbour): void {
+    this.#neighbours = this.#neighbours.filter((n) => n.ifindex !== ifindex || !sameAddress(n.address, address));
+  }
+
+  replaceTunnelPeer(peer: TunnelPeer): void {
+    this.#require(peer.ifindex, "set a tunnel peer");
+    this.deleteTunnelPeer(peer);
+    this.#tunnelPeers.push(peer);
+  }
+
+  deleteTunnelPeer({ ifindex, mac }: TunnelPeer): void {
+    this.#tunnelPeers = this.#tunnelPeers.filter((p) => p.ifindex !== ifindex || !Buffer.from(p.mac).equals(mac));
+  }
+
+  shape(ifindex: number, { rate }: TokenBucket): void {
+    this.#setQdisc(ifindex, { kind: "tbf", rate });
+  }
+
+  redirectIngress(ifindex: number, target: number): void {
+    this.#require(target, "redirect to a link");
+    this.#setQdisc(ifindex, { kind: "ingress" });
+  }
+
   close(): void {}
+
+  #setQdisc(ifindex: number, qdisc: Qdisc): void {
+    this.#require(ifindex, "set a queueing discipline");
+    const before = this.#qdiscs.get(ifindex) ?? new Map<string, Qdisc>();
+    this.#qdiscs.set(ifindex, before.set(qdisc.kind, qdisc));
+  }
 
   #add(what: string, name: string, mtu: number, properties: Partial<Link>): number {
     if (this.link(name) !== undefined) throw kernelError(what, ERRNO.EEXIST);
@@ -171,6 +223,8 @@ class FakeNamespace implements FakeRtnetlink {
     this.#links.delete(index);
     this.#peers.delete(index);
     this.hairpins.delete(index);
+    this.#qdiscs.delete(index);
+    this.#tunnelPeers = this.#tunnelPeers.filter(({ ifindex }) => ifindex !== index);
     this.#addresses = this.#addresses.filter(({ ifindex }) => ifindex !== index);
     this.#routes = this.#routes.filter(({ ifindex }) => ifindex !== index);
     this.#neighbours = this.#neighbours.filter(({ ifindex }) => ifindex !== index);

@@ -1,3 +1,4 @@
+import { type Address, addressFromBytes, addressToBytes, printAddress } from "../net/mod.ts";
 import {
   type Attribute,
   decodeAttributes,
@@ -32,6 +33,10 @@ export interface Link {
   readonly master?: number;
   /** "bridge", "veth", "vxlan", ...; absent for physical links. */
   readonly kind?: string;
+  /** Index of the other end of a veth pair in its namespace, or of the link below. */
+  readonly peer?: number;
+  /** Of a VXLAN: what can't be changed once it is there. */
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
 }
 
 export interface BridgeOptions {
@@ -47,6 +52,27 @@ export interface VethOptions {
   readonly master?: number;
   readonly hairpin: boolean;
   readonly peer: { readonly name: string; readonly netns: Netns; readonly mac?: Uint8Array };
+}
+
+/** A link whose only use is that its queueing discipline shapes what others redirect to it. */
+export interface IfbOptions {
+  readonly name: string;
+  readonly mtu: number;
+}
+
+/** A tunnel of Ethernet frames in UDP whose peers are all told, never learned. RFC 7348. */
+export interface VxlanOptions {
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  /** VXLAN network identifier, 24 bits. */
+  readonly vni: number;
+  /** UDP port of all peers. */
+  readonly port: number;
+  /** Where peers reach this end. */
+  readonly local: Address;
+  /** Index of the link that carries it. */
+  readonly underlay: number;
 }
 
 export interface LinkChange {
@@ -73,6 +99,7 @@ const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
+  LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
   GROUP: 27,
@@ -81,6 +108,7 @@ const IFLA = {
 } as const;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1;
+const VXLAN = { ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const;
 /** Hairpin, despite its name. */
 const IFLA_BRPORT_MODE = 4;
 /** The group of links about to be removed: "ib" and a number nobody else has a reason to take. */
@@ -134,6 +162,37 @@ export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkReques
   return create(`create veth ${name} with peer ${peer.name}`, attributes);
 }
 
+export function addIfb({ name, mtu }: IfbOptions): NetlinkRequest {
+  return create(`create ifb ${name}`, [
+    [IFLA.IFNAME, name],
+    [IFLA.MTU, uint32(mtu)],
+    [IFLA.LINKINFO, [[INFO.KIND, "ifb"]]],
+  ]);
+}
+
+export function addVxlan(options: VxlanOptions): NetlinkRequest {
+  const { name, mac, mtu, vni, port, local, underlay } = options;
+  const data: Attribute[] = [
+    [VXLAN.ID, uint32(vni)],
+    [VXLAN.LINK, uint32(underlay)],
+    [local.family === "ipv4" ? VXLAN.LOCAL : VXLAN.LOCAL6, addressToBytes(local)],
+    [VXLAN.LEARNING, uint8(0)],
+    [VXLAN.PORT, Uint8Array.of(port >> 8, port & 0xff)],
+  ];
+  return create(`create vxlan ${name}`, [
+    [IFLA.IFNAME, name],
+    [IFLA.ADDRESS, mac],
+    [IFLA.MTU, uint32(mtu)],
+    [
+      IFLA.LINKINFO,
+      [
+        [INFO.KIND, "vxlan"],
+        [INFO.DATA, data],
+      ],
+    ],
+  ]);
+}
+
 /** In the order the kernel needs: a link joins its bridge before it can be told how to behave as a port. */
 export function changeLink(index: number, change: LinkChange): NetlinkRequest[] {
   const requests: NetlinkRequest[] = [];
@@ -179,6 +238,8 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
   const info = attributes.get(IFLA.LINKINFO);
   const master = readUint32(attributes.get(IFLA.MASTER));
   const kind = info && readText(decodeAttributes(info).get(INFO.KIND));
+  const peer = readUint32(attributes.get(IFLA.LINK));
+  const vxlan = info && kind === "vxlan" ? decodeVxlan(decodeAttributes(info).get(INFO.DATA)) : undefined;
   return {
     index: view.getInt32(4, true),
     name: readText(attributes.get(IFLA.IFNAME)) ?? "",
@@ -191,6 +252,20 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
     noArp: (flags & IFF_NOARP) !== 0,
     ...(master !== undefined && { master }),
     ...(kind !== undefined && { kind }),
+    ...(peer !== undefined && { peer }),
+    ...(vxlan !== undefined && { vxlan }),
+  };
+}
+
+function decodeVxlan(data: Uint8Array | undefined): NonNullable<Link["vxlan"]> | undefined {
+  if (data === undefined) return undefined;
+  const attributes = decodeAttributes(data);
+  const local = attributes.get(VXLAN.LOCAL) ?? attributes.get(VXLAN.LOCAL6);
+  const [high = 0, low = 0] = attributes.get(VXLAN.PORT) ?? [];
+  return {
+    vni: readUint32(attributes.get(VXLAN.ID)) ?? 0,
+    port: (high << 8) | low,
+    local: local === undefined ? "" : printAddress(addressFromBytes(local)),
   };
 }
 

@@ -20,6 +20,8 @@ export interface Route {
   readonly source?: Address;
   /** Who made it: RTPROT_* or our own number (ROUTE_PROTOCOL). */
   readonly protocol: number;
+  /** The gateway is on the link though no address says so. */
+  readonly onLink?: boolean;
 }
 
 /** The protocol number of routes made by Ironbridge (rt_protos leaves 64 to 185 free). */
@@ -36,6 +38,7 @@ const RT_SCOPE_LINK = 253;
 /** In a deletion: of any scope. */
 const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
+const RTNH_F_ONLINK = 4;
 /** An entry of the kernel's cache of exceptions, not of the table. */
 const RTM_F_CLONED = 0x200;
 
@@ -77,6 +80,7 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
     ...(ifindex !== undefined && { ifindex }),
     ...(source && { source: addressFromBytes(source) }),
     protocol,
+    ...((flags & RTNH_F_ONLINK) !== 0 && { onLink: true }),
   };
 }
 
@@ -99,11 +103,11 @@ function describe({ destination, ifindex }: Route): string {
 const HEADER_LENGTH = 12;
 
 /** linux/rtnetlink.h struct rtmsg. */
-function encodeHeader({ destination, protocol }: Route, scope: number): Uint8Array {
+function encodeHeader({ destination, protocol, onLink }: Route, scope: number): Uint8Array {
   const family = destination.family === "ipv4" ? AF_INET : AF_INET6;
   return Uint8Array.of(
     ...[family, destination.length, 0, 0],
     ...[RT_TABLE_MAIN, protocol, scope, RTN_UNICAST],
-    ...[0, 0, 0, 0],
+    ...[onLink ? RTNH_F_ONLINK : 0, 0, 0, 0],
   );
 }

@@ -5,19 +5,35 @@ import type { Netns } from "./netns.ts";
 import { addAddress, decodeLinkAddress, type LinkAddress, listAddresses, removeAddress } from "./rtnetlink-address.ts";
 import {
   addBridge,
+  addIfb,
   addVeth,
+  addVxlan,
   type BridgeOptions,
   changeLink,
   decodeLink,
   getLink,
+  type IfbOptions,
   type Link,
   type LinkChange,
   listLinks,
   removeLink,
   removeLinks,
   type VethOptions,
+  type VxlanOptions,
 } from "./rtnetlink-link.ts";
-import { decodeNeighbour, listNeighbours, type Neighbour, replaceNeighbour } from "./rtnetlink-neighbour.ts";
+import {
+  decodeNeighbour,
+  decodeTunnelPeer,
+  listNeighbours,
+  listTunnelPeers,
+  type Neighbour,
+  removeNeighbour,
+  removeTunnelPeer,
+  replaceNeighbour,
+  replaceTunnelPeer,
+  type TunnelPeer,
+} from "./rtnetlink-neighbour.ts";
+import { decodeQdisc, listQdiscs, type Qdisc, redirectIngress, shape, type TokenBucket } from "./rtnetlink-qdisc.ts";
 import { decodeRoute, listRoutes, type Route, removeRoute, replaceRoute } from "./rtnetlink-route.ts";
 
 /**
@@ -31,10 +47,16 @@ export interface Rtnetlink {
   /** Routes of the main table, both families. */
   routes(): Route[];
   neighbours(ifindex: number): Neighbour[];
+  tunnelPeers(ifindex: number): TunnelPeer[];
+  qdiscs(ifindex: number): Qdisc[];
   /** Returns the index. */
   createBridge(options: BridgeOptions): number;
   /** Both ends in one request, the peer born in its namespace. Both are down. Returns the index of the host end. */
   createVeth(options: VethOptions): number;
+  /** Returns the index. It is down. */
+  createIfb(options: IfbOptions): number;
+  /** Returns the index. It is down. */
+  createVxlan(options: VxlanOptions): number;
   setLink(index: number, change: LinkChange): void;
   deleteLink(index: number): void;
   /**
@@ -48,6 +70,13 @@ export interface Rtnetlink {
   replaceRoute(route: Route): void;
   deleteRoute(route: Route): void;
   replaceNeighbour(neighbour: Neighbour): void;
+  deleteNeighbour(neighbour: Neighbour): void;
+  replaceTunnelPeer(peer: TunnelPeer): void;
+  deleteTunnelPeer(peer: TunnelPeer): void;
+  /** Delays what leaves the link, in place of what it had before. */
+  shape(ifindex: number, bucket: TokenBucket): void;
+  /** Sends what comes in by one link out by `target`. */
+  redirectIngress(ifindex: number, target: number): void;
   close(): void;
 }
 
@@ -83,6 +112,17 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     addresses: () => decodeAll(socket.dump(listAddresses()), decodeLinkAddress),
     routes: () => decodeAll(socket.dump(listRoutes()), decodeRoute),
     neighbours: (ifindex) => decodeAll(socket.dump(listNeighbours(ifindex)), decodeNeighbour),
+    tunnelPeers: (ifindex) =>
+      decodeAll(socket.dump(listTunnelPeers(ifindex)), (message) => decodeTunnelPeer(message, ifindex)),
+    qdiscs: (ifindex) => decodeAll(socket.dump(listQdiscs(ifindex)), (message) => decodeQdisc(message, ifindex)),
+    createIfb: (options) => {
+      socket.request(addIfb(options));
+      return indexOf(options.name);
+    },
+    createVxlan: (options) => {
+      socket.request(addVxlan(options));
+      return indexOf(options.name);
+    },
     createBridge: (options) => {
       socket.request(addBridge(options));
       return indexOf(options.name);
@@ -113,6 +153,13 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     replaceRoute: (route) => void socket.request(replaceRoute(route)),
     deleteRoute: (route) => void socket.request(removeRoute(route)),
     replaceNeighbour: (neighbour) => void socket.request(replaceNeighbour(neighbour)),
+    deleteNeighbour: (neighbour) => void socket.request(removeNeighbour(neighbour)),
+    replaceTunnelPeer: (peer) => void socket.request(replaceTunnelPeer(peer)),
+    deleteTunnelPeer: (peer) => void socket.request(removeTunnelPeer(peer)),
+    shape: (ifindex, bucket) => void socket.request(shape(ifindex, bucket)),
+    redirectIngress: (ifindex, target) => {
+      for (const request of redirectIngress(ifindex, target)) socket.request(request);
+    },
     close: () => {
       socket.close();
       slowSocket?.close();

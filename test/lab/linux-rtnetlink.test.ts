@@ -257,3 +257,64 @@ test("openRtnetlink() and watchRtnetlink() leave no descriptor open", () => {
   }
   expect(count()).toBe(before);
 });
+
+/** A veth pair between the namespaces; gives the index of the end in `a`. */
+function pair(name: string): number {
+  return host.createVeth({ name: `v-${name}`, mtu: 1500, hairpin: false, peer: { name: `p-${name}`, netns: b } });
+}
+
+describe("shaping", () => {
+  test("openRtnetlink() limits what leaves a link and, by way of an IFB, what comes in", async () => {
+    const port = pair("shape");
+    const ifb = host.createIfb({ name: "ifb-shape", mtu: 1500 });
+    host.shape(port, { rate: 1_250_000, burst: 125_000, limit: 200_000 });
+    host.shape(port, { rate: 2_500_000, burst: 125_000, limit: 200_000 });
+    host.shape(ifb, { rate: 6_000_000_000, burst: 125_000, limit: 200_000 });
+    host.redirectIngress(port, ifb);
+    expect(host.qdiscs(port)).toEqual([{ kind: "tbf", rate: 2_500_000 }, { kind: "ingress" }]);
+    expect(host.qdiscs(ifb)).toEqual([{ kind: "tbf", rate: 6_000_000_000 }]);
+    const shown = await exec("tc", ["qdisc", "show"], { netns: a });
+    expect(shown).toMatch(/tbf .* rate 20Mbit burst 125000b/);
+    const filter = await exec("tc", ["filter", "show", "dev", "v-shape", "parent", "ffff:"], { netns: a });
+    expect(filter).toContain("Egress Redirect to device ifb-shape");
+  });
+});
+
+describe("tunnels", () => {
+  test("openRtnetlink() makes a VXLAN whose peers and routes are all told", async () => {
+    const port = pair("under");
+    host.setLink(port, { up: true });
+    host.addAddress({ ifindex: port, address: parseAddress("192.0.2.1"), length: 24 });
+    const mac = parseMac("02:00:00:00:07:01");
+    const options = {
+      name: "vx0",
+      mac,
+      mtu: 1450,
+      vni: 1,
+      port: 8472,
+      local: parseAddress("192.0.2.1"),
+      underlay: port,
+    };
+    const ifindex = host.createVxlan(options);
+    host.setLink(ifindex, { up: true });
+    expect(host.link("vx0")).toMatchObject({
+      kind: "vxlan",
+      mac,
+      mtu: 1450,
+      vxlan: { vni: 1, port: 8472, local: "192.0.2.1" },
+    });
+    const peer = { ifindex, mac: parseMac("02:00:00:00:07:02"), remote: parseAddress("192.0.2.2") };
+    host.replaceTunnelPeer({ ...peer, remote: parseAddress("192.0.2.9") });
+    host.replaceTunnelPeer(peer);
+    expect(host.tunnelPeers(ifindex)).toEqual([peer]);
+    const gateway = parseAddress("10.9.0.0");
+    host.replaceNeighbour({ ifindex, address: gateway, mac: peer.mac });
+    const route = { destination: parsePrefix("10.9.0.0/24"), gateway, ifindex, protocol: ROUTE_PROTOCOL, onLink: true };
+    host.replaceRoute(route);
+    expect(host.routes()).toContainEqual(route);
+    expect(await exec("ip", ["-d", "link", "show", "vx0"], { netns: a })).toMatch(/dstport 8472 nolearning/);
+    host.deleteTunnelPeer(peer);
+    host.deleteNeighbour({ ifindex, address: gateway, mac: peer.mac });
+    expect([host.tunnelPeers(ifindex), host.neighbours(ifindex)]).toEqual([[], []]);
+  });
+});
