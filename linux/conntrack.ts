@@ -31,12 +31,12 @@ export interface Flow {
   readonly reply: FlowTuple;
 }
 
-/** Which connections: those whose first packet was sent to this port. */
+/** Which connections: those whose first packet was sent to this port, or to any. */
 export interface FlowFilter {
   readonly family: Family;
   /** IPPROTO_*. */
   readonly protocol: number;
-  readonly destinationPort: number;
+  readonly destinationPort?: number;
 }
 
 /** The connections that one network namespace tracks. Calls are synchronous and throw IB_KERNEL_REFUSED. */
@@ -56,8 +56,8 @@ const CTA_TUPLE = { IP: 1, PROTO: 2 } as const;
 const CTA_IP = { ipv4: { SRC: 1, DST: 2 }, ipv6: { SRC: 3, DST: 4 } } as const;
 const CTA_PROTO = { NUM: 1, SRC_PORT: 2, DST_PORT: 3 } as const;
 const CTA_FILTER_ORIG_FLAGS = 1;
-/** The parts of the tuple to compare: protocol and destination port (net/netfilter/nf_internals.h). */
-const FILTER_PROTOCOL_AND_PORT = (1 << 3) | (1 << 5);
+/** The parts of the tuple to compare (net/netfilter/nf_internals.h). */
+const FILTER = { PROTOCOL: 1 << 3, DESTINATION_PORT: 1 << 5 } as const;
 
 /** Opens connection tracking of `netns`, or of the namespace of this process. */
 export function openConntrack(netns?: Netns): Conntrack {
@@ -65,7 +65,8 @@ export function openConntrack(netns?: Netns): Conntrack {
   return {
     flows: (filter) => {
       const wanted = (flow: Flow | undefined): flow is Flow =>
-        flow?.protocol === filter.protocol && flow.original.destinationPort === filter.destinationPort;
+        flow?.protocol === filter.protocol &&
+        flow.original.destinationPort === (filter.destinationPort ?? flow.original.destinationPort);
       return socket.dump(listFlows(filter)).map(decodeFlow).filter(wanted);
     },
     remove: (flow) => {
@@ -80,22 +81,14 @@ export function openConntrack(netns?: Netns): Conntrack {
 }
 
 export function listFlows({ family, protocol, destinationPort }: FlowFilter): NetlinkRequest {
+  const proto: Attribute[] = [[CTA_PROTO.NUM, uint8(protocol)]];
+  if (destinationPort !== undefined) proto.push([CTA_PROTO.DST_PORT, encodePort(destinationPort)]);
+  const parts = FILTER.PROTOCOL | (destinationPort === undefined ? 0 : FILTER.DESTINATION_PORT);
   const payload = encodePayload(encodeHeader(family), [
-    [
-      CTA.TUPLE_ORIG,
-      [
-        [
-          CTA_TUPLE.PROTO,
-          [
-            [CTA_PROTO.NUM, uint8(protocol)],
-            [CTA_PROTO.DST_PORT, encodePort(destinationPort)],
-          ],
-        ],
-      ],
-    ],
-    [CTA.FILTER, [[CTA_FILTER_ORIG_FLAGS, uint32(FILTER_PROTOCOL_AND_PORT)]]],
+    [CTA.TUPLE_ORIG, [[CTA_TUPLE.PROTO, proto]]],
+    [CTA.FILTER, [[CTA_FILTER_ORIG_FLAGS, uint32(parts)]]],
   ]);
-  return { what: `list the connections to port ${destinationPort}`, type: CT_GET, payload };
+  return { what: `list the connections to port ${destinationPort ?? "any"}`, type: CT_GET, payload };
 }
 
 export function removeFlow({ protocol, original }: Flow): NetlinkRequest {

@@ -89,6 +89,7 @@ function portsOfFamily(
       port: port.port,
       nodePort: port.nodePort ?? 0,
       ...selectEndpoints(endpoints, surroundings),
+      serving: protocol === "udp" ? endpoints.filter(({ serving }) => serving) : [],
     };
   });
 }

@@ -1,8 +1,10 @@
 import {
+  type Conntrack,
   type Iptables,
   type IptablesVariant,
   type Netns,
   type Nft,
+  openConntrack,
   openIptables,
   openNft,
   readSysctl,
@@ -18,6 +20,7 @@ export interface Kernel {
   iptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
   /** Calls `onChange` when others changed nftables, iptables-nft included. */
   watchNft(onChange: () => void): { close(): void };
+  conntrack(): Conntrack;
   readSysctl(key: string): string | undefined;
   writeSysctl(key: string, value: string): void;
 }
@@ -29,6 +32,7 @@ export function kernelOf(netns?: Netns): Kernel {
     nft: () => openNft(netns),
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
+    conntrack: () => openConntrack(netns),
     readSysctl: (key) => inside(() => readSysctl(key)),
     writeSysctl: (key, value) => inside(() => writeSysctl(key, value)),
   };

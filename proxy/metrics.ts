@@ -1,12 +1,14 @@
 import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
 
-/** All names but the last are kube-proxy's: the things measured are the same. */
+/** All names but those that begin with ironbridge are kube-proxy's: the things measured are the same. */
 export interface ProxyMetrics {
   readonly syncSeconds: Histogram;
   readonly lastSync: Gauge;
   /** From the change that the slice's annotation endpoints.kubernetes.io/last-change-trigger-time tells of. */
   readonly programmingSeconds: Histogram;
   readonly repairs: Counter;
+  readonly flowSeconds: Histogram;
+  readonly flowsForgotten: Counter;
 }
 
 const seconds = (from: number, to: number, step: number) =>
@@ -35,6 +37,17 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
     repairs: new Counter({
       name: "ironbridge_proxy_repairs_total",
       help: "Times that rules changed or removed by others were written again",
+      registers,
+    }),
+    flowSeconds: new Histogram({
+      name: "kubeproxy_conntrack_reconciler_sync_duration_seconds",
+      help: "Time to find and forget UDP flows to endpoints that are gone",
+      buckets: Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i),
+      registers,
+    }),
+    flowsForgotten: new Counter({
+      name: "kubeproxy_conntrack_reconciler_deleted_entries_total",
+      help: "UDP flows to endpoints that are gone, forgotten",
       registers,
     }),
   };

@@ -1,10 +1,12 @@
 import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
 import { Backlog, type ProxyStores } from "./backlog.ts";
 import type { ProxyMode } from "./data-plane.ts";
+import { startFlowKeeper } from "./flow-keeper.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import { createProxyMetrics } from "./metrics.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { ProxyChoices } from "./settings.ts";
+import { StaleFlows } from "./stale-flows.ts";
 
 export interface ProxyOptions extends ProxyStores, ProxyChoices {
   /** Name of this node. */
@@ -40,14 +42,15 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   const log = options.log.child({ part: "proxy" });
   const listeners = new Set<() => void>();
   const backlog = new Backlog(options, options.node, () => runner.poke(), signal);
-  const reconciler = new Reconciler(
-    { ...options, kernel, clock, log, metrics: createProxyMetrics(options.metrics) },
-    backlog,
-  );
+  const metrics = createProxyMetrics(options.metrics);
+  const flows = new StaleFlows();
+  const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
+  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows }, backlog);
 
   let cancelLook = () => {};
   const work = async () => {
     const isNew = await reconciler.sync();
+    if (flows.any) keeper.poke();
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
     if (isNew) for (const listener of listeners) listener();
@@ -68,7 +71,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     reconciler.close();
   };
   return {
-    done: runner.done.then(close),
+    done: Promise.all([runner.done, keeper.done]).then(close),
     ready: () => reconciler.inForce,
     state: () => ({ mode: options.mode, ...reconciler.state() }),
     programmed: (serviceKey) => reconciler.programmed(serviceKey),

@@ -8,11 +8,13 @@ import { desiredPorts } from "./desired.ts";
 import type { Owner } from "./ledger.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 import { spreadOf } from "./spread.ts";
+import type { StaleFlows } from "./stale-flows.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
 
 export interface ReconcilerOptions extends ProxyStores, DataPlaneOptions {
   readonly node: string;
   readonly metrics: ProxyMetrics;
+  readonly flows: StaleFlows;
 }
 
 /** Services computed between two turns of the event loop: a start with tens of thousands must not starve the rest. */
@@ -132,7 +134,7 @@ export class Reconciler {
 
   /** Works out what each Service of the batch needs now. Returns the objects it was worked out from. */
   async #compute(batch: Batch, plane: DataPlane): Promise<Map<string, V1Service | undefined>> {
-    const { services, slices, nodes, node } = this.#options;
+    const { services, slices, nodes, node, flows } = this.#options;
     if (batch.surroundingsChanged || this.#surroundings === undefined) {
       this.#surroundings = surroundingsOf(nodes, node);
       for (const { backend } of plane.planes) {
@@ -144,6 +146,7 @@ export class Reconciler {
       const service = services.get(key);
       if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
+      flows.replace(key, ports, this.#surroundings.addresses);
       const owner = this.#ownerOf(key, service, plane);
       for (const { backend } of plane.planes) {
         backend.replace(

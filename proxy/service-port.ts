@@ -52,6 +52,8 @@ export interface ServicePort {
   /** Seconds for which a client that comes again gets the endpoint it had; 0: no such promise. */
   readonly affinitySeconds: number;
   readonly balancing: Balancing;
+  /** Of UDP ports: all endpoints that serve, whatever the policies choose of them. */
+  readonly serving: readonly { readonly address: string; readonly port: number }[];
   /** Addresses on which a port that no Service has is refused, instead of wandering through the network. */
   readonly guarded: readonly string[];
 }

@@ -14,6 +14,8 @@ export type HostOrder =
       readonly host: string;
       readonly port: number;
       readonly timeout: number;
+      /** UDP only: the port asked from. */
+      readonly from?: number;
     }
   /** Opens a TCP connection that later orders use. */
   | { readonly kind: "open"; readonly host: string; readonly port: number }
@@ -49,7 +51,7 @@ async function obey(order: HostOrder): Promise<HostAnswer> {
     case "ask":
       return order.protocol === "tcp"
         ? askTcp(order.host, order.port, order.timeout)
-        : askUdp(order.host, order.port, order.timeout);
+        : askUdp(order.host, order.port, order.timeout, order.from ?? 0);
     case "open":
       kept = connect({ host: order.host, port: order.port });
       return askOver(kept, 2000);
@@ -80,12 +82,12 @@ function askOver(socket: Socket, timeout: number): Promise<HostAnswer> {
   });
 }
 
-function askUdp(host: string, port: number, timeout: number): Promise<HostAnswer> {
+function askUdp(host: string, port: number, timeout: number, from: number): Promise<HostAnswer> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
   return new Promise<HostAnswer>((resolve) => {
     setTimeout(() => resolve("silent"), timeout);
     socket.once("message", (data) => resolve(data.toString()));
     socket.once("error", () => resolve("refused"));
-    socket.connect(port, host, () => socket.send("who", () => {}));
+    socket.bind(from, () => socket.connect(port, host, () => socket.send("who", () => {})));
   }).finally(() => socket.close());
 }

@@ -149,8 +149,12 @@ export class Host {
   }
 
   /** Asks who answers at `host`. "silent" after `timeout` milliseconds. */
-  ask(host: string, port: number, { protocol = "tcp" as "tcp" | "udp", timeout = 1000 } = {}): Promise<HostAnswer> {
-    return this.order({ kind: "ask", protocol, host, port, timeout });
+  ask(
+    host: string,
+    port: number,
+    { protocol = "tcp" as "tcp" | "udp", timeout = 1000, from = 0 } = {},
+  ): Promise<HostAnswer> {
+    return this.order({ kind: "ask", protocol, host, port, timeout, from });
   }
 
   order(order: HostOrder): Promise<HostAnswer> {

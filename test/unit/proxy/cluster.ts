@@ -86,6 +86,7 @@ export function servicePort(change: Partial<ServicePort> = {}): ServicePort {
     local: [near],
     affinitySeconds: 0,
     balancing: "random",
+    serving: [],
     guarded: ["10.96.0.10"],
     ...change,
   };

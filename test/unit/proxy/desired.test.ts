@@ -12,6 +12,7 @@ describe("desiredPorts()", () => {
       {
         affinitySeconds: 0,
         balancing: "random",
+        serving: [],
         name: "shop/web:http",
         family: "ipv4",
         protocol: "tcp",

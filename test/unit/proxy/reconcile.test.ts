@@ -37,6 +37,7 @@ function fakeKernel(): Kernel {
       changeByOthers = onChange;
       return { close: () => {} };
     },
+    conntrack: () => ({ flows: () => [], remove: () => {}, close: () => {} }),
     readSysctl: (key) => sysctls.get(key),
     writeSysctl: (key, value) => void sysctls.set(key, value),
   };
