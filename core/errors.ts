@@ -7,10 +7,13 @@ export const ERROR_CODES = {
   IB_OPTION_INVALID: "Correct the flag or the setting; `ironbridge <command> --help` lists the values it takes.",
   IB_CONFIG_INVALID: "Correct the field named in the message and apply the object again.",
   IB_WIRE_TRUNCATED: "The sender's frame is short; capture it with tcpdump on the interface named.",
+  IB_WIRE_MALFORMED:
+    "The sender's message breaks its protocol; capture it with tcpdump and compare with the RFC named.",
   IB_KERNEL_REFUSED: "See the kernel's reason in the message; the program needs root (CAP_NET_ADMIN, CAP_NET_RAW).",
   IB_BINARY_MISSING: "Install the package that carries the program named in the message.",
   IB_API_REFUSED: "See the API server's reason in the message; check the kubeconfig and the RBAC of the program.",
   IB_API_UNREACHABLE: "Check that the API server's address in the kubeconfig answers from this node.",
+  IB_NOT_LEADER: "Nothing to do: the replica that holds the Lease does the work.",
   IB_STORE_BROKEN: "Stop other agents of this node; if none runs, move the file aside and restart this node's pods.",
   IB_CNI_FAILED: "See the plugin's reason in the message and the log of the agent on that node.",
   IB_LAB_FAILED:

@@ -70,8 +70,9 @@ export function addressFromBytes(bytes: Uint8Array): Address {
   if (bytes.length !== 4 && bytes.length !== 16) {
     throw new IronbridgeError("IB_WIRE_TRUNCATED", `an address of ${bytes.length} octets, want 4 or 16`);
   }
-  const value = bytes.reduce((sum, octet) => (sum << 8n) | BigInt(octet), 0n);
-  return { family: bytes.length === 4 ? "ipv4" : "ipv6", value };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length === 4) return { family: "ipv4", value: BigInt(view.getUint32(0)) };
+  return { family: "ipv6", value: (view.getBigUint64(0) << 64n) | view.getBigUint64(8) };
 }
 
 function printIpv4(value: number): string {

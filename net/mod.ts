@@ -20,6 +20,42 @@ export {
   gratuitousArp,
 } from "./arp.ts";
 export {
+  type AsnWidth,
+  type AsPathSegment,
+  AsSegment,
+  type BgpAttributes,
+  BgpOrigin,
+  encodeBgpAttributes,
+  type MpReach,
+  type MpUnreach,
+} from "./bgp-attribute.ts";
+export { Afi, type BgpCapability, SAFI_UNICAST } from "./bgp-capability.ts";
+export {
+  BGP_HEADER_LENGTH,
+  BGP_MESSAGE_LENGTH,
+  BgpFramer,
+  type BgpMessage,
+  decodeBgpMessage,
+  encodeBgpMessage,
+  type RouteRefresh,
+} from "./bgp-message.ts";
+export {
+  BgpErrorCode,
+  type BgpNotification,
+  BgpRefusal,
+  CeaseError,
+  ceaseWith,
+  communicationOf,
+  HeaderError,
+  NO_DATA,
+  OpenError,
+  printBgpNotification,
+  StateMachineError,
+  UpdateError,
+} from "./bgp-notification.ts";
+export { AS_TRANS, type BgpOpen } from "./bgp-open.ts";
+export { type BgpUpdate, cutNlri, endOfRib, endOfRibOf } from "./bgp-update.ts";
+export {
   decodeEthernet,
   ETHERNET_HEADER_LENGTH,
   type EthernetFrame,
@@ -27,6 +63,21 @@ export {
   encodeEthernet,
 } from "./ethernet.ts";
 export { BROADCAST_MAC, MAC_LENGTH, parseMac, printMac } from "./mac.ts";
+export {
+  ALL_NODES,
+  decodeNdp,
+  encodeNdp,
+  ICMPV6_PROTOCOL,
+  IPV6_HEADER_LENGTH,
+  isUnspecified,
+  multicastMac,
+  NDP_HOP_LIMIT,
+  type NdpPacket,
+  NdpType,
+  type NeighbourAdvertisement,
+  type NeighbourSolicitation,
+  solicitedNodeGroup,
+} from "./ndp.ts";
 export {
   type Prefix,
   parsePrefix,
