@@ -2,6 +2,7 @@ import type { Indexes, KubeObject, V1EndpointSlice, V1Service } from "../kube/mo
 import { ADDRESS_BITS, type Family, type Prefix, parseAddress, prefixContains, prefixOf } from "../net/mod.ts";
 import { canonicalAddress, canonicalAddresses, canonicalPrefixes, familyOf, tryParsePrefix } from "./canonical.ts";
 import { mergeEndpoints, selectEndpoints } from "./endpoints.ts";
+import { healthCheckOf } from "./health-check.ts";
 import type { Protocol, ServicePort } from "./service-port.ts";
 import { spreadOf, weightOf } from "./spread.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -72,6 +73,7 @@ function portsOfFamily(
     externalPolicy: spec.externalTrafficPolicy === "Local" ? ("local" as const) : ("cluster" as const),
     affinitySeconds: affinityOf(service),
     balancing: spread.balancing,
+    healthCheckNodePort: healthCheckOf(service, [], surroundings.node)?.port ?? 0,
     // A load balancer that lends out nodes' own addresses must not shut the nodes' other ports.
     guarded: [clusterIp, ...loadBalancerIps.filter((address) => !surroundings.nodeAddresses.has(address))],
   };

@@ -94,6 +94,8 @@ export const HAIRPIN = `${CHAIN_PREFIX}HAIRPIN`;
 export const MARK = `${CHAIN_PREFIX}MARK`;
 /** Marks for masquerade what goes to a cluster IP and does not come from a pod, if hasOutside(). */
 export const OUTSIDE = `${CHAIN_PREFIX}OUTSIDE`;
+/** Lets health checks of load balancers in where the host admits nobody by default. */
+export const HEALTH = `${CHAIN_PREFIX}HEALTH`;
 const FORWARD = `${CHAIN_PREFIX}FORWARD`;
 const POSTROUTING = `${CHAIN_PREFIX}POSTROUTING`;
 /** Refuses. A reset is not subject to the kernel's limit on ICMP errors: no client waits in vain. */
@@ -136,6 +138,8 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ...["PREROUTING", "OUTPUT"].map((hook) => jump("nat", hook, `-j ${SERVICES}`)),
     jump("nat", "POSTROUTING", `-j ${POSTROUTING}`),
     ...["INPUT", "FORWARD", "OUTPUT"].map((hook) => jump("filter", hook, `-m conntrack --ctstate NEW -j ${FILTER}`)),
+    ...chain("filter", HEALTH, [""]),
+    jump("filter", "INPUT", `-j ${HEALTH}`),
     jump("filter", "FORWARD", `-j ${FORWARD}`),
   ];
 }

@@ -5,6 +5,7 @@ import {
   chainObject,
   FILTER,
   HAIRPIN,
+  HEALTH,
   hasOutside,
   hostPrefix,
   MARK,
@@ -51,6 +52,7 @@ export function iptablesItems(port: ServicePort, settings: FamilySettings): Item
     ),
     ...(port.nodePort > 0 ? frontendItems(port, nodePortFrontend(port), "external") : []),
     ...[...port.cluster, ...port.local].flatMap((target) => hairpinItems(port, target)),
+    ...healthItems(port),
     ...port.guarded.flatMap((address) => guardItems(port, address)),
   ];
 }
@@ -181,6 +183,11 @@ function hairpinItems({ family }: ServicePort, { address, near }: Target): Item[
   const root = { chain: HAIRPIN, tag: "HP" };
   const { leaf, jumps } = addressPlace("nat", root, family, address, (prefix) => `-s ${prefix} -d ${prefix}`);
   return [...jumps, shared(chainObject("nat", leaf), address, `-s ${host} -d ${host} -j ${MASQUERADE}`)];
+}
+
+function healthItems({ healthCheckNodePort: port }: ServicePort): Item[] {
+  if (port === 0) return [];
+  return [shared(chainObject("filter", HEALTH), `${port}`, `-p tcp -m tcp --dport ${port} -j ACCEPT`)];
 }
 
 /** Ports that no Service has, on addresses that only Services have. */

@@ -1,5 +1,6 @@
 import {
   type Conntrack,
+  createListenSocket,
   type Iptables,
   type IptablesVariant,
   type Netns,
@@ -21,6 +22,8 @@ export interface Kernel {
   /** Calls `onChange` when others changed nftables, iptables-nft included. */
   watchNft(onChange: () => void): { close(): void };
   conntrack(): Conntrack;
+  /** A listening TCP socket, for `server.listen({ fd })`. */
+  listen(address: string, port: number): number;
   readSysctl(key: string): string | undefined;
   writeSysctl(key: string, value: string): void;
 }
@@ -33,6 +36,7 @@ export function kernelOf(netns?: Netns): Kernel {
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
     conntrack: () => openConntrack(netns),
+    listen: (address, port) => createListenSocket(address, port, netns),
     readSysctl: (key) => inside(() => readSysctl(key)),
     writeSysctl: (key, value) => inside(() => writeSysctl(key, value)),
   };

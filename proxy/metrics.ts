@@ -9,6 +9,7 @@ export interface ProxyMetrics {
   readonly repairs: Counter;
   readonly flowSeconds: Histogram;
   readonly flowsForgotten: Counter;
+  readonly healthAnswers: Readonly<Record<"/healthz" | "/livez", Counter>>;
 }
 
 const seconds = (from: number, to: number, step: number) =>
@@ -16,6 +17,8 @@ const seconds = (from: number, to: number, step: number) =>
 
 export function createProxyMetrics(registry: Metrics): ProxyMetrics {
   const registers = [registry];
+  const answers = (name: string, path: string) =>
+    new Counter({ name, help: `Answers on ${path} by status code`, labelNames: ["code"], registers });
   return {
     syncSeconds: new Histogram({
       name: "kubeproxy_sync_proxy_rules_duration_seconds",
@@ -50,5 +53,9 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
       help: "UDP flows to endpoints that are gone, forgotten",
       registers,
     }),
+    healthAnswers: {
+      "/healthz": answers("kubeproxy_proxy_healthz_total", "/healthz"),
+      "/livez": answers("kubeproxy_proxy_livez_total", "/livez"),
+    },
   };
 }

@@ -2,6 +2,9 @@ import { type Clock, explainError, type Log, type Metrics, startRunner, systemCl
 import { Backlog, type ProxyStores } from "./backlog.ts";
 import type { ProxyMode } from "./data-plane.ts";
 import { startFlowKeeper } from "./flow-keeper.ts";
+import { Freshness } from "./freshness.ts";
+import { isEligible, nodePage } from "./health-check.ts";
+import { closeServers, HealthServers, serveEverywhere } from "./health-server.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import { createProxyMetrics } from "./metrics.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -17,6 +20,8 @@ export interface ProxyOptions extends ProxyStores, ProxyChoices {
   /** The namespace of this process when absent. */
   readonly kernel?: Kernel;
   readonly clock?: Clock;
+  /** TCP port of /healthz and /livez, kube-proxy's 10256; absent: they are not served. */
+  readonly healthzPort?: number;
 }
 
 export interface Proxy {
@@ -41,15 +46,40 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   const { kernel = kernelOf(), clock = systemClock } = options;
   const log = options.log.child({ part: "proxy" });
   const listeners = new Set<() => void>();
-  const backlog = new Backlog(options, options.node, () => runner.poke(), signal);
+  const freshness = new Freshness();
+  const onChange = () => {
+    freshness.changed(clock.now());
+    runner.poke();
+  };
+  const backlog = new Backlog(options, options.node, onChange, signal);
   const metrics = createProxyMetrics(options.metrics);
   const flows = new StaleFlows();
+  const healthy = () => freshness.isFresh(clock.now());
+  const health = new HealthServers({ kernel, log, healthy });
   const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
-  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows }, backlog);
+  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health }, backlog);
 
+  const nodeHealth = (path: string) => {
+    if (path !== "/healthz" && path !== "/livez") return undefined;
+    const [isHealthy, now] = [healthy() && reconciler.inForce, clock.date().getTime()];
+    const code = { healthy: isHealthy, eligible: isEligible(options.nodes.get(options.node)) };
+    const page = nodePage(path, { ...code, now, updated: now - (clock.now() - freshness.updated) });
+    metrics.healthAnswers[path].inc({ code: page.status });
+    return page;
+  };
+  const nodeServers = options.healthzPort === undefined ? [] : serveEverywhere(kernel, options.healthzPort, nodeHealth);
   let cancelLook = () => {};
   const work = async () => {
-    const isNew = await reconciler.sync();
+    health.retry();
+    freshness.begin();
+    let isNew: boolean;
+    try {
+      isNew = await reconciler.sync();
+    } catch (error) {
+      freshness.end(clock.now(), "failed");
+      throw error;
+    }
+    freshness.end(clock.now(), "written");
     if (flows.any) keeper.poke();
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
@@ -69,6 +99,8 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     cancelLook();
     watch.close();
     reconciler.close();
+    health.close();
+    closeServers(nodeServers);
   };
   return {
     done: Promise.all([runner.done, keeper.done]).then(close),

@@ -5,6 +5,8 @@ import { familyOf } from "./canonical.ts";
 import { RULE_HOMES, removeRules } from "./cleanup.ts";
 import { type DataPlane, type DataPlaneOptions, openDataPlane } from "./data-plane.ts";
 import { desiredPorts } from "./desired.ts";
+import { healthCheckOf } from "./health-check.ts";
+import type { HealthServers } from "./health-server.ts";
 import type { Owner } from "./ledger.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 import { spreadOf } from "./spread.ts";
@@ -15,6 +17,7 @@ export interface ReconcilerOptions extends ProxyStores, DataPlaneOptions {
   readonly node: string;
   readonly metrics: ProxyMetrics;
   readonly flows: StaleFlows;
+  readonly health: HealthServers;
 }
 
 /** Services computed between two turns of the event loop: a start with tens of thousands must not starve the rest. */
@@ -147,6 +150,11 @@ export class Reconciler {
       if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
       flows.replace(key, ports, this.#surroundings.addresses);
+      const slicesOf = slices.byIndex("service", key);
+      this.#options.health.replace(
+        key,
+        service && ports.length > 0 ? healthCheckOf(service, slicesOf, node) : undefined,
+      );
       const owner = this.#ownerOf(key, service, plane);
       for (const { backend } of plane.planes) {
         backend.replace(

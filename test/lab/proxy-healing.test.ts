@@ -135,14 +135,16 @@ describe.each(HOMES)("%s", (home) => {
       if (refusing) throw new Error("refused by the test");
     };
     running = await lab.start(home, {
-      ...kernel,
-      nft: async () => {
-        const nft = await kernel.nft();
-        return { ...nft, apply: (script) => allow().then(() => nft.apply(script)) };
-      },
-      iptables: async (family, variant) => {
-        const iptables = await kernel.iptables(family, variant);
-        return { ...iptables, restore: (script) => allow().then(() => iptables.restore(script)) };
+      kernel: {
+        ...kernel,
+        nft: async () => {
+          const nft = await kernel.nft();
+          return { ...nft, apply: (script) => allow().then(() => nft.apply(script)) };
+        },
+        iptables: async (family, variant) => {
+          const iptables = await kernel.iptables(family, variant);
+          return { ...iptables, restore: (script) => allow().then(() => iptables.restore(script)) };
+        },
       },
     });
     refusing = true;

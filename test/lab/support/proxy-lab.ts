@@ -12,7 +12,14 @@ import {
 } from "../../../kube/mod.ts";
 import { exec, type Netns, openNetns } from "../../../linux/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
-import { type Kernel, kernelOf, type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../../../proxy/mod.ts";
+import {
+  type Kernel,
+  kernelOf,
+  type ProxyOptions,
+  type Proxy as ServiceProxy,
+  SLICE_INDEXES,
+  startProxy,
+} from "../../../proxy/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 
@@ -33,7 +40,7 @@ export interface ProxyLab {
   /** Runs a program in the node's namespace. */
   run(program: string, ...args: readonly string[]): Promise<string>;
   /** Starts the proxy and waits until it is ready. */
-  start(home: Home, kernel?: Kernel): Promise<RunningProxy>;
+  start(home: Home, choices?: Partial<ProxyOptions>): Promise<RunningProxy>;
   remove(): Promise<void>;
 }
 
@@ -80,7 +87,7 @@ export async function createProxyLab(): Promise<ProxyLab> {
     netns,
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
-    start: (home, kernel = homeKernel(netns, home)) => startIn(home, stores, kernel),
+    start: (home, choices) => startIn(home, stores, { kernel: homeKernel(netns, home), ...choices }),
     remove: async () => {
       for (const host of Object.values(hosts)) host.stop();
       netns.close();
@@ -169,7 +176,7 @@ export class Host {
   }
 }
 
-async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<RunningProxy> {
+async function startIn(home: Home, stores: Stores, choices: Partial<ProxyOptions>): Promise<RunningProxy> {
   const stop = new AbortController();
   const metrics = createMetrics();
   const proxy = startProxy(
@@ -178,7 +185,7 @@ async function startIn(home: Home, stores: Stores, kernel: Kernel): Promise<Runn
       mode: home === "nftables" ? "nftables" : "iptables",
       clusterCidrs: CLUSTER_CIDRS.map(parsePrefix),
       ...stores,
-      kernel,
+      ...choices,
       log: createLog("proxy-lab", "warn"),
       metrics,
     },

@@ -87,6 +87,7 @@ export function servicePort(change: Partial<ServicePort> = {}): ServicePort {
     affinitySeconds: 0,
     balancing: "random",
     serving: [],
+    healthCheckNodePort: 0,
     guarded: ["10.96.0.10"],
     ...change,
   };
@@ -102,6 +103,7 @@ export const PORTS: Readonly<Record<string, ServicePort>> = {
     externalPolicy: "local",
     loadBalancerIps: ["192.168.1.100"],
     nodePort: 30080,
+    healthCheckNodePort: 32000,
   }),
   "external policy Local, no local endpoint": servicePort({
     externalPolicy: "local",

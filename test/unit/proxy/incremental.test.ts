@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { IronbridgeError } from "../../../core/mod.ts";
 import { type FakeIptables, fakeIptables, fakeNft } from "../../../linux/mod.ts";
 import type { Backend } from "../../../proxy/backend.ts";
@@ -70,6 +70,8 @@ async function stepByStep(backend: Backend, steps: readonly Step[]): Promise<voi
   await backend.write();
 }
 
+vi.setConfig({ testTimeout: 20_000 }); // the machine may be busy
+
 const steps = fc.array(step, { minLength: 1, maxLength: 8 });
 
 describe("nftablesBackend()", () => {
@@ -84,7 +86,7 @@ describe("nftablesBackend()", () => {
         await fromScratch(nftablesBackend(fresh, IPV4), list);
         expect(stepped.dump()).toBe(fresh.dump());
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -140,7 +142,7 @@ describe("iptablesBackend()", () => {
         await fromScratch(iptablesBackend(fresh, IPV4), list);
         expect(withoutJumpOrder(stepped.dump())).toBe(withoutJumpOrder(fresh.dump()));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMetrics, IronbridgeError, type Metrics, silentLog } from "../../../core/mod.ts";
 import { type FakeStore, fakeStore, type V1EndpointSlice, type V1Node, type V1Service } from "../../../kube/mod.ts";
-import { type FakeNft, fakeIptables, fakeNft } from "../../../linux/mod.ts";
+import { createListenSocket, type FakeNft, fakeIptables, fakeNft } from "../../../linux/mod.ts";
 import { type Kernel, type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../../../proxy/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import { CLUSTER_CIDRS, service, slice } from "./cluster.ts";
@@ -38,6 +38,7 @@ function fakeKernel(): Kernel {
       return { close: () => {} };
     },
     conntrack: () => ({ flows: () => [], remove: () => {}, close: () => {} }),
+    listen: (_, port) => createListenSocket("127.0.0.1", port),
     readSysctl: (key) => sysctls.get(key),
     writeSysctl: (key, value) => void sysctls.set(key, value),
   };

@@ -1,0 +1,93 @@
+import { createServer, type Server } from "node:http";
+import { explainError, type Log } from "../core/mod.ts";
+import { type HealthCheck, healthCheckPage, type Page } from "./health-check.ts";
+import { hasFamily, type Kernel } from "./kernel.ts";
+
+export interface HealthServersOptions {
+  readonly kernel: Kernel;
+  readonly log: Log;
+  /** The rules of this node are as the cluster says, or were very lately. */
+  readonly healthy: () => boolean;
+}
+
+interface Listening {
+  readonly check: HealthCheck;
+  /** None when the port could not be listened on. */
+  readonly servers: readonly Server[];
+}
+
+/** Answers on the health check node ports of Services. */
+export class HealthServers {
+  readonly #options: HealthServersOptions;
+  readonly #services = new Map<string, Listening>();
+
+  constructor(options: HealthServersOptions) {
+    this.#options = options;
+  }
+
+  /** From now on the Service `key` has this health check, or none. */
+  replace(key: string, check: HealthCheck | undefined): void {
+    const known = this.#services.get(key);
+    if (known !== undefined && known.check.port !== check?.port) this.#close(key);
+    if (check === undefined) return;
+    const servers = known?.check.port === check.port ? known.servers : [];
+    this.#services.set(key, { check, servers: servers.length > 0 ? servers : this.#listen(key, check) });
+  }
+
+  /** Tries again the ports that could not be listened on. */
+  retry(): void {
+    for (const [key, { check, servers }] of this.#services) {
+      if (servers.length === 0) this.replace(key, check);
+    }
+  }
+
+  close(): void {
+    for (const key of [...this.#services.keys()]) this.#close(key);
+  }
+
+  #listen(key: string, { port }: HealthCheck): Server[] {
+    const { kernel, log, healthy } = this.#options;
+    try {
+      return serveEverywhere(kernel, port, () => healthCheckPage(this.#services.get(key)!.check, healthy()));
+    } catch (error) {
+      const details = { event: "proxy.health.failed", service: key, port, error: explainError(error) };
+      log.warn(details, "could not answer health checks on the Service's port, trying again");
+      return [];
+    }
+  }
+
+  #close(key: string): void {
+    closeServers(this.#services.get(key)?.servers ?? []);
+    this.#services.delete(key);
+  }
+}
+
+/** Serves a page for every path on every address of this node. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+export function serveEverywhere(kernel: Kernel, port: number, page: (path: string) => Page | undefined): Server[] {
+  const hosts = hasFamily(kernel, "ipv6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+  const servers: Server[] = [];
+  try {
+    for (const host of hosts) servers.push(serve(kernel.listen(host, port), page));
+  } catch (error) {
+    closeServers(servers);
+    throw error;
+  }
+  return servers;
+}
+
+export function closeServers(servers: readonly Server[]): void {
+  for (const server of servers) {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+function serve(fd: number, page: (path: string) => Page | undefined): Server {
+  const server = createServer((request, response) => {
+    const { status, headers, body } = page(request.url ?? "/") ?? { status: 404, headers: {}, body: "not found" };
+    const type = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+    response.writeHead(status, { ...type, ...headers });
+    response.end(body);
+  });
+  return server.listen({ fd });
+}
