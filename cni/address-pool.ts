@@ -1,4 +1,4 @@
-import { type Address, type Family, type Prefix, prefixRange } from "../net/mod.ts";
+import { type Address, type Family, type Prefix, prefixRange, type Range, rangeContains } from "../net/mod.ts";
 
 /** Most addresses of one prefix that are handed out: far more than pods of a node, few enough to remember each. */
 const MOST_ADDRESSES = 65_536n;
@@ -47,6 +47,18 @@ export class AddressPool {
     return this.hold({ family: this.family, value });
   }
 
+  /** `address`, held from now on; undefined when it is not this pool's or not free. */
+  takeThis(address: Address): Address | undefined {
+    return this.#owns(address) && !this.#held.has(address.value) ? this.hold(address) : undefined;
+  }
+
+  /** As take(), from one of `ranges` only. */
+  takeWithin(ranges: readonly Range[]): Address | undefined {
+    const inside = (value: bigint) => ranges.some((range) => rangeContains(range, { family: this.family, value }));
+    const value = this.#freshWithin(ranges) ?? [...this.#freed].find(inside);
+    return value === undefined ? undefined : this.hold({ family: this.family, value });
+  }
+
   /** Holds `address` whether it was free or not: replayed from the store at start. */
   hold(address: Address): Address {
     if (this.#owns(address)) {
@@ -66,6 +78,16 @@ export class AddressPool {
   #nextFresh(): bigint | undefined {
     for (; this.#fresh <= this.#last; this.#fresh++) {
       if (!this.#held.has(this.#fresh) && !this.#freed.has(this.#fresh)) return this.#fresh;
+    }
+    return undefined;
+  }
+
+  #freshWithin(ranges: readonly Range[]): bigint | undefined {
+    for (const { first, last } of ranges) {
+      const end = last < this.#last ? last : this.#last;
+      for (let value = first > this.#fresh ? first : this.#fresh; value <= end; value++) {
+        if (!this.#held.has(value) && !this.#freed.has(value)) return value;
+      }
     }
     return undefined;
   }

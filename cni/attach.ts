@@ -2,11 +2,13 @@ import { explainError } from "../core/mod.ts";
 import { readSysctl, runInNetns, writeSysctl } from "../linux/mod.ts";
 import { type Address, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
+import { applyBandwidth, shaperLinkName } from "./bandwidth.ts";
 import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
 import type { AddResult, PodAddress } from "./result.ts";
+import type { RuntimeConfig } from "./runtime-config.ts";
 
 type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
 
@@ -27,11 +29,13 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
       const message = `the namespace ${netns} has an interface ${key.ifname} already`;
       throw new CniError(CniErrorCode.AlreadyAttached, message);
     }
-    const { hostPorts } = config.runtime;
-    const lease = { key, network: config.name, netns, hostPorts, ...(pod === undefined ? {} : { pod }) };
-    const addresses = host.ipam.reserve(lease);
+    const { runtime } = config;
+    const { hostPorts, bandwidth } = runtime;
+    const known = { ...(pod === undefined ? {} : { pod }), ...(bandwidth === undefined ? {} : { bandwidth }) };
+    const lease = { key, network: config.name, netns, hostPorts, ...known };
+    const addresses = host.ipam.reserve(lease, runtime);
     try {
-      const interfaces = connect(host, namespace, key, addresses);
+      const interfaces = connect(host, namespace, key, addresses, runtime);
       const gateways = configurePod(namespace, key.ifname, addresses);
       await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
@@ -49,22 +53,26 @@ function connect(
   namespace: PodNetns,
   key: AttachmentKey,
   addresses: readonly PodAddress[],
+  { mac = macOf(addresses[0]!.address), bandwidth }: RuntimeConfig,
 ): AddResult["interfaces"] {
   const name = hostLinkName(key);
   const { mtu } = bridge;
   removeHostLink(kernel, key); // left by an agent whose store was lost; the runtime says this container is new
-  const mac = macOf(addresses[0]!.address);
   const peer = { name: key.ifname, netns: namespace.netns, mac };
   const index = kernel.createVeth({ name, mtu, master: bridge.index, hairpin: true, peer });
   // A bridge port needs no address of its own; a kernel without IPv6 has no such setting.
   const silence = `net/ipv6/conf/${name}/disable_ipv6`;
   if (readSysctl(silence) !== undefined) writeSysctl(silence, "1");
   kernel.setLink(index, { up: true });
-  return [
+  const interfaces = [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu },
     { name, mac: kernel.link(name)!.mac, mtu },
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];
+  if (bandwidth === undefined || applyBandwidth(kernel, key, { index, mtu }, bandwidth) === undefined)
+    return interfaces;
+  const shaper = shaperLinkName(key);
+  return [...interfaces, { name: shaper, mac: kernel.link(shaper)!.mac, mtu }];
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Link, LinkAddress, Route } from "../linux/mod.ts";
 import { printAddress, printMac, sameAddress, tryParseAddress } from "../net/mod.ts";
 import { hostLinkName } from "./attachment.ts";
+import { bandwidthProblems } from "./bandwidth.ts";
 import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Lease } from "./lease-store.ts";
@@ -18,6 +19,7 @@ export interface Seen {
   readonly podLink: Link | undefined;
   readonly podAddresses: readonly LinkAddress[];
   readonly podRoutes: readonly Route[];
+  readonly limitProblems: readonly string[];
   /** Host ports that do not lead to the pod. */
   readonly closedHostPorts: readonly string[];
 }
@@ -36,6 +38,7 @@ export async function check(host: PodHost, { key, netns, prev }: CheckRequest): 
       podLink: namespace.kernel.link(key.ifname),
       podAddresses: namespace.kernel.addresses(),
       podRoutes: namespace.kernel.routes(),
+      limitProblems: bandwidthProblems(host.kernel, key, host.ipam.get(key)?.bandwidth ?? {}),
       closedHostPorts: await host.hostPorts.missing(key),
     });
     if (problems.length > 0) throw new CniError(CniErrorCode.CheckFailed, problems.join("; "));
@@ -64,6 +67,7 @@ export function findProblems(ifname: string, prev: PrevResult, seen: Seen): stri
     }
   }
   problems.push(...linkProblems(ifname, podLink), ...portProblems(hostLinkName(lease.key), hostLink, seen.bridgeIndex));
+  problems.push(...seen.limitProblems);
   problems.push(...seen.closedHostPorts.map((port) => `no host port leads from ${port}`));
   const mac = prev.interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== "")?.mac.toLowerCase();
   if (mac && podLink !== undefined && printMac(podLink.mac) !== mac) {

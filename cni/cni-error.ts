@@ -19,6 +19,7 @@ export const CniErrorCode = {
   NoFreeAddress: 100,
   AlreadyAttached: 101,
   CheckFailed: 102,
+  AddressRefused: 103,
   Internal: 999,
 } as const;
 export type CniErrorCode = (typeof CniErrorCode)[keyof typeof CniErrorCode];

@@ -3,6 +3,15 @@ import { dirname, join } from "node:path";
 
 const PLUGIN_TYPE = "ironbridge-cni";
 const VERSIONS = { cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"] };
+/** What runtimes are to tell for each pod. */
+const CAPABILITIES = {
+  portMappings: true,
+  bandwidth: true,
+  ips: true,
+  ipRanges: true,
+  mac: true,
+  "io.kubernetes.cri.pod-annotations": true,
+};
 const CONFLIST_NAME = "10-ironbridge.conflist";
 
 /**
@@ -10,7 +19,7 @@ const CONFLIST_NAME = "10-ironbridge.conflist";
  * the others refuse a cniVersion they do not know.
  */
 function printConflist(socketPath: string): string {
-  const plugin = { type: PLUGIN_TYPE, agentSocket: socketPath, capabilities: { portMappings: true } };
+  const plugin = { type: PLUGIN_TYPE, agentSocket: socketPath, capabilities: CAPABILITIES };
   return `${JSON.stringify({ ...VERSIONS, name: "ironbridge", plugins: [plugin] }, null, 2)}\n`;
 }
 

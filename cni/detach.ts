@@ -1,5 +1,6 @@
 import { explainError } from "../core/mod.ts";
 import { type AttachmentKey, hostLinkName, isHostLinkName, printKey } from "./attachment.ts";
+import { isShaperLinkName, shaperLinkName } from "./bandwidth.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { DetachHost } from "./pod-host.ts";
 
@@ -11,7 +12,8 @@ import type { DetachHost } from "./pod-host.ts";
 export async function detach(host: DetachHost, key: AttachmentKey): Promise<void> {
   try {
     await host.hostPorts.close(key);
-    await host.removeLink(hostLinkName(key));
+    // Whether there was a limit is not asked: the store may have been lost.
+    await Promise.all([host.removeLink(hostLinkName(key)), host.removeLink(shaperLinkName(key))]);
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });
   }
@@ -32,8 +34,8 @@ export async function collectGarbage(
   const known = new Set(valid.map(printKey));
   const leases = host.ipam.list();
   const lost = leases.filter((lease) => lease.network === network && !known.has(printKey(lease.key)));
-  const owned = new Set([...valid, ...leases.map((lease) => lease.key)].map(hostLinkName));
-  const orphans = host.kernel.links().filter(({ name }) => isHostLinkName(name) && !owned.has(name));
+  const owned = new Set([...valid, ...leases.map((lease) => lease.key)].flatMap(linkNames));
+  const orphans = host.kernel.links().filter(({ name }) => isOurs(name) && !owned.has(name));
 
   const removed: string[] = [];
   const failures: string[] = [];
@@ -51,4 +53,12 @@ export async function collectGarbage(
   ]);
   if (failures.length > 0) throw new CniError(CniErrorCode.TryAgainLater, failures.join("; "));
   return removed;
+}
+
+function linkNames(key: AttachmentKey): string[] {
+  return [hostLinkName(key), shaperLinkName(key)];
+}
+
+function isOurs(name: string): boolean {
+  return isHostLinkName(name) || isShaperLinkName(name);
 }

@@ -1,10 +1,27 @@
-import { type Address, printPrefix } from "../net/mod.ts";
+import { type Address, prefixContains, printAddress, printPrefix, printRange, type Range } from "../net/mod.ts";
 import { AddressPool } from "./address-pool.ts";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Lease, LeaseStore } from "./lease-store.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import type { PodAddress } from "./result.ts";
+
+/** Which addresses an attachment must have. */
+export interface AddressWish {
+  readonly addresses: readonly Address[];
+  /** Where the others must lie; any address will do of a family without one. */
+  readonly ranges: readonly Range[];
+}
+
+const ANY_ADDRESS: AddressWish = { addresses: [], ranges: [] };
+
+function refused(message: string): CniError {
+  return new CniError(CniErrorCode.AddressRefused, message);
+}
+
+function exhausted(message: string): CniError {
+  return new CniError(CniErrorCode.NoFreeAddress, message);
+}
 
 /** Gives pods addresses of the node's prefixes, one per family. The store holds the truth, the pools know what is free. */
 export class Ipam {
@@ -28,16 +45,18 @@ export class Ipam {
 
   /**
    * Writes down a new attachment with its addresses, not complete yet.
-   * @throws {CniError} AlreadyAttached, or NoFreeAddress naming the prefix that is full.
+   * @throws {CniError} AlreadyAttached, AddressRefused naming the address asked for, or NoFreeAddress naming the prefix
+   * that is full.
    */
-  reserve(lease: Omit<Lease, "addresses" | "complete">): PodAddress[] {
+  reserve(lease: Omit<Lease, "addresses" | "complete">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
     if (this.#store.get(lease.key) !== undefined) {
       const message = `container ${lease.key.containerId} has an interface ${lease.key.ifname} already; DEL comes first`;
       throw new CniError(CniErrorCode.AlreadyAttached, message);
     }
+    this.#refuseForeign(wish.addresses);
     const taken: PodAddress[] = [];
     try {
-      for (const pool of this.#pools) taken.push(this.#take(pool));
+      for (const pool of this.#pools) taken.push(this.#take(pool, wish));
       this.#store.insert({ ...lease, addresses: taken.map(({ address }) => address) });
       return taken;
     } catch (error) {
@@ -77,11 +96,32 @@ export class Ipam {
     return this.#pools.map(({ prefix, used, capacity }) => ({ prefix: printPrefix(prefix), used, capacity }));
   }
 
-  #take(pool: AddressPool): PodAddress {
-    const address = pool.take();
+  /** Each address asked for must be of one pool, and no pool gives two. */
+  #refuseForeign(addresses: readonly Address[]): void {
+    const seen = new Set<AddressPool>();
+    for (const address of addresses) {
+      const pool = this.#pools.find(({ prefix }) => prefixContains(prefix, address));
+      const text = printAddress(address);
+      if (pool === undefined) throw refused(`address ${text} is not in the node's pod prefixes ${this.#prefixes()}`);
+      if (seen.has(pool)) throw refused(`address ${text} is the second one asked for in ${printPrefix(pool.prefix)}`);
+      seen.add(pool);
+    }
+  }
+
+  #prefixes(): string {
+    return this.#pools.map(({ prefix }) => printPrefix(prefix)).join(", ");
+  }
+
+  #take(pool: AddressPool, { addresses, ranges }: AddressWish): PodAddress {
+    const wanted = addresses.find((address) => prefixContains(pool.prefix, address));
+    const within = ranges.filter(({ family }) => family === pool.family);
+    const free = () => (within.length === 0 ? pool.take() : pool.takeWithin(within));
+    const address = wanted === undefined ? free() : pool.takeThis(wanted);
     if (address !== undefined) return { address, length: pool.prefix.length, gateway: pool.gateway };
+    if (wanted !== undefined) throw refused(`address ${printAddress(wanted)} is in use or reserved`);
+    if (within.length > 0) throw exhausted(`all addresses of ${within.map(printRange).join(", ")} are in use`);
     const message = `all ${pool.capacity} addresses of ${printPrefix(pool.prefix)}, the node's pod prefix, are in use`;
-    throw new CniError(CniErrorCode.NoFreeAddress, message);
+    throw exhausted(message);
   }
 
   #free(address: Address): void {

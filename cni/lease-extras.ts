@@ -1,11 +1,15 @@
 import { z } from "zod";
 import { parseAddress, printAddress } from "../net/mod.ts";
+import type { Bandwidth } from "./bandwidth.ts";
 import { type HostPort, PORT_PROTOCOLS, type PortProtocol } from "./host-port.ts";
 
 /** What an attachment has besides its addresses. */
 export interface LeaseExtras {
   readonly hostPorts: readonly HostPort[];
+  readonly bandwidth?: Bandwidth;
 }
+
+const rate = z.object({ rate: z.number(), burst: z.number() });
 
 const stored = z.object({
   hostPorts: z
@@ -18,21 +22,24 @@ const stored = z.object({
       }),
     )
     .default([]),
+  bandwidth: z.object({ ingress: rate.optional(), egress: rate.optional() }).optional(),
 });
 
 /** As JSON, only what there is. */
-export function printExtras({ hostPorts }: LeaseExtras): string {
+export function printExtras({ hostPorts, bandwidth }: LeaseExtras): string {
   const ports = hostPorts.map(({ hostAddress, ...port }) => ({
     ...port,
     ...(hostAddress === undefined ? {} : { hostAddress: printAddress(hostAddress) }),
   }));
-  return JSON.stringify(ports.length === 0 ? {} : { hostPorts: ports });
+  return JSON.stringify({ ...(ports.length === 0 ? {} : { hostPorts: ports }), bandwidth });
 }
 
 /** @throws {Error} for what printExtras() did not write. */
 export function parseExtras(text: string): LeaseExtras {
-  const { hostPorts } = stored.parse(JSON.parse(text));
+  const { hostPorts, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
+  const limits = { ...(ingress && { ingress }), ...(egress && { egress }) };
   return {
+    ...(ingress || egress ? { bandwidth: limits } : {}),
     hostPorts: hostPorts.map(({ hostAddress, ...port }) => ({
       ...port,
       ...(hostAddress === undefined ? {} : { hostAddress }),

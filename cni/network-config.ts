@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
-import { NO_RUNTIME_CONFIG, type RuntimeConfig, runtimeConfig } from "./runtime-config.ts";
+import {
+  bandwidth,
+  macAddress,
+  NO_RUNTIME_CONFIG,
+  podAddress,
+  type RuntimeConfig,
+  runtimeConfig,
+} from "./runtime-config.ts";
 
 /** Protocol versions spoken, oldest first. cni/plugin.c answers VERSION with the same list. */
 export const CNI_VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
@@ -31,6 +38,9 @@ const fields = z.object({
   prevResult: prevResult.optional(),
   dns: dns.optional(),
   runtimeConfig: runtimeConfig.default(NO_RUNTIME_CONFIG),
+  args: z
+    .object({ cni: z.object({ mac: macAddress.optional(), ips: z.array(podAddress).default([]) }).optional() })
+    .optional(),
   // libcni sends the list under both names, the second is an old mistake.
   "cni.dev/valid-attachments": attachments.optional(),
   "cni.dev/attachments": attachments.optional(),
@@ -81,11 +91,12 @@ export function parseConfig(text: string): NetworkConfig {
     const [issue] = parsed.error.issues;
     throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
   }
-  const { name, prevResult: prev, dns = {}, runtimeConfig: runtime, ...lists } = parsed.data;
+  const { name, prevResult: prev, dns = {}, ...lists } = parsed.data;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw invalid(`name "${name}" must start with a letter or digit and hold only those and _.-`);
   }
   refuseOtherShapes(object);
+  const runtime = withStatic(parsed.data, object);
   const valid = lists["cni.dev/valid-attachments"] ?? lists["cni.dev/attachments"];
   return {
     cniVersion,
@@ -96,6 +107,20 @@ export function parseConfig(text: string): NetworkConfig {
     ...(valid === undefined
       ? {}
       : { validAttachments: valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname })) }),
+  };
+}
+
+/** What the configuration itself asks for: limits there win over the runtime's, a MAC address of the runtime's wins. */
+function withStatic({ runtimeConfig: runtime, args }: z.infer<typeof fields>, object: object): RuntimeConfig {
+  const { mac, ips = [] } = args?.cni ?? {};
+  const limits = bandwidth.safeParse(object);
+  if (!limits.success) throw invalid(limits.error.issues[0]?.message ?? "bandwidth");
+  const isStatic = limits.data.ingress !== undefined || limits.data.egress !== undefined;
+  return {
+    ...(mac === undefined ? {} : { mac }),
+    ...runtime,
+    addresses: [...runtime.addresses, ...ips],
+    ...(isStatic ? { bandwidth: limits.data } : {}),
   };
 }
 

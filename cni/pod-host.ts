@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { IronbridgeError } from "../core/mod.ts";
 import { type Netns, openNetns, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
 import { type AttachmentKey, hostLinkName } from "./attachment.ts";
+import { shaperLinkName } from "./bandwidth.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { HostPorts } from "./host-ports.ts";
@@ -53,11 +54,15 @@ export function openPodNetns(path: string): PodNetns {
 export type DetachHost = Pick<PodHost, "kernel" | "ipam" | "removeLink" | "hostPorts">;
 
 /**
- * Removes the interface pair of `key` at once, where there is one. The pod's end goes with the node's.
+ * Removes the interface pair of `key` and the link that shapes it at once, where they are. The pod's end goes with the
+ * node's.
  * @throws {IronbridgeError} IB_KERNEL_REFUSED when it is still there afterwards.
  */
 export function removeHostLink(kernel: Rtnetlink, key: AttachmentKey): void {
-  const name = hostLinkName(key);
+  for (const name of [hostLinkName(key), shaperLinkName(key)]) removeLinkNow(kernel, name);
+}
+
+function removeLinkNow(kernel: Rtnetlink, name: string): void {
   const link = kernel.link(name);
   if (link === undefined) return;
   try {

@@ -1,7 +1,9 @@
+import { z } from "zod";
 import type { AttachmentKey, PodName } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Invocation } from "./frame.ts";
 import { type NetworkConfig, type PrevResult, parseConfig } from "./network-config.ts";
+import { macAddress, podAddress } from "./runtime-config.ts";
 
 interface Common {
   readonly config: NetworkConfig;
@@ -54,8 +56,15 @@ export function parseRequest({ env, stdin }: Invocation): CniRequest {
   switch (command) {
     case "ADD": {
       if (config.prevResult !== undefined) throw invalidConfig("ironbridge-cni must be the first plugin of its list");
-      const pod = parsePod(parseArgs(env.CNI_ARGS ?? ""));
-      return { command, config, key: parseKey(env), netns: env.CNI_NETNS!, ...(pod === undefined ? {} : { pod }) };
+      const args = parseArgs(env.CNI_ARGS ?? "");
+      const pod = parsePod(args);
+      return {
+        command,
+        config: withArgs(config, args),
+        key: parseKey(env),
+        netns: env.CNI_NETNS!,
+        ...(pod === undefined ? {} : { pod }),
+      };
     }
     case "CHECK":
       if (config.prevResult === undefined) throw invalidConfig("CHECK needs prevResult, the result of the ADD");
@@ -101,6 +110,8 @@ export function isInterfaceName(name: string): boolean {
 
 const KNOWN_ARGS: ReadonlySet<string> = new Set([
   "IgnoreUnknown",
+  "IP",
+  "MAC",
   "K8S_POD_NAMESPACE",
   "K8S_POD_NAME",
   "K8S_POD_INFRA_CONTAINER_ID",
@@ -123,6 +134,19 @@ function parseArgs(text: string): ReadonlyMap<string, string> {
     throw new CniError(CniErrorCode.InvalidEnvironment, message);
   }
   return args;
+}
+
+/** CNI_ARGS has the least say: an address joins those asked for elsewhere, a MAC address counts where there is no other. */
+function withArgs(config: NetworkConfig, args: ReadonlyMap<string, string>): NetworkConfig {
+  const [ip, mac] = [args.get("IP"), args.get("MAC")];
+  const parsed = z.object({ ip: podAddress.optional(), mac: macAddress.optional() }).safeParse({ ip, mac });
+  if (!parsed.success) {
+    const message = `CNI_ARGS: ${parsed.error.issues.map((issue) => issue.message).join("; ")}`;
+    throw new CniError(CniErrorCode.InvalidEnvironment, message);
+  }
+  const { runtime } = config;
+  const addresses = [...runtime.addresses, ...(parsed.data.ip === undefined ? [] : [parsed.data.ip])];
+  return { ...config, runtime: { ...(parsed.data.mac && { mac: parsed.data.mac }), ...runtime, addresses } };
 }
 
 function parsePod(args: ReadonlyMap<string, string>): PodName | undefined {

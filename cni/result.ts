@@ -13,7 +13,7 @@ export interface ResultInterface {
 
 /** What ADD reports. */
 export interface AddResult {
-  /** The pod's own is the last. */
+  /** The pod's own is the one with a sandbox. */
   readonly interfaces: readonly ResultInterface[];
   readonly addresses: readonly PodAddress[];
   /** Where the default routes that were made lead. */
@@ -47,7 +47,7 @@ export function printResult(result: AddResult, version: CniVersion): string {
       ...(namesFamily ? { version: address.family === "ipv4" ? "4" : "6" } : {}),
       address: `${printAddress(address)}/${length}`,
       gateway: printAddress(gateway),
-      interface: result.interfaces.length - 1,
+      interface: result.interfaces.findIndex(({ sandbox }) => sandbox !== undefined),
     })),
     routes: result.gateways.map((gateway) => ({ dst: DEFAULT_ROUTE[gateway.family], gw: printAddress(gateway) })),
     dns: result.dns,

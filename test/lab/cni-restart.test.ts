@@ -172,7 +172,14 @@ test("the installed list names the socket, the versions and what is understood",
       {
         type: "ironbridge-cni",
         agentSocket: lab.node1.options.socketPath,
-        capabilities: { portMappings: true },
+        capabilities: {
+          portMappings: true,
+          bandwidth: true,
+          ips: true,
+          ipRanges: true,
+          mac: true,
+          "io.kubernetes.cri.pod-annotations": true,
+        },
       },
     ],
   });

@@ -24,7 +24,20 @@ test("pluginInstaller() puts the program and the list that names it, and nothing
     cniVersion: "1.0.0",
     cniVersions: ["1.0.0", "1.1.0"],
     name: "ironbridge",
-    plugins: [{ type: "ironbridge-cni", agentSocket: "/run/a.sock", capabilities: { portMappings: true } }],
+    plugins: [
+      {
+        type: "ironbridge-cni",
+        agentSocket: "/run/a.sock",
+        capabilities: {
+          portMappings: true,
+          bandwidth: true,
+          ips: true,
+          ipRanges: true,
+          mac: true,
+          "io.kubernetes.cri.pod-annotations": true,
+        },
+      },
+    ],
   });
 });
 

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Ipam } from "../../../cni/ipam.ts";
 import { LeaseStore } from "../../../cni/lease-store.ts";
 import { explainError, hasCode } from "../../../core/mod.ts";
-import { parsePrefix, printAddress } from "../../../net/mod.ts";
+import { parseAddress, parsePrefix, parseRange, printAddress } from "../../../net/mod.ts";
 
 let directory = "";
 let open: LeaseStore[] = [];
@@ -145,6 +146,47 @@ describe("Ipam", () => {
   });
 });
 
+describe("Ipam.reserve() with a wish", () => {
+  const ipam = () => openIpam(["10.0.0.0/24", "fd00::/64"]);
+  const wish = (addresses: readonly string[], ranges: readonly string[] = []) => ({
+    addresses: addresses.map(parseAddress),
+    ranges: ranges.map(parseRange),
+  });
+  const given = (on: Ipam, id: string, wanted: ReturnType<typeof wish>) =>
+    on.reserve(lease(id), wanted).map(({ address }) => printAddress(address));
+
+  test("gives the addresses asked for, in any order, and any of the other family", () => {
+    const on = ipam();
+    expect(given(on, "a", wish(["fd00::77", "10.0.0.9"]))).toEqual(["10.0.0.9", "fd00::77"]);
+    expect(given(on, "b", wish(["10.0.0.20"]))).toEqual(["10.0.0.20", "fd00::2"]);
+  });
+
+  test("gives addresses of a range, freed ones last, until it is full", () => {
+    const on = ipam();
+    const range = wish([], ["10.0.0.40-10.0.0.41"]);
+    expect(given(on, "a", range)[0]).toBe("10.0.0.40");
+    on.release(lease("a").key);
+    expect(given(on, "b", range)[0]).toBe("10.0.0.41");
+    expect(given(on, "c", range)[0]).toBe("10.0.0.40");
+    expect(() => given(on, "d", range)).toThrow("all addresses of 10.0.0.40-10.0.0.41 are in use");
+    expect(on.usage().map(({ used }) => used)).toEqual([2, 2]);
+  });
+
+  const refusals = [
+    { name: "one of another network", addresses: ["192.0.2.1"], says: "192.0.2.1 is not in the node's pod prefixes" },
+    { name: "the gateway", addresses: ["10.0.0.1"], says: "10.0.0.1 is in use or reserved" },
+    { name: "the broadcast", addresses: ["10.0.0.255"], says: "10.0.0.255 is in use or reserved" },
+    { name: "one in use", addresses: ["10.0.0.2"], says: "10.0.0.2 is in use or reserved" },
+    { name: "two of a family", addresses: ["10.0.0.7", "10.0.0.8"], says: "10.0.0.8 is the second one asked for" },
+  ];
+  test.each(refusals)("refuses $name and takes nothing", ({ addresses, says }) => {
+    const on = ipam();
+    given(on, "first", wish([]));
+    expect(() => given(on, "b", wish(addresses))).toThrow(says);
+    expect(on.usage().map(({ used }) => used)).toEqual([1, 1]);
+  });
+});
+
 describe("LeaseStore", () => {
   test("refuses an address that has an owner, whatever the caller believes", () => {
     const store = openStore();
@@ -159,6 +201,23 @@ describe("LeaseStore", () => {
     const pod = { namespace: "shop", name: "web-0", uid: "u1" };
     store.insert({ ...lease("a"), pod, addresses: [] });
     expect(store.get(lease("a").key)).toEqual({ ...lease("a"), pod, addresses: [], complete: false });
+  });
+
+  test("keeps host ports and limits over a restart, and takes over a store of the first version", () => {
+    const before = openStore();
+    const hostPorts = [
+      { protocol: "udp", hostPort: 53, containerPort: 5353, hostAddress: parseAddress("192.0.2.1") } as const,
+      { protocol: "tcp", hostPort: 80, containerPort: 8080 } as const,
+    ];
+    const bandwidth = { egress: { rate: 1e6, burst: 1e5 } };
+    before.insert({ ...lease("a"), hostPorts, bandwidth, addresses: [] });
+    closeAll();
+    expect(openStore().get(lease("a").key)).toMatchObject({ hostPorts, bandwidth });
+    closeAll();
+    const file = new DatabaseSync(join(directory, "a.db"));
+    file.exec("ALTER TABLE attachment DROP COLUMN extras; PRAGMA user_version = 1");
+    file.close();
+    expect(openStore().get(lease("a").key)).toEqual({ ...lease("a"), addresses: [], complete: false });
   });
 
   test("says which file is damaged", () => {

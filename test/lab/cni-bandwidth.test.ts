@@ -1,0 +1,79 @@
+import { basename } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { type AddJson, type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
+
+let lab: CniLab;
+
+beforeAll(async () => {
+  lab = await createCniLab();
+  lab.node1.start([nodeObject(1)]);
+  await lab.node1.whenReady();
+});
+afterAll(() => lab.remove());
+
+async function addPod(containerId: string, config: object) {
+  const netns = await lab.addPod();
+  const { exit, stdout } = await lab.node1.call({ command: "ADD", containerId, netns, config });
+  if (exit !== 0) throw new Error(stdout);
+  const result: AddJson = JSON.parse(stdout);
+  return { netns, result, address: result.ips[0]!.address.split("/")[0]! };
+}
+
+interface Pod {
+  readonly netns: string;
+  readonly address: string;
+}
+
+/** Bits per second of TCP that arrive in 5 s, and in the first second of them. The receiver counts and is the client. */
+async function measure(sender: Pod, receiver: Pod, port: number) {
+  const run = (pod: Pod, ...command: readonly string[]) =>
+    exec("ip", ["netns", "exec", basename(pod.netns), ...command]);
+  const server = run(sender, "iperf3", "-s", "-1", "-p", String(port));
+  const listens = async () => (await run(sender, "ss", "-Hltn")).includes(`:${port} `);
+  await waitFor("iperf3 to listen", listens, { deadline: 5000 });
+  const text = await run(receiver, "iperf3", "-J", "-R", "-t", "5", "-p", String(port), "-c", sender.address);
+  await server;
+  const { end, intervals } = JSON.parse(text);
+  return { rate: end.sum_received.bits_per_second as number, first: intervals[0].sum.bits_per_second as number };
+}
+
+test("a pod receives and sends at the rates asked for, from the first second on", async () => {
+  const RATE = 20e6;
+  const burst = 2 ** 32 - 1; // what kubelets ask for
+  const limits = { ingressRate: RATE, ingressBurst: burst, egressRate: 2 * RATE, egressBurst: burst };
+  const limited = await addPod("limited", { runtimeConfig: { bandwidth: limits } });
+  const free = await addPod("free", {});
+  const [received, sent] = [await measure(free, limited, 5001), await measure(limited, free, 5002)];
+  expect(Math.abs(received.rate / RATE - 1)).toBeLessThan(0.07); // TCP's headers count, the burst too
+  expect(Math.abs(sent.rate / (2 * RATE) - 1)).toBeLessThan(0.07);
+  expect(received.first).toBeLessThan(1.3 * RATE);
+
+  const { netns, result } = limited;
+  const shaper = result.interfaces[3]!;
+  expect(shaper.name).toMatch(/^iq/);
+  expect(result.ips[0]!.interface).toBe(2);
+  const call = (command: string) =>
+    lab.node1.call({ command, containerId: "limited", netns, config: { prevResult: result } });
+  expect(await call("CHECK")).toEqual({ exit: 0, stdout: "" });
+  await lab.node1.run("ip", "link", "del", shaper.name);
+  expect((await call("CHECK")).stdout).toContain(`${shaper.name} is not limited`);
+  expect((await call("DEL")).exit).toBe(0);
+});
+
+test("DEL and GC leave no link of a limit", async () => {
+  const limits = { egressRate: 1e6, egressBurst: 1e6 };
+  for (const id of ["one", "two"]) await addPod(id, { runtimeConfig: { bandwidth: limits } });
+  await lab.node1.call({ command: "DEL", containerId: "one" });
+  await lab.node1.call({ command: "GC", config: { "cni.dev/valid-attachments": [] } });
+  expect(await lab.node1.run("ip", "-br", "link", "show", "type", "ifb")).toBe("");
+});
+
+test("ADD gives the addresses and the MAC address asked for", async () => {
+  const config = { runtimeConfig: { ips: ["10.244.1.200", "fd00:244:1::c8"], mac: "02:00:00:00:00:99" } };
+  const { netns, result } = await addPod("static", config);
+  expect(result.ips.map(({ address }) => address)).toEqual(["10.244.1.200/24", "fd00:244:1::c8/64"]);
+  expect(await exec("ip", ["-n", basename(netns), "link", "show", "eth0"])).toContain("02:00:00:00:00:99");
+  await expect(addPod("same", config)).rejects.toThrow('"code":103');
+});
