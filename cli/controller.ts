@@ -1,6 +1,16 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { Command } from "commander";
 import {
+  BFD_PROFILES,
+  BGP_ADVERTISEMENTS,
+  BGP_PEERS,
+  COMMUNITIES,
+  COMPONENT_LABEL,
+  CONFIGURATION_STATES,
+  CONTROLLER_LEASE,
   CONTROLLER_OPTIONS,
+  type ConfigurationState,
   type ControllerOptions,
   IP_ADDRESS_POOLS,
   L2_ADVERTISEMENTS,
@@ -8,8 +18,8 @@ import {
 } from "../config/mod.ts";
 import { startController } from "../controller/mod.ts";
 import { runProgram } from "../core/mod.ts";
-import { NAMESPACES, SERVICES, startInformer } from "../kube/mod.ts";
-import { createDaemon, serveParts } from "./daemon.ts";
+import { type Leadership, NAMESPACES, NODES, SERVICES, type Store, startElection, startInformer } from "../kube/mod.ts";
+import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
 import { makeMemberKey } from "./member-key.ts";
 import { knowledgePart } from "./part.ts";
 import { addFlags } from "./settings.ts";
@@ -24,14 +34,49 @@ export function controllerCommand(): Command {
 async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {
   const daemon = createDaemon("controller", options);
   const { client, log } = daemon;
+  const informing = { log };
   const stores = {
-    services: startInformer(client, SERVICES, { log }, signal),
-    namespaces: startInformer(client, NAMESPACES, { log }, signal),
-    pools: startInformer(client, IP_ADDRESS_POOLS, { log }, signal),
-    l2Advertisements: startInformer(client, L2_ADVERTISEMENTS, { log }, signal),
+    services: startInformer(client, SERVICES, informing, signal),
+    namespaces: startInformer(client, NAMESPACES, informing, signal),
+    nodes: startInformer(client, NODES, informing, signal),
+    pools: startInformer(client, IP_ADDRESS_POOLS, informing, signal),
+    l2Advertisements: startInformer(client, L2_ADVERTISEMENTS, informing, signal),
+    bgpAdvertisements: startInformer(client, BGP_ADVERTISEMENTS, informing, signal),
+    bgpPeers: startInformer(client, BGP_PEERS, informing, signal),
+    bfdProfiles: startInformer(client, BFD_PROFILES, informing, signal),
+    communities: startInformer(client, COMMUNITIES, informing, signal),
   };
-  const lbClass = options.lbClass === undefined ? {} : { lbClass: options.lbClass };
-  const controller = startController({ ...daemon, ...stores, ...lbClass }, signal);
-  if (options.namespace !== undefined) void makeMemberKey(options.namespace, daemon, signal);
-  await serveParts(daemon, { controller, knowledge: knowledgePart(stores) }, options.adminAddress, signal);
+  const settings = {
+    ...(options.lbClass === undefined ? {} : { lbClass: options.lbClass }),
+    memory: { remember: options.addressMemory, coolDown: options.addressCoolDown },
+    usageThresholds: options.poolUsageThresholds,
+  };
+  const ended = new AbortController();
+  const shared = shareNamespace(options, daemon, { work: signal, lease: ended.signal });
+  const controller = startController({ ...daemon, ...stores, ...settings, ...shared }, signal);
+  // The lease is given back only after the last write.
+  const done = controller.done.then(async () => {
+    ended.abort();
+    await shared.leadership?.done;
+  });
+  const parts = { controller: { ...controller, done }, knowledge: knowledgePart(stores) };
+  await serveParts(daemon, parts, options.adminAddress, signal);
+}
+
+/** What the replicas have in common, in the namespace of Ironbridge; without one there is a single replica. */
+function shareNamespace(
+  { namespace, leaseDuration }: ControllerOptions,
+  daemon: Daemon,
+  signals: { readonly work: AbortSignal; readonly lease: AbortSignal },
+): { leadership?: Leadership; states?: { namespace: string; store: Store<ConfigurationState> } } {
+  if (namespace === undefined) return {};
+  const { client, log } = daemon;
+  void makeMemberKey(namespace, daemon, signals.work);
+  const identity = `${hostname()}_${randomUUID()}`;
+  const election = { lease: { namespace, name: CONTROLLER_LEASE }, identity, duration: leaseDuration, log };
+  const selectors = { namespace, labelSelector: `${COMPONENT_LABEL}=controller` };
+  return {
+    leadership: startElection(client, election, signals.lease),
+    states: { namespace, store: startInformer(client, CONFIGURATION_STATES, { selectors, log }, signals.work) },
+  };
 }

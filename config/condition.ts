@@ -11,7 +11,14 @@ const condition = z.object({
 });
 
 export type Condition = z.output<typeof condition>;
-export type ConditionStatus = Condition["status"];
+/** A condition as the program that finds it knows it. */
+export type ConditionNews = Omit<Condition, "lastTransitionTime">;
+
+/** A condition of any object, whoever wrote it. */
+interface AnyCondition extends Omit<ConditionNews, "status"> {
+  readonly status: string;
+  readonly lastTransitionTime: string;
+}
 
 /** The field `conditions` of a status; programs that write different types of conditions keep out of each other's way. */
 export const conditionList = z
@@ -29,22 +36,24 @@ export const VALID = "Valid";
 export const ValidReason = { Reconciled: "Reconciled", ConfigurationError: "ConfigurationError" } as const;
 
 /**
- * `conditions` with `news` in the place of the one of the same type. The time of the last change stays while the status
- * does; an equal condition gives the same list back, so that nothing needs to be written.
+ * `conditions` with `news` in the place of the one of `type`, or without it when there is no news. The time of the last
+ * change stays while the status does; when nothing changes the same list comes back, and nothing needs to be written.
  */
 export function withCondition(
-  conditions: readonly Condition[],
-  news: Omit<Condition, "lastTransitionTime">,
+  conditions: readonly AnyCondition[],
+  type: string,
+  news: ConditionNews | undefined,
   now: () => Date,
-): readonly Condition[] {
-  const before = conditions.find(({ type }) => type === news.type);
+): readonly AnyCondition[] {
+  const before = conditions.find((each) => each.type === type);
+  const others = conditions.filter((each) => each.type !== type);
+  if (news === undefined) return before === undefined ? conditions : others;
   if (before !== undefined && sameCondition(before, news)) return conditions;
   const sameStatus = before?.status === news.status;
-  const lastTransitionTime = sameStatus ? before.lastTransitionTime : wireTime(now());
-  return [...conditions.filter(({ type }) => type !== news.type), { ...news, lastTransitionTime }];
+  return [...others, { ...news, lastTransitionTime: sameStatus ? before.lastTransitionTime : wireTime(now()) }];
 }
 
-function sameCondition(a: Condition, b: Omit<Condition, "lastTransitionTime">): boolean {
+function sameCondition(a: AnyCondition, b: ConditionNews): boolean {
   return (
     a.status === b.status &&
     a.reason === b.reason &&

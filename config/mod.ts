@@ -12,7 +12,7 @@ export { BGP_ADVERTISEMENTS, type BGPAdvertisement } from "./bgp-advertisement.t
 export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
-export { type Condition, VALID, ValidReason, withCondition } from "./condition.ts";
+export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";
 export {
   COMPONENT_LABEL,
   CONFIGURATION_STATES,
@@ -43,6 +43,7 @@ export {
   type AgentPart,
   API_SERVER_OPTIONS,
   type ApiServerOptions,
+  CONTROLLER_LEASE,
   CONTROLLER_OPTIONS,
   type ControllerOptions,
   type ListenAddress,

@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import { hasCode, LOG_LEVELS } from "../core/mod.ts";
 import { type Prefix, parsePrefix, tryParseAddress } from "../net/mod.ts";
+import { parseDuration } from "./duration.ts";
 import { type OptionValues, type Refusal, readOptions } from "./option.ts";
 
 /** The parts of the agent; each can be left out. */
@@ -13,6 +14,9 @@ export type ProxyMode = (typeof PROXY_MODES)[number];
 
 /** The Secret with the speakers' shared key, in the namespace of Ironbridge: the controller makes it, the agents read it. */
 export const MEMBERS_SECRET = "ironbridge-members";
+
+/** The Lease that the controller's replicas compete for, in the namespace of Ironbridge. */
+export const CONTROLLER_LEASE = "ironbridge-controller";
 
 /** A TCP address to listen on. */
 export interface ListenAddress {
@@ -135,6 +139,30 @@ export const CONTROLLER_OPTIONS = {
     help: "serve only Services of this loadBalancerClass; without it, only Services that name no class",
     read: text,
   },
+  addressMemory: {
+    placeholder: "duration",
+    help: "for how long a Service that is made anew under its name gets its address back, if it is free",
+    fallback: "1h",
+    read: duration,
+  },
+  addressCoolDown: {
+    placeholder: "duration",
+    help: "for how long an address that a Service gave up is given to no other",
+    fallback: "0s",
+    read: duration,
+  },
+  poolUsageThresholds: {
+    placeholder: "list",
+    help: "percent of a pool in use at which an event on the pool says so, separated by commas",
+    fallback: "75,90,100",
+    read: percentages,
+  },
+  leaseDuration: {
+    placeholder: "duration",
+    help: "time after which another replica takes the place of a controller that died",
+    fallback: "2s",
+    read: duration,
+  },
   logLevel,
 } as const;
 
@@ -186,6 +214,16 @@ function absolutePaths(value: string): readonly string[] | Refusal {
 
 function oneOf<const T extends string>(accepted: readonly T[], value: string): T | Refusal {
   return accepted.find((each) => each === value) ?? { want: `one of ${accepted.join(", ")}` };
+}
+
+function duration(value: string): number | Refusal {
+  return parseDuration(value) ?? { want: "a duration such as 0s, 500ms, 90s or 1h" };
+}
+
+function percentages(value: string): readonly number[] | Refusal {
+  const numbers = items(value).map(Number);
+  const right = numbers.every((number) => number > 0 && number <= 100);
+  return right ? numbers.sort((a, b) => a - b) : { want: "percentages separated by commas, such as 75,90,100" };
 }
 
 function agentParts(value: string): readonly AgentPart[] | Refusal {

@@ -1,5 +1,6 @@
 import { type Pool, poolOf } from "../config/mod.ts";
 import { type Address, type Family, printAddress, sameAddress } from "../net/mod.ts";
+import type { Cooling } from "./address-memory.ts";
 import { type FamilyUsage, PoolLedger } from "./pool-ledger.ts";
 import { sameTenant, type Tenant } from "./tenant.ts";
 
@@ -15,20 +16,19 @@ export type Grant =
   /** `why` follows "Failed to allocate IP: ", in MetalLB's words where it has them. */
   | { readonly ok: false; readonly why: string };
 
-/** Free addresses that somebody gave back so lately that nobody else should get them yet. */
-export type Cooling = Readonly<Record<Family, ReadonlySet<bigint>>>;
-
 export interface PoolUsage {
   readonly pool: string;
   readonly ipv4: FamilyUsage;
   readonly ipv6: FamilyUsage;
+  /** How many Services hold addresses of it. */
+  readonly services: number;
 }
 
 /** Knows who holds which address and what is free. Pure: no clock, no network, no randomness. */
 export class Allocator {
   #pools: readonly Pool[] = [];
   #ledgers: ReadonlyMap<string, PoolLedger> = new Map();
-  #cooling: Cooling = { ipv4: new Set(), ipv6: new Set() };
+  #cooling: Cooling = { ipv4: new Map(), ipv6: new Map() };
   /** The ledgers' entries as the owners see them; only #hold() and release() write either. */
   readonly #claims = new Map<string, Claim>();
 
@@ -70,7 +70,7 @@ export class Allocator {
     }
     const ledger = this.#ledgers.get(pool.name)!;
     for (const address of addresses) {
-      const why = ledger.conflict(address, tenant);
+      const why = ledger.conflict(address, tenant) ?? this.#resting(address, ledger, tenant.owner);
       if (why !== undefined) return { ok: false, why };
     }
     return { ok: true, claim: this.#hold({ tenant, pool: pool.name, addresses }) };
@@ -105,11 +105,20 @@ export class Allocator {
 
   /** By name of the pool. */
   usage(): readonly PoolUsage[] {
+    const services = new Map<string, number>();
+    for (const { pool } of this.#claims.values()) services.set(pool, (services.get(pool) ?? 0) + 1);
     return Array.from(this.#ledgers, ([pool, ledger]) => ({
       pool,
       ipv4: ledger.usage("ipv4"),
       ipv6: ledger.usage("ipv6"),
+      services: services.get(pool) ?? 0,
     }));
+  }
+
+  #resting(address: Address, ledger: PoolLedger, owner: string): string | undefined {
+    const former = this.#cooling[address.family].get(address.value);
+    if (former === undefined || former === owner || ledger.holdersOf(address).length > 0) return undefined;
+    return `"${printAddress(address)}" was ${former}'s a moment ago and rests until its cool-down ends`;
   }
 
   #hold(claim: Claim): Claim {

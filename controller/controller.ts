@@ -1,19 +1,27 @@
-import { resolveConfig } from "../config/mod.ts";
-import { explainError, type Log, type Metrics, type Runner, startRunner } from "../core/mod.ts";
+import { type ConfigurationState, type Problem, resolveConfig } from "../config/mod.ts";
+import { type Clock, explainError, hasCode, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
 import {
-  type Change,
+  fencedClient,
   type KubeClient,
+  type Leadership,
   type Reporter,
   refusalStatus,
+  SERVICES,
   type Store,
   type V1Namespace,
   type V1Service,
 } from "../kube/mod.ts";
-import { registerMetrics } from "./metrics.ts";
-import { Planner } from "./planner.ts";
+import type { MemoryTimes } from "./address-memory.ts";
+import { Assignment } from "./assignment.ts";
+import { caughtUp } from "./catch-up.ts";
+import { type ConfigReport, startConfigStatus } from "./config-status.ts";
+import { type ConfigStores, configKinds, configObjects } from "./config-stores.ts";
+import { verdictsOf } from "./config-verdicts.ts";
+import { type ControllerMetrics, registerMetrics } from "./metrics.ts";
 import { poolStatus, startPoolStatus } from "./pool-status.ts";
-import { type ConfigStores, problemTeller } from "./problems.ts";
-import { planWriter } from "./writer.ts";
+import { PoolUsageWatch } from "./pool-usage.ts";
+import { problemTeller } from "./problems.ts";
+import { watchChanges } from "./watch-changes.ts";
 
 export interface ControllerDeps extends ConfigStores {
   readonly client: KubeClient;
@@ -24,12 +32,20 @@ export interface ControllerDeps extends ConfigStores {
   readonly metrics: Metrics;
   /** Serve Services of this loadBalancerClass; absent: those without a class. */
   readonly lbClass?: string;
+  /** Which replica works; absent: this is the only one. */
+  readonly leadership?: Leadership;
+  /** Where the ConfigurationState is kept; absent: none is. */
+  readonly states?: { readonly namespace: string; readonly store: Store<ConfigurationState> };
+  readonly memory?: MemoryTimes;
+  /** Percent of a pool in use at which its users are told, in rising order. */
+  readonly usageThresholds?: readonly number[];
+  readonly clock?: Clock;
 }
 
 export interface Controller {
   /** Resolves once `signal` was aborted and the last write has ended. */
   readonly done: Promise<void>;
-  /** True once every address in use has been claimed and waiting Services have been looked at. */
+  /** True once every address in use has been claimed and waiting Services have been looked at, or another replica leads. */
   ready(): boolean;
   /** For /debug/state: pools, and why Services wait. */
   state(): unknown;
@@ -39,113 +55,146 @@ export interface Controller {
 
 /** Waiting Services that state() names at most. */
 const STATE_LIMIT = 100;
+const FORGETS_AT_ONCE: MemoryTimes = { remember: 0, coolDown: 0 };
 
-/** Gives addresses of the pools to Services of type LoadBalancer, and keeps Service and pool status true. */
+/**
+ * Gives addresses of the pools to Services of type LoadBalancer, and keeps what it says on Services, pools and the other
+ * configuration objects true. Of several replicas the leader does so; the others keep their stores warm.
+ */
 export function startController(deps: ControllerDeps, signal: AbortSignal): Controller {
-  const { client, services, namespaces, pools, l2Advertisements, reporter, log } = deps;
-  const cluster = {
-    service: (key: string) => services.get(key),
-    services: () => services.list(),
-    namespaceLabels: (name: string) => namespaces.get(name)?.metadata?.labels ?? {},
-  };
-  const planner = new Planner(cluster, deps.lbClass);
-  const { allocator } = planner;
-  const tellProblems = problemTeller(deps, reporter, log);
-  const writeAll = planWriter({ client, reporter, log, putBack: (plan) => planner.putBack(plan) });
-  registerMetrics(allocator, deps.metrics);
-  const stores = [services, namespaces, pools, l2Advertisements];
+  const { services, namespaces, pools, reporter, log, leadership, clock = systemClock } = deps;
+  const leading = leadership?.leading ?? (() => true);
+  const client = leadership === undefined ? deps.client : fencedClient(deps.client, leading);
+  const kinds = configKinds(deps);
+  const stores: readonly Pick<Store<V1Service>, "synced" | "whenSynced">[] = [
+    services,
+    namespaces,
+    deps.nodes,
+    ...kinds.map(({ store }) => store),
+  ];
+  const metrics: ControllerMetrics = registerMetrics(
+    {
+      usage: () => assignment.planner.allocator.usage(),
+      waiting: () => assignment.planner.complaints.size,
+      leading,
+      configLoaded: () => report !== undefined,
+      configStale: () => problems.length > 0,
+    },
+    deps.metrics,
+  );
+  const assignment = new Assignment({
+    ...{ client, services, namespaces, reporter, log, clock },
+    served: deps.lbClass,
+    memory: deps.memory ?? FORGETS_AT_ONCE,
+    metrics: () => metrics,
+  });
+  let tellProblems = problemTeller(kinds, reporter, log);
+  let problems: readonly Problem[] = [];
+  let report: ConfigReport | undefined;
+  /** False until this replica has read all that the leader before it wrote. */
+  let inOffice = false;
   let configChanged = true;
   let ready = false;
+  let cancelWake = () => {};
+
+  const configure = () => {
+    configChanged = false;
+    const config = resolveConfig(configObjects(deps));
+    problems = config.problems;
+    assignment.configure(config);
+    const all = kinds.flatMap(({ resource, store }) => store.list().map((object) => ({ kind: resource.kind, object })));
+    const poolProblems = problems.filter(({ kind }) => kind === "IPAddressPool");
+    report = { verdicts: verdictsOf(all, problems), poolProblems };
+    tellProblems(problems);
+    findings.poke();
+  };
+
+  const takeOffice = async () => {
+    if (leadership !== undefined) await caughtUp(client, SERVICES, services, signal);
+    assignment.startAnew();
+    tellProblems = problemTeller(kinds, reporter, log);
+    configChanged = true;
+    inOffice = true;
+  };
 
   const work = async () => {
     if (!stores.every(({ synced }) => synced)) return;
-    if (configChanged) {
-      configChanged = false;
-      const config = resolveConfig({ pools: pools.list(), l2Advertisements: l2Advertisements.list() });
-      planner.configure(config);
-      tellProblems(config.problems);
-    } else if (planner.idle) {
-      planner.markAll(); // the slow resync, or a poke from outside
+    if (!leading()) {
+      inOffice = false;
+      report = undefined;
+      return;
     }
-    const plans = planner.plan();
-    ready = true;
-    counters.poke();
-    await writeAll(plans);
+    if (!inOffice) await takeOffice();
+    if (configChanged) configure();
+    await assignment.run(() => {
+      ready = true;
+      counters.poke();
+      cancelWake();
+      const rest = assignment.nextWake();
+      if (rest !== undefined) cancelWake = clock.after(rest + 1, wake);
+    });
+  };
+
+  const wake = () => {
+    assignment.planner.markWaiting();
+    runner.poke();
+  };
+
+  const onError = (error: unknown) => {
+    if (hasCode(error, "IB_NOT_LEADER")) return;
+    // A conflict is no trouble: the Service changed meanwhile and is decided on anew.
+    const level = refusalStatus(error) === 409 ? "debug" : "warn";
+    log[level]({ event: "controller.write-failed", error: explainError(error) }, "cannot write everything, will retry");
   };
 
   const runner = startRunner(work, { minInterval: 10, retryInterval: 1000, maxInterval: 600_000, onError }, signal);
-  const counters = startPoolStatus({ client, pools, allocator, log }, signal);
-  watch(deps, signal, {
-    service: (key) => {
-      planner.mark(key);
+  const counters = startPoolStatus(
+    {
+      ...{ client, pools, reporter, log },
+      allocator: () => (inOffice && ready ? assignment.planner.allocator : undefined),
+      usage: new PoolUsageWatch(deps.usageThresholds ?? []),
+    },
+    signal,
+  );
+  const states = deps.states === undefined ? {} : { states: deps.states };
+  const findings = startConfigStatus({ ...{ client, kinds, clock, log }, ...states, report: () => report }, signal);
+  const reactions = {
+    service: (key: string, before: V1Service | undefined, after: V1Service | undefined) => {
+      assignment.noteChange(key, before, after);
       runner.poke();
     },
-    namespace: (name) => {
-      planner.markNamespace(name);
+    namespace: (name: string) => {
+      assignment.planner.markNamespace(name);
       runner.poke();
     },
     config: () => {
       configChanged = true;
       runner.poke();
     },
-    counters: counters.poke,
-  });
+    status: () => {
+      counters.poke();
+      findings.poke();
+    },
+  };
+  watchChanges(deps, kinds, reactions, signal);
+  if (deps.states !== undefined)
+    signal.addEventListener("abort", deps.states.store.subscribe(findings.poke), { once: true });
+  if (leadership !== undefined) signal.addEventListener("abort", leadership.subscribe(runner.poke), { once: true });
+  signal.addEventListener("abort", () => cancelWake(), { once: true });
   for (const { whenSynced } of stores) void whenSynced.then(runner.poke);
 
-  function onError(error: unknown): void {
-    // A conflict is no trouble: the Service changed meanwhile and is decided on anew.
-    const level = refusalStatus(error) === 409 ? "debug" : "warn";
-    log[level]({ event: "controller.write-failed", error: explainError(error) }, "cannot write everything, will retry");
-  }
-
   return {
-    done: bothDone(runner, counters),
-    ready: () => ready,
+    done: Promise.all([runner.done, counters.done, findings.done]).then(() => {}),
+    ready: () => ready || (!leading() && stores.every(({ synced }) => synced)),
     state: () => ({
-      pools: allocator.usage().map((usage) => ({ pool: usage.pool, ...poolStatus(usage) })),
+      leading: leading(),
+      ...(leadership === undefined ? {} : { leader: leadership.holder() }),
+      pools: assignment.planner.allocator.usage().map((usage) => ({ pool: usage.pool, ...poolStatus(usage) })),
       waiting: Object.fromEntries(
-        Array.from(planner.complaints, ([key, { message }]) => [key, message]).slice(0, STATE_LIMIT),
+        Array.from(assignment.planner.complaints, ([key, { message }]) => [key, message]).slice(0, STATE_LIMIT),
       ),
+      problems: problems.map(({ message }) => message).slice(0, STATE_LIMIT),
     }),
     poke: runner.poke,
   };
-}
-
-/** What to do when something changed that addresses depend on. */
-interface Reactions {
-  service(key: string): void;
-  namespace(name: string): void;
-  config(): void;
-  counters(): void;
-}
-
-/** Leaves out the changes that mean nothing here: above all the status that this program writes itself. */
-function watch(deps: ControllerDeps, signal: AbortSignal, react: Reactions): void {
-  const stops = [
-    deps.services.subscribe(({ key }) => react.service(key)),
-    deps.namespaces.subscribe((change) => {
-      if (differs(change, ({ metadata }) => metadata?.labels)) react.namespace(change.key);
-    }),
-    deps.pools.subscribe((change) => {
-      react.counters();
-      if (differs(change, ({ spec, metadata }) => [spec, metadata?.labels])) react.config();
-    }),
-    deps.l2Advertisements.subscribe((change) => {
-      if (differs(change, ({ spec }) => spec)) react.config();
-    }),
-  ];
-  const stopAll = () => {
-    for (const stop of stops) stop();
-  };
-  signal.addEventListener("abort", stopAll, { once: true });
-}
-
-/** True when what `read` finds in the object changed, or the object came or went. */
-function differs<T>({ before, after }: Change<T>, read: (object: T) => unknown): boolean {
-  if (before === undefined || after === undefined) return true;
-  return JSON.stringify(read(before)) !== JSON.stringify(read(after));
-}
-
-async function bothDone(a: Runner, b: Runner): Promise<void> {
-  await Promise.all([a.done, b.done]);
 }

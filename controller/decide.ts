@@ -1,4 +1,4 @@
-import { ANNOTATION, annotationKey, poolOf } from "../config/mod.ts";
+import { ANNOTATION, annotationKey, type Pool, poolOf } from "../config/mod.ts";
 import type { EventNote } from "../kube/mod.ts";
 import { type Address, type Family, printAddress } from "../net/mod.ts";
 import { type Allocator, type Claim, printAddresses, sameAddresses, sameClaim } from "./allocator.ts";
@@ -13,11 +13,13 @@ export interface Situation {
   readonly current: readonly Address[];
   /** The pool its annotation ip-allocated-from-pool names. */
   readonly recordedPool: string | undefined;
+  /** What it had before it gave everything up, as long as that is remembered. */
+  readonly remembered: readonly Address[];
 }
 
 /** One link of the chain from what was asked to what was done. */
 export interface Reason {
-  readonly step: "asked" | "kept" | "cleared" | "rejected" | "chosen" | "refused";
+  readonly step: "asked" | "kept" | "cleared" | "candidates" | "rejected" | "chosen" | "refused";
   readonly text: string;
 }
 
@@ -69,7 +71,15 @@ function judge(situation: Situation, allocator: Allocator, broken: ReadonlySet<s
   if ("status" in kept) return kept;
   if (kept.cleared !== undefined) reasons.push({ step: "cleared", text: kept.cleared });
   allocator.release(key);
-  return allocate(asked, allocator, broken, kept.events, reasons);
+  return allocate(asked, { allocator, broken, remembered: situation.remembered, reasons }, kept.events);
+}
+
+/** What the search for an address looks at, and the chain of reasons it adds to. */
+interface Search {
+  readonly allocator: Allocator;
+  readonly broken: ReadonlySet<string>;
+  readonly remembered: readonly Address[];
+  readonly reasons: Reason[];
 }
 
 /** What makes every address impossible for the Service. */
@@ -157,14 +167,8 @@ function keepAndComplete(request: Request, claim: Claim, allocator: Allocator): 
 }
 
 /** Gives the Service addresses when it has none, or none that it may keep. */
-function allocate(
-  request: Request,
-  allocator: Allocator,
-  broken: ReadonlySet<string>,
-  events: readonly EventNote[],
-  reasons: Reason[],
-): Verdict {
-  const result = allocateWanted(request, allocator, broken, reasons);
+function allocate(request: Request, search: Search, events: readonly EventNote[]): Verdict {
+  const result = allocateWanted(request, search);
   if (typeof result === "string") return refused(allocationFailed(request, result), events);
   const given = printAddresses(result.addresses);
   return {
@@ -176,13 +180,9 @@ function allocate(
 }
 
 /** The claim, or why there is none. */
-function allocateWanted(
-  request: Request,
-  allocator: Allocator,
-  broken: ReadonlySet<string>,
-  reasons: Reason[],
-): Claim | string {
+function allocateWanted(request: Request, search: Search): Claim | string {
   const { wanted, tenant } = request;
+  const { allocator, broken } = search;
   if (wanted.kind === "invalid") return wanted.why;
   if (wanted.kind === "these") {
     const text = `requested loadBalancer IP(s) ${printAddresses(wanted.addresses)}`;
@@ -199,23 +199,20 @@ function allocateWanted(
     const pool = allocator.pools.find(({ name }) => name === request.pool);
     if (pool === undefined) return `unknown pool "${request.pool}"; ${remedyForUnknown(request.pool, broken)}`;
     if (!poolAccepts(pool, request)) return notCompatible(pool.name);
-    return allocateFrom([pool], request, allocator, reasons) ?? `no available IPs in pool "${pool.name}"`;
+    return allocateFrom([pool], request, search) ?? `no available IPs in pool "${pool.name}"`;
   }
   const pools = candidatePools(allocator.pools, request);
   if (pools.length === 0) return "no available IPs: no IPAddressPool with autoAssign is open to this Service";
   const names = pools.map(({ name }) => name).join(", ");
-  return (
-    allocateFrom(pools, request, allocator, reasons) ?? `no available IPs: nothing free in ${names} for ${tenant.owner}`
-  );
+  return allocateFrom(pools, request, search) ?? `no available IPs: nothing free in ${names} for ${tenant.owner}`;
 }
 
-/** The first of `pools` that has what the Service's families need. */
-function allocateFrom(
-  pools: Allocator["pools"],
-  request: Request,
-  allocator: Allocator,
-  reasons: Reason[],
-): Claim | undefined {
+/** What the Service had before, else the first of `pools` that has what its families need. */
+function allocateFrom(pools: readonly Pool[], request: Request, search: Search): Claim | undefined {
+  const { allocator, reasons } = search;
+  reasons.push({ step: "candidates", text: pools.map(({ name }) => `pool "${name}"`).join(", ") });
+  const again = allocateRemembered(pools, request, search);
+  if (again !== undefined) return again;
   for (const families of familySets(request)) {
     for (const pool of pools) {
       const grant = allocator.allocate(request.tenant, pool, families);
@@ -223,6 +220,17 @@ function allocateFrom(
       reasons.push({ step: "rejected", text: `${grant.why} for ${families.join(" and ")}` });
     }
   }
+  return undefined;
+}
+
+function allocateRemembered(pools: readonly Pool[], request: Request, search: Search): Claim | undefined {
+  const { allocator, remembered, reasons } = search;
+  if (remembered.length === 0 || !familiesFit(remembered, request)) return undefined;
+  const grant = pools.some(({ name }) => name === poolOf(allocator, remembered)?.name)
+    ? allocator.assign(request.tenant, remembered)
+    : ({ ok: false, why: "it is in none of these pools" } as const);
+  if (grant.ok) return grant.claim;
+  reasons.push({ step: "rejected", text: `${printAddresses(remembered)}, which it had before: ${grant.why}` });
   return undefined;
 }
 

@@ -1,8 +1,10 @@
 import { ANNOTATION, annotationKey, byAge, type Config, type Labels } from "../config/mod.ts";
 import { type EventNote, objectKey, type V1Service } from "../kube/mod.ts";
+import type { AddressMemory } from "./address-memory.ts";
 import { Allocator, sameAddresses } from "./allocator.ts";
 import { type Decision, decide, type Reason, type Situation } from "./decide.ts";
 import { currentAddresses, readRequest, type ServedClass } from "./requests.ts";
+import { addressCondition } from "./service-condition.ts";
 import type { ServiceStatus } from "./service-status.ts";
 
 /** The cluster, as far as addresses depend on it. */
@@ -34,6 +36,7 @@ interface Subject {
  */
 export class Planner {
   readonly allocator = new Allocator();
+  readonly #memory: AddressMemory;
   readonly #cluster: Cluster;
   readonly #served: ServedClass;
   #broken: ReadonlySet<string> = new Set();
@@ -45,9 +48,13 @@ export class Planner {
   /** What the run of plan() under way has come to so far: newer than what the cluster shows. */
   #drafts = new Map<string, Plan>();
 
-  constructor(cluster: Cluster, served: ServedClass) {
+  /** When plan() was called last. */
+  #now = 0;
+
+  constructor(cluster: Cluster, served: ServedClass, memory: AddressMemory) {
     this.#cluster = cluster;
     this.#served = served;
+    this.#memory = memory;
   }
 
   /** By "namespace/name". */
@@ -85,8 +92,13 @@ export class Planner {
     this.#marked.add(plan.key);
   }
 
-  /** One plan for each Service looked at; the allocator holds what they say as soon as this returns. */
-  plan(): readonly Plan[] {
+  /**
+   * One plan for each Service looked at; the allocator holds what they say as soon as this returns.
+   * @param now Milliseconds of the clock that the memory of addresses goes by.
+   */
+  plan(now: number): readonly Plan[] {
+    this.#now = now;
+    this.allocator.rest(this.#memory.cooling(now));
     this.#drafts = new Map();
     for (let wave = this.#nextWave(); wave.length > 0; wave = this.#nextWave()) {
       for (const { key } of wave) this.#claimCurrent(key);
@@ -130,11 +142,14 @@ export class Planner {
       this.#forget(key);
       return;
     }
-    const decision = decide(this.#situationOf(key, service), this.allocator, this.#broken);
+    const situation = this.#situationOf(key, service);
+    const decision = decide(situation, this.allocator, this.#broken);
+    const condition = addressCondition(situation.asked, decision, service.metadata?.generation);
+    const status = decision.status && { ...decision.status, condition };
     const notes = [...this.#untoldOf(key, decision), ...this.#newsOf(key, decision)];
     this.#unwritten.delete(key);
-    this.#drafts.set(key, { key, service, status: decision.status, notes, reasons: decision.reasons });
-    if (decision.freed) this.#markWaiting();
+    this.#drafts.set(key, { key, service, status, notes, reasons: decision.reasons });
+    if (decision.freed) this.markWaiting();
   }
 
   #situationOf(key: string, service: V1Service): Situation {
@@ -144,6 +159,7 @@ export class Planner {
       key,
       asked: readRequest(service, labels, this.#served),
       current: draft === undefined ? currentAddresses(service) : draft.addresses,
+      remembered: this.#memory.of(key, this.#now),
       recordedPool:
         draft === undefined ? service.metadata?.annotations?.[annotationKey(ANNOTATION.allocatedFromPool)] : draft.pool,
     };
@@ -174,10 +190,11 @@ export class Planner {
     this.#unwritten.delete(key);
     if (this.allocator.claimOf(key) === undefined) return;
     this.allocator.release(key);
-    this.#markWaiting();
+    this.markWaiting();
   }
 
-  #markWaiting(): void {
+  /** To be called when addresses have come free that nobody gave up just now. */
+  markWaiting(): void {
     for (const key of this.#complaints.keys()) this.#marked.add(key);
   }
 }

@@ -52,7 +52,7 @@ export class PoolLedger {
    * The first address, in the order of the pool's ranges, that is free or that `tenant` may share.
    * @param avoid Addresses to leave alone though they are free.
    */
-  lowest(family: Family, tenant: Tenant, avoid: ReadonlySet<bigint>): Address | undefined {
+  lowest(family: Family, tenant: Tenant, avoid: ReadonlyMap<bigint, unknown>): Address | undefined {
     for (const [index, run] of this.#runs.entries()) {
       if (run.family !== family) continue;
       const candidates = [this.#lowestFree(index, run, avoid), this.#lowestShared(run, tenant)];
@@ -86,7 +86,7 @@ export class PoolLedger {
     if (values?.size === 0) this.#shared[family].delete(sharingKey);
   }
 
-  #lowestFree(index: number, { family, last }: Range, avoid: ReadonlySet<bigint>): bigint | undefined {
+  #lowestFree(index: number, { family, last }: Range, avoid: ReadonlyMap<bigint, unknown>): bigint | undefined {
     const held = this.#tenants[family];
     const taken = (value: bigint) => held.has(value) || this.#isBuggy(family, value);
     let value = this.#marks[index]!;

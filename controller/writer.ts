@@ -16,6 +16,10 @@ export interface WriterDeps {
   readonly client: KubeClient;
   readonly reporter: Reporter;
   readonly log: Log;
+  /** Wall clock, for the times in conditions. */
+  readonly now: () => Date;
+  /** Called after each write of addresses that the Service did not show before. */
+  readonly onGiven: (service: V1Service) => void;
   /** Gets every plan that could not be written. */
   readonly putBack: (plan: Plan) => void;
 }
@@ -48,7 +52,7 @@ interface Failure {
 }
 
 async function write(deps: WriterDeps, plan: Plan, failed: Failure[]): Promise<void> {
-  const body = plan.status && statusPatch(plan.service, plan.status);
+  const body = plan.status && statusPatch(plan.service, plan.status, deps.now);
   if (body !== undefined) {
     const trouble = failed.find(({ error }) => !OF_ONE_OBJECT.has(refusalStatus(error)));
     try {
@@ -60,6 +64,7 @@ async function write(deps: WriterDeps, plan: Plan, failed: Failure[]): Promise<v
       deps.putBack(plan);
       return;
     }
+    if (gainedBy(plan).length > 0) deps.onGiven(plan.service);
     tellWritten(deps, plan);
   }
   tellNotes(deps, plan);

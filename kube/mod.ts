@@ -9,6 +9,7 @@ export {
 export { type FakeKubeClient, fakeKubeClient } from "./fake-client.ts";
 export { type InformerOptions, startInformer } from "./informer.ts";
 export { serverOf } from "./kubeconfig.ts";
+export { type ElectionOptions, fencedClient, LEASES, type Leadership, startElection, type V1Lease } from "./lease.ts";
 export {
   type CoreV1Event,
   ENDPOINT_SLICES,

@@ -1,4 +1,4 @@
-import { MEMBERS_SECRET } from "../../config/mod.ts";
+import { CONTROLLER_LEASE as LEASE, MEMBERS_SECRET } from "../../config/mod.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Component, nameOf, selectorOf } from "./names.ts";
 
@@ -12,6 +12,16 @@ export interface Rule {
 const READ = ["list", "watch"];
 const EVENTS: Rule = { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] };
 
+/** Plural names of the kinds that users write. */
+const CONFIG_KINDS = [
+  "ipaddresspools",
+  "l2advertisements",
+  "bgpadvertisements",
+  "bgppeers",
+  "bfdprofiles",
+  "communities",
+];
+
 /** What each program asks of the API server in the whole cluster, and nothing else. */
 const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [
@@ -21,10 +31,10 @@ const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     EVENTS,
   ],
   controller: [
-    { apiGroups: [""], resources: ["services", "namespaces"], verbs: READ },
+    { apiGroups: [""], resources: ["services", "namespaces", "nodes"], verbs: READ },
     { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
-    { apiGroups: ["metallb.io"], resources: ["ipaddresspools", "l2advertisements"], verbs: READ },
-    { apiGroups: ["metallb.io"], resources: ["ipaddresspools/status"], verbs: ["patch"] },
+    { apiGroups: ["metallb.io"], resources: CONFIG_KINDS, verbs: READ },
+    { apiGroups: ["metallb.io"], resources: CONFIG_KINDS.map((kind) => `${kind}/status`), verbs: ["patch"] },
     EVENTS,
   ],
 };
@@ -35,7 +45,14 @@ const READ_MEMBERS: Rule = { apiGroups: [""], resources: ["secrets"], resourceNa
 const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [READ_MEMBERS],
   // Creating can't be bound to a name: the name is in the body.
-  controller: [READ_MEMBERS, { apiGroups: [""], resources: ["secrets"], verbs: ["create"] }],
+  controller: [
+    READ_MEMBERS,
+    { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: [LEASE], verbs: ["get", "update"] },
+    { apiGroups: ["metallb.io"], resources: ["configurationstates"], verbs: [...READ, "create"] },
+    { apiGroups: ["metallb.io"], resources: ["configurationstates/status"], verbs: ["patch"] },
+  ],
 };
 
 /** The service account of a component with its roles. */

@@ -291,7 +291,9 @@ describe("usage()", () => {
   test.each(cases)("$addresses avoid=$avoid", ({ addresses, avoid = false, ipv4, ipv6 }) => {
     const allocator = new Allocator();
     allocator.setPools(poolList({ a: { addresses, avoidBuggyIPs: avoid } }));
-    expect(allocator.usage()).toEqual([{ pool: "a", ipv4: { total: ipv4, held: 0 }, ipv6: { total: ipv6, held: 0 } }]);
+    expect(allocator.usage()).toEqual([
+      { pool: "a", services: 0, ipv4: { total: ipv4, held: 0 }, ipv6: { total: ipv6, held: 0 } },
+    ]);
   });
 
   test("counts a shared address once", () => {

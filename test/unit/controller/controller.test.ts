@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { IP_ADDRESS_POOLS, type IPAddressPool, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
+import {
+  BFD_PROFILES,
+  BGP_ADVERTISEMENTS,
+  BGP_PEERS,
+  COMMUNITIES,
+  IP_ADDRESS_POOLS,
+  type IPAddressPool,
+  L2_ADVERTISEMENTS,
+} from "../../../config/mod.ts";
 import { startController } from "../../../controller/mod.ts";
 import { createMetrics, silentLog } from "../../../core/mod.ts";
 import {
@@ -7,6 +15,7 @@ import {
   fakeKubeClient,
   fakeReporter,
   NAMESPACES,
+  NODES,
   SERVICES,
   startInformer,
   type V1Service,
@@ -32,7 +41,12 @@ function start(client: FakeKubeClient, lbClass?: string) {
       services: startInformer(client, SERVICES, { log }, signal),
       namespaces: startInformer(client, NAMESPACES, { log }, signal),
       pools: startInformer(client, IP_ADDRESS_POOLS, { log }, signal),
+      nodes: startInformer(client, NODES, { log }, signal),
       l2Advertisements: startInformer(client, L2_ADVERTISEMENTS, { log }, signal),
+      bgpAdvertisements: startInformer(client, BGP_ADVERTISEMENTS, { log }, signal),
+      bgpPeers: startInformer(client, BGP_PEERS, { log }, signal),
+      bfdProfiles: startInformer(client, BFD_PROFILES, { log }, signal),
+      communities: startInformer(client, COMMUNITIES, { log }, signal),
       reporter,
       log,
       metrics,
@@ -85,6 +99,26 @@ describe("startController()", () => {
     });
     await client.delete(SERVICES, { namespace: "default", name: "web" });
     await until(async () => expect(await ipOf(client, "next")).toBe("10.0.0.0"));
+  });
+
+  test("says on a Service whether it has its address, and why not", async () => {
+    const client = apiWith([poolObject("a", ["10.0.0.0/32"])], [service("web")]);
+    start(client);
+    const condition = async (name: string) => (await serviceOf(client, name))?.status?.conditions?.[0];
+    await until(async () =>
+      expect(await condition("web")).toMatchObject({
+        ...{ type: "ironbridge.io/AddressAssigned", status: "True", reason: "IPAllocated" },
+        message: '["10.0.0.0"] of pool "a"',
+      }),
+    );
+    await client.create(SERVICES, service("next"));
+    await until(async () =>
+      expect(await condition("next")).toMatchObject({ status: "False", reason: "AllocationFailed" }),
+    );
+    const { lastTransitionTime } = (await condition("next"))!;
+    expect(Date.now() - Date.parse(lastTransitionTime as string)).toBeLessThan(10_000);
+    await client.delete(SERVICES, { namespace: "default", name: "web" });
+    await until(async () => expect(await condition("next")).toMatchObject({ status: "True" }));
   });
 
   test("clears the status of a Service that is no LoadBalancer any more", async () => {
@@ -150,12 +184,14 @@ describe("startController()", () => {
     await until(async () => expect(await ipOf(client, "one")).toBe("10.0.0.0"));
     await client.create(SERVICES, service("two"));
     await until(() => expect(controller.state()).toMatchObject({ waiting: { "default/two": expect.anything() } }));
-    await until(() => expect(patchesOf(client, "ipaddresspools")).toHaveLength(1));
+    await until(() => expect(patchesOf(client, "services")).toHaveLength(2));
+    await until(() => expect(patchesOf(client, "ipaddresspools")).toHaveLength(2)); // counters, condition
     client.fail("patch", 403);
     await client.update(SERVICES, { ...(await serviceOf(client, "one"))!, spec: { type: "ClusterIP" } });
     await until(async () => expect(await ipOf(client, "two")).toBe("10.0.0.0"));
     expect(patchesOf(client, "services")).toEqual([
       "patch services/status default/one", // gives the address
+      "patch services/status default/two", // says that there is none
       "patch services/status default/one", // refused
       "patch services/status default/one", // takes it
       "patch services/status default/two",
@@ -198,13 +234,13 @@ describe("startController()", () => {
     const status = async (name: string) =>
       (await client.get(IP_ADDRESS_POOLS, { namespace: "metallb-system", name }))?.status;
     const want = { assignedIPv4: 1, assignedIPv6: 0, availableIPv4: 3, availableIPv6: 4 };
-    await until(async () => expect(await status("a")).toEqual(want));
+    await until(async () => expect(await status("a")).toMatchObject(want));
     await until(async () => expect((await status("big"))?.availableIPv6).toBe(Number.MAX_SAFE_INTEGER));
     const name = { namespace: "metallb-system", name: "a" };
     await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { status: { assignedIPv4: 99 } } }, "status");
-    await until(async () => expect(await status("a")).toEqual(want));
+    await until(async () => expect(await status("a")).toMatchObject(want));
     await client.delete(SERVICES, { namespace: "default", name: "web" });
-    await until(async () => expect(await status("a")).toEqual({ ...want, assignedIPv4: 0, availableIPv4: 4 }));
+    await until(async () => expect(await status("a")).toMatchObject({ ...want, assignedIPv4: 0, availableIPv4: 4 }));
   });
 
   test("follows the labels of namespaces", async () => {
@@ -253,7 +289,22 @@ describe("startController()", () => {
       'metallb_allocator_addresses_in_use_total{pool="b"} 0',
       'metallb_allocator_addresses_total{pool="a"} 512',
       'metallb_allocator_addresses_total{pool="b"} 4',
+      'metallb_allocator_ipv4_addresses_in_use_total{pool="a"} 1',
+      'metallb_allocator_ipv4_addresses_in_use_total{pool="b"} 0',
+      'metallb_allocator_ipv4_addresses_total{pool="a"} 256',
+      'metallb_allocator_ipv4_addresses_total{pool="b"} 4',
+      'metallb_allocator_ipv6_addresses_in_use_total{pool="a"} 0',
+      'metallb_allocator_ipv6_addresses_in_use_total{pool="b"} 0',
+      'metallb_allocator_ipv6_addresses_total{pool="a"} 256',
+      'metallb_allocator_ipv6_addresses_total{pool="b"} 0',
+      'metallb_allocator_services_allocated_total{pool="a"} 1',
+      'metallb_allocator_services_allocated_total{pool="b"} 0',
+      "metallb_k8s_client_config_loaded_bool 1",
+      "metallb_k8s_client_config_stale_bool 0",
+      expect.stringMatching(/^metallb_k8s_client_updates_total \d+$/),
+      "metallb_k8s_client_update_errors_total 0",
     ]);
+    expect(await metrics.metrics()).toMatch(/ironbridge_controller_assignment_seconds_count 1\n/);
     await client.delete(IP_ADDRESS_POOLS, { namespace: "metallb-system", name: "b" });
     await until(async () => expect((await lines()).join()).not.toContain('pool="b"'));
   });

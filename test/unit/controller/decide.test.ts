@@ -382,6 +382,7 @@ function decideFor(subject: V1Service, allocator = withPools()) {
     asked: readRequest(subject, {}, undefined),
     current: currentAddresses(subject),
     recordedPool: subject.metadata?.annotations?.[RECORDED],
+    remembered: [],
   };
   return decide(situation, allocator, new Set(["broken"]));
 }
@@ -410,6 +411,7 @@ describe("decide()", () => {
     expect(chain.map(({ step, text }) => `${step}: ${text}`)).toEqual([
       "asked: an address for ipv4 and ipv6 (RequireDualStack)",
       'cleared: ["10.0.0.1"] is not of the Service\'s IP families',
+      'candidates: pool "four", pool "six"',
       'rejected: no available IPs in pool "four" for ipv4 and ipv6',
       'rejected: no available IPs in pool "six" for ipv4 and ipv6',
       'refused: Failed to allocate IP for "default/s": no available IPs: nothing free in four, six for default/s',

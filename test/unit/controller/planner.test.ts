@@ -363,7 +363,7 @@ test("Planner: with a class of its own serves that class and leaves all others a
 test("Planner: a plan that was put back keeps its address and tells its notes with the next one", () => {
   const subject = world({ a: ["10.0.0.0/24"] });
   subject.set(service("one"));
-  const [failed] = subject.planner.plan();
+  const [failed] = subject.planner.plan(0);
   subject.planner.putBack(failed!);
   subject.set(service("two", { created: "2020-01-01T00:00:00Z" }));
   subject.settle();

@@ -1,5 +1,7 @@
 import { type IPAddressPool, type Labels, resolveConfig } from "../../../config/mod.ts";
+import { AddressMemory, type MemoryTimes } from "../../../controller/address-memory.ts";
 import { type Plan, Planner } from "../../../controller/planner.ts";
+import { currentAddresses } from "../../../controller/requests.ts";
 import { statusPatch } from "../../../controller/service-status.ts";
 import { type EventNote, objectKey, type V1Service } from "../../../kube/mod.ts";
 
@@ -12,12 +14,16 @@ export class World {
   readonly writes: string[] = [];
   /** How many of the next writes the API refuses. */
   refusals = 0;
+  /** Milliseconds. */
+  now = 0;
   readonly #served: string | undefined;
+  readonly #memory: AddressMemory;
   #pools: readonly IPAddressPool[] = [];
   planner: Planner;
 
-  constructor(served?: string) {
+  constructor(served?: string, memory: MemoryTimes = { remember: 0, coolDown: 0 }) {
     this.#served = served;
+    this.#memory = new AddressMemory(memory);
     this.planner = this.#newPlanner();
   }
 
@@ -45,6 +51,8 @@ export class World {
   }
 
   remove(key: string): void {
+    const service = this.services.get(key);
+    if (service !== undefined) this.#memory.note(key, currentAddresses(service), this.now);
     this.services.delete(key);
     this.planner.mark(key);
   }
@@ -56,7 +64,7 @@ export class World {
 
   /** Lets everything that follows from the changes happen. */
   settle(): void {
-    while (!this.planner.idle) for (const plan of this.planner.plan()) this.#write(plan);
+    while (!this.planner.idle) for (const plan of this.planner.plan(this.now)) this.#write(plan);
   }
 
   /** "10.0.0.1,fc00::1", or "" while the Service waits. */
@@ -70,7 +78,7 @@ export class World {
 
   #write(plan: Plan): void {
     const { key, service, status, notes } = plan;
-    const patch = status && statusPatch(service, status);
+    const patch = status && statusPatch(service, status, () => new Date(0));
     if (patch !== undefined && this.refusals > 0) {
       this.refusals--;
       this.planner.putBack(plan);
@@ -84,7 +92,7 @@ export class World {
     this.set({
       ...service,
       metadata: { ...service.metadata, annotations: { ...annotations, ...recorded } },
-      status: patchedStatus(patch),
+      status: patchedStatus(service, patch),
     });
   }
 
@@ -96,13 +104,15 @@ export class World {
         namespaceLabels: (name) => this.namespaces.get(name) ?? {},
       },
       this.#served,
+      this.#memory,
     );
   }
 }
 
 /** The status a merge patch leaves behind: null means gone. */
-function patchedStatus(patch: object): NonNullable<V1Service["status"]> {
-  const { status } = patch as { status: { loadBalancer: { ingress: { ip: string }[] | null } } };
+function patchedStatus({ status: before }: V1Service, patch: object): NonNullable<V1Service["status"]> {
+  const { status } = patch as { status: { loadBalancer: { ingress: { ip: string }[] | null }; conditions?: never } };
   const { ingress } = status.loadBalancer;
-  return { loadBalancer: ingress === null ? {} : { ingress } };
+  const conditions = status.conditions === undefined ? before?.conditions : (status.conditions ?? undefined);
+  return { loadBalancer: ingress === null ? {} : { ingress }, ...(conditions === undefined ? {} : { conditions }) };
 }

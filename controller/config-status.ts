@@ -1,0 +1,116 @@
+import {
+  COMPONENT_LABEL,
+  CONFIGURATION_STATES,
+  type Condition,
+  type ConditionNews,
+  type ConfigurationState,
+  type Problem,
+  VALID,
+  ValidReason,
+  withCondition,
+} from "../config/mod.ts";
+import { type Clock, explainError, type Log, type Runner, startRunner } from "../core/mod.ts";
+import { type KubeClient, refusalStatus, type Store } from "../kube/mod.ts";
+import type { ConfigKind, ConfigObject } from "./config-stores.ts";
+import { type Verdicts, verdictKey } from "./config-verdicts.ts";
+
+/** What the controller found when it last read the configuration. */
+export interface ConfigReport {
+  readonly verdicts: Verdicts;
+  /** What is wrong with pools: the controller itself uses nothing else. */
+  readonly poolProblems: readonly Problem[];
+}
+
+export interface ConfigStatusDeps {
+  readonly client: KubeClient;
+  readonly kinds: readonly ConfigKind[];
+  /** Undefined: no ConfigurationState is kept, since nobody said where. */
+  readonly states?: { readonly namespace: string; readonly store: Store<ConfigurationState> };
+  /** Undefined until there is one, and while another replica leads. */
+  readonly report: () => ConfigReport | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const STATE_NAME = "controller";
+const POOLS_VALID = "poolReconcilerValid";
+
+/** Keeps the condition of every configuration object true, and the ConfigurationState, also when somebody deletes it. */
+export function startConfigStatus(deps: ConfigStatusDeps, signal: AbortSignal): Runner {
+  const { client, kinds, log } = deps;
+  const now = () => deps.clock.date();
+  const work = async () => {
+    const report = deps.report();
+    if (report === undefined) return;
+    for (const { resource, store } of kinds) {
+      for (const object of store.list()) {
+        const conditions = newConditions(object, report.verdicts.get(verdictKey(resource.kind, object)), now);
+        if (conditions === undefined) continue;
+        const { namespace = "", name = "" } = object.metadata ?? {};
+        const body = { status: { conditions } };
+        await unlessGone(client.patch(resource, { namespace, name }, { kind: "merge", body }, "status"));
+      }
+    }
+    if (deps.states !== undefined) await keepState(client, deps.states, report.poolProblems, now);
+  };
+  const onError = (error: unknown) =>
+    log.warn(
+      { event: "config.status-failed", error: explainError(error) },
+      "cannot write what was found about objects",
+    );
+  return startRunner(work, { minInterval: 200, retryInterval: 2000, maxInterval: 300_000, onError }, signal);
+}
+
+function newConditions(object: ConfigObject, news: ConditionNews | undefined, now: () => Date) {
+  if (news === undefined) return undefined;
+  const shown = object.status?.conditions ?? [];
+  const conditions = withCondition(shown, VALID, news, now);
+  return conditions === shown ? undefined : conditions;
+}
+
+async function keepState(
+  client: KubeClient,
+  { namespace, store }: NonNullable<ConfigStatusDeps["states"]>,
+  problems: readonly Problem[],
+  now: () => Date,
+): Promise<void> {
+  const name = { namespace, name: STATE_NAME };
+  const shown = store.get(`${namespace}/${STATE_NAME}`);
+  const status = stateStatus(shown?.status?.conditions ?? [], problems, now);
+  if (shown === undefined) {
+    const labels = { [COMPONENT_LABEL]: STATE_NAME };
+    try {
+      await client.create(CONFIGURATION_STATES, { metadata: { ...name, labels } });
+    } catch (error) {
+      if (refusalStatus(error) !== 409) throw error; // there already, the store does not show it yet
+    }
+  } else if (sameStatus(shown.status, status)) return;
+  await unlessGone(client.patch(CONFIGURATION_STATES, name, { kind: "merge", body: { status } }, "status"));
+}
+
+function stateStatus(shown: readonly Condition[], problems: readonly Problem[], now: () => Date) {
+  const valid = problems.length === 0;
+  const errorSummary = problems.map(({ message }) => message).join("\n");
+  const news = {
+    type: POOLS_VALID,
+    status: valid ? ("True" as const) : ("False" as const),
+    reason: valid ? ValidReason.Reconciled : ValidReason.ConfigurationError,
+    message: errorSummary,
+  };
+  const conditions = withCondition(shown, POOLS_VALID, news, now);
+  return { result: valid ? "Valid" : "Invalid", errorSummary, conditions };
+}
+
+function sameStatus(shown: ConfigurationState["status"], wanted: ReturnType<typeof stateStatus>): boolean {
+  const { result, errorSummary, conditions } = wanted;
+  return shown?.result === result && shown.errorSummary === errorSummary && shown.conditions === conditions;
+}
+
+/** An object deleted since it was read needs no status. */
+export async function unlessGone(write: Promise<unknown>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    if (refusalStatus(error) !== 404) throw error;
+  }
+}
