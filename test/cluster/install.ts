@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -8,6 +7,7 @@ import { importImage } from "./containerd.ts";
 import { applyText, getObject, kubectl } from "./kubectl.ts";
 import { CHECKOUT, type ClusterPlan } from "./plan.ts";
 import { installReferenceCni } from "./reference-cni.ts";
+import { moduleDirectory } from "./tools/module-directory.ts";
 import { IRONBRIDGE, ironbridgeParts, type Variant } from "./variant.ts";
 
 /** The namespace of each load balancer, where its pools are. */
@@ -60,9 +60,7 @@ export async function installMetallb(plan: ClusterPlan): Promise<void> {
 }
 
 export function metallbManifest(): string {
-  const args = ["list", "-m", "-f", "{{.Dir}}", "go.universe.tf/metallb"];
-  const directory = execFileSync("go", args, { cwd: join(import.meta.dirname, "tools"), encoding: "utf8" }).trim();
-  return join(directory, "config/manifests/metallb-native.yaml");
+  return join(moduleDirectory("go.universe.tf/metallb"), "config/manifests/metallb-native.yaml");
 }
 
 /** The sample pool. MetalLB's webhook refuses it until its controller is there. */

@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageConfig, Source } from "../../../tools/image/mod.ts";
 import { CHECKOUT } from "../plan.ts";
+import { moduleDirectory } from "../tools/module-directory.ts";
 import { withLibraries } from "./shared-library.ts";
 
 /** An image of the cluster, made of programs built here and of this computer's Debian packages. */
@@ -50,6 +51,10 @@ export const CATALOGUE: readonly ClusterImage[] = [
         { to: "/agnhost", from: built("agnhost"), mode: 0o755 },
         { to: "/agnhost-2", link: "agnhost" },
         { to: "/uploads", directory: 0o755 },
+        ...["localhost.crt", "localhost.key"].map((name) => ({
+          to: `/${name}`,
+          from: join(moduleDirectory("k8s.io/kubernetes"), "test/images/agnhost/porter", name),
+        })),
       ],
     ],
   },
@@ -88,13 +93,15 @@ export const CATALOGUE: readonly ClusterImage[] = [
 /** A small Unix: busybox under all its names, the programs that tests start in pods, users, /tmp. */
 async function toolBox(): Promise<readonly Source[]> {
   const programs = ["/usr/bin/curl", "/usr/bin/dig", "/usr/bin/getent", "/bin/nc.openbsd", "/bin/bash", "/usr/sbin/ip"];
-  const own = ["nc", "bash", "ip", "busybox", "nslookup"];
+  // Not busybox's own shell: it would start busybox's nc and nslookup, whatever PATH says.
+  const own = ["sh", "ash", "nc", "bash", "ip", "busybox", "nslookup"];
   const applets = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).trim().split("\n");
   return [
     { to: "/bin/busybox", from: BUSYBOX, mode: 0o755 },
     ...applets.filter((name) => !own.includes(name)).map((name) => ({ to: `/bin/${name}`, link: "busybox" })),
-    ...(await withLibraries([...programs, "/usr/bin/nslookup"])),
+    ...(await withLibraries([...programs, "/usr/bin/nslookup", "/bin/dash"])),
     { to: "/bin/nc", link: "nc.openbsd" },
+    { to: "/bin/sh", link: "dash" },
     { to: "/etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n" },
     { to: "/etc/group", content: "root:x:0:\nnogroup:x:65534:\n" },
     { to: "/tmp", directory: 0o1777 },

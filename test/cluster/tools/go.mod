@@ -7,6 +7,7 @@ godebug default=go1.24
 // The programs of the test cluster: "go build" of each makes one static binary.
 tool (
 	github.com/coredns/coredns
+	github.com/onsi/ginkgo/v2/ginkgo
 	go.etcd.io/etcd/server/v3
 	go.universe.tf/metallb/controller
 	go.universe.tf/metallb/speaker
