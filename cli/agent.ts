@@ -10,7 +10,7 @@ import {
   L2_ADVERTISEMENTS,
   readAgentOptions,
 } from "../config/mod.ts";
-import { ownFile, runProgram } from "../core/mod.ts";
+import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
 import { ENDPOINT_SLICES, NODES, openObjectCache, SERVICES, startInformer } from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
 import { startSpeaker } from "../speaker/mod.ts";
@@ -46,8 +46,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const services = startInformer(client, SERVICES, informing, signal);
   const slices = startInformer(client, ENDPOINT_SLICES, { ...informing, indexes: SLICE_INDEXES }, signal);
   const shared = { ...daemon, node: options.node, nodes, services, slices };
-  const { proxyMode: mode, clusterCidr: clusterCidrs } = options;
-  if (has("proxy")) parts.proxy = startProxy({ ...shared, mode, clusterCidrs }, signal);
+  if (has("proxy")) parts.proxy = startProxy({ ...shared, ...proxySettings(options) }, signal);
   if (!has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes, services, slices }) };
 
   const pools = startInformer(client, IP_ADDRESS_POOLS, informing, signal);
@@ -63,6 +62,24 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const starting = memberKey(options, daemon, signal).then(startWithKey);
   parts.speaker = laterPart(starting, "there is no shared key of the members yet", signal);
   return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements }) };
+}
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID when the way to know pods wants the name of a link. */
+function proxySettings(options: AgentOptions) {
+  const { detectLocalMode: mode, podInterface: name, nodePortAddresses } = options;
+  if ((mode === "bridge-interface" || mode === "interface-name-prefix") && name === undefined) {
+    throw new IronbridgeError("IB_OPTION_INVALID", `--pod-interface is required by --detect-local-mode ${mode}`);
+  }
+  return {
+    mode: options.proxyMode,
+    clusterCidrs: options.clusterCidr,
+    podDetection: { mode, name: name ?? "" },
+    masqueradeAll: options.masqueradeAll,
+    masqueradeBit: options.masqueradeBit,
+    ...(nodePortAddresses.length > 0 && { nodePortAddresses }),
+    serviceCidrs: options.serviceCidr,
+    healthzPort: options.healthzPort,
+  };
 }
 
 function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCidr }: AgentOptions) {

@@ -3,6 +3,7 @@ import { hasCode, LOG_LEVELS } from "../core/mod.ts";
 import { type Prefix, parsePrefix, tryParseAddress } from "../net/mod.ts";
 import { parseDuration } from "./duration.ts";
 import { type OptionValues, type Refusal, readOptions } from "./option.ts";
+import { PROXY_OPTIONS } from "./proxy-options.ts";
 
 /** The parts of the agent; each can be left out. */
 export const AGENT_PARTS = ["speaker", "proxy", "cni"] as const;
@@ -90,6 +91,7 @@ export const AGENT_OPTIONS = {
     fallback: "",
     read: prefixes,
   },
+  ...PROXY_OPTIONS,
   stateDir: {
     placeholder: "directory",
     help: "what must survive a restart of the node",

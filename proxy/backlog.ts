@@ -69,6 +69,11 @@ export class Backlog {
     this.#batch.surroundingsChanged ||= batch.surroundingsChanged;
   }
 
+  /** Where node ports are open may have changed. */
+  addSurroundings(): void {
+    this.#batch.surroundingsChanged = true;
+  }
+
   addEverything(): void {
     for (const service of this.#stores.services.list()) this.#batch.services.add(objectKey(service));
     this.#batch.surroundingsChanged = true;
@@ -87,7 +92,9 @@ export class Backlog {
   #addNode(key: string, before: V1Node | undefined, after: V1Node | undefined): boolean {
     const changed = differences(addressesOf(before), addressesOf(after));
     const isOwn = key === this.#node;
-    if (changed.size === 0 && !(isOwn && zoneOf(before) !== zoneOf(after))) return false;
+    const podCidrs = (each: V1Node | undefined) => each?.spec?.podCIDRs?.join();
+    const isMoved = isOwn && (zoneOf(before) !== zoneOf(after) || podCidrs(before) !== podCidrs(after));
+    if (changed.size === 0 && !isMoved) return false;
     if (isOwn) {
       this.addEverything();
       return true;

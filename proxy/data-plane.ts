@@ -1,10 +1,11 @@
 import type { Clock, Log } from "../core/mod.ts";
-import type { Family } from "../net/mod.ts";
+import type { Family, Prefix } from "../net/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { RuleHome } from "./cleanup.ts";
 import { iptablesBackend } from "./iptables-backend.ts";
 import { hasFamily, type Kernel, prepareKernel } from "./kernel.ts";
 import { nftablesBackend } from "./nftables-backend.ts";
+import { wantsLocalhost } from "./node-port-addresses.ts";
 import { familySettings, type ProxyChoices } from "./settings.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -12,6 +13,8 @@ export type ProxyMode = "nftables" | "iptables";
 
 export interface DataPlaneOptions extends ProxyChoices {
   readonly mode: ProxyMode;
+  /** Node.spec.podCIDRs of this node, for the detection of pods by them. */
+  readonly podCidrs?: readonly Prefix[];
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly log: Log;
@@ -41,6 +44,8 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
     kernel,
     families.filter((family) => family === "ipv4" || options.clusterCidrs.some((prefix) => prefix.family === family)),
   );
+  // Without this the kernel drops what goes from 127.0.0.1 to an endpoint.
+  if (wantsLocalhost(options.nodePortAddresses ?? [])) kernel.writeSysctl("net/ipv4/conf/all/route_localnet", "1");
   const opened = mode === "nftables" ? await openNftables(options, families) : await openIptables(options, families);
   const planes = opened.backends.map((backend) => ({ backend, upkeep: new Upkeep(backend, clock, log) }));
   log.info({ event: "proxy.opened", home: opened.home, families }, "Services are forwarded by these rules");
@@ -55,7 +60,7 @@ interface Opened {
 
 async function openNftables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
   const nft = await options.kernel.nft();
-  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options)));
+  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options, options.podCidrs)));
   return { home: "nftables", backends, close: () => nft.close() };
 }
 
@@ -64,6 +69,8 @@ async function openIptables(options: DataPlaneOptions, families: readonly Family
   const { kernel } = options;
   const { variant } = await kernel.iptables("ipv4", "auto");
   const programs = await Promise.all(families.map((family) => kernel.iptables(family, variant)));
-  const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, options)));
+  const backends = programs.map((program) =>
+    iptablesBackend(program, familySettings(program.family, options, options.podCidrs)),
+  );
   return { home: `iptables-${variant}`, backends, close: () => {} };
 }

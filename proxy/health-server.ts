@@ -8,6 +8,8 @@ export interface HealthServersOptions {
   readonly log: Log;
   /** The rules of this node are as the cluster says, or were very lately. */
   readonly healthy: () => boolean;
+  /** What this node says of itself on a port of its own; absent: nothing. */
+  readonly node?: { readonly port: number; readonly page: (path: string) => Page | undefined };
 }
 
 interface Listening {
@@ -20,6 +22,7 @@ interface Listening {
 export class HealthServers {
   readonly #options: HealthServersOptions;
   readonly #services = new Map<string, Listening>();
+  #nodeServers: readonly Server[] = [];
 
   constructor(options: HealthServersOptions) {
     this.#options = options;
@@ -36,6 +39,10 @@ export class HealthServers {
 
   /** Tries again the ports that could not be listened on. */
   retry(): void {
+    const { node } = this.#options;
+    if (node !== undefined && this.#nodeServers.length === 0) {
+      this.#nodeServers = this.#tryListen("this node", node.port, node.page);
+    }
     for (const [key, { check, servers }] of this.#services) {
       if (servers.length === 0) this.replace(key, check);
     }
@@ -43,15 +50,19 @@ export class HealthServers {
 
   close(): void {
     for (const key of [...this.#services.keys()]) this.#close(key);
+    closeServers(this.#nodeServers);
   }
 
   #listen(key: string, { port }: HealthCheck): Server[] {
-    const { kernel, log, healthy } = this.#options;
+    return this.#tryListen(key, port, () => healthCheckPage(this.#services.get(key)!.check, this.#options.healthy()));
+  }
+
+  #tryListen(subject: string, port: number, page: (path: string) => Page | undefined): Server[] {
     try {
-      return serveEverywhere(kernel, port, () => healthCheckPage(this.#services.get(key)!.check, healthy()));
+      return serveEverywhere(this.#options.kernel, port, page);
     } catch (error) {
-      const details = { event: "proxy.health.failed", service: key, port, error: explainError(error) };
-      log.warn(details, "could not answer health checks on the Service's port, trying again");
+      const details = { event: "proxy.health.failed", subject, port, error: explainError(error) };
+      this.#options.log.warn(details, "could not listen for health checks, trying again");
       return [];
     }
   }
@@ -63,7 +74,7 @@ export class HealthServers {
 }
 
 /** Serves a page for every path on every address of this node. @throws {IronbridgeError} IB_KERNEL_REFUSED */
-export function serveEverywhere(kernel: Kernel, port: number, page: (path: string) => Page | undefined): Server[] {
+function serveEverywhere(kernel: Kernel, port: number, page: (path: string) => Page | undefined): Server[] {
   const hosts = hasFamily(kernel, "ipv6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
   const servers: Server[] = [];
   try {
@@ -75,7 +86,7 @@ export function serveEverywhere(kernel: Kernel, port: number, page: (path: strin
   return servers;
 }
 
-export function closeServers(servers: readonly Server[]): void {
+function closeServers(servers: readonly Server[]): void {
   for (const server of servers) {
     server.close();
     server.closeAllConnections();

@@ -94,8 +94,8 @@ export const HAIRPIN = `${CHAIN_PREFIX}HAIRPIN`;
 export const MARK = `${CHAIN_PREFIX}MARK`;
 /** Marks for masquerade what goes to a cluster IP and does not come from a pod, if hasOutside(). */
 export const OUTSIDE = `${CHAIN_PREFIX}OUTSIDE`;
-/** Lets health checks of load balancers in where the host admits nobody by default. */
-export const HEALTH = `${CHAIN_PREFIX}HEALTH`;
+/** What comes to this node itself: lets health checks of load balancers in where the host admits nobody by default. */
+export const INPUT = `${CHAIN_PREFIX}INPUT`;
 const FORWARD = `${CHAIN_PREFIX}FORWARD`;
 const POSTROUTING = `${CHAIN_PREFIX}POSTROUTING`;
 /** Refuses. A reset is not subject to the kernel's limit on ICMP errors: no client waits in vain. */
@@ -138,8 +138,13 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ...["PREROUTING", "OUTPUT"].map((hook) => jump("nat", hook, `-j ${SERVICES}`)),
     jump("nat", "POSTROUTING", `-j ${POSTROUTING}`),
     ...["INPUT", "FORWARD", "OUTPUT"].map((hook) => jump("filter", hook, `-m conntrack --ctstate NEW -j ${FILTER}`)),
-    ...chain("filter", HEALTH, [""]),
-    jump("filter", "INPUT", `-j ${HEALTH}`),
+    ...chain("filter", INPUT, [
+      // The kernel no longer keeps others from this node's localhost once it forwards from there (CVE-2020-8558).
+      settings.localhost
+        ? "! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+        : "",
+    ]),
+    jump("filter", "INPUT", `-j ${INPUT}`),
     jump("filter", "FORWARD", `-j ${FORWARD}`),
   ];
 }

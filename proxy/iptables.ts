@@ -5,9 +5,9 @@ import {
   chainObject,
   FILTER,
   HAIRPIN,
-  HEALTH,
   hasOutside,
   hostPrefix,
+  INPUT,
   MARK,
   MASQUERADE,
   NODEPORTS,
@@ -187,7 +187,7 @@ function hairpinItems({ family }: ServicePort, { address, near }: Target): Item[
 
 function healthItems({ healthCheckNodePort: port }: ServicePort): Item[] {
   if (port === 0) return [];
-  return [shared(chainObject("filter", HEALTH), `${port}`, `-p tcp -m tcp --dport ${port} -j ACCEPT`)];
+  return [shared(chainObject("filter", INPUT), `${port}`, `-p tcp -m tcp --dport ${port} -j ACCEPT`)];
 }
 
 /** Ports that no Service has, on addresses that only Services have. */

@@ -8,12 +8,14 @@ import {
   openConntrack,
   openIptables,
   openNft,
+  openRtnetlink,
   readSysctl,
   runInNetns,
   watchNft,
+  watchRtnetlink,
   writeSysctl,
 } from "../linux/mod.ts";
-import type { Family } from "../net/mod.ts";
+import type { Address, Family } from "../net/mod.ts";
 
 /** The kernel of one network namespace, as far as forwarding Services needs it. */
 export interface Kernel {
@@ -21,6 +23,10 @@ export interface Kernel {
   iptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
   /** Calls `onChange` when others changed nftables, iptables-nft included. */
   watchNft(onChange: () => void): { close(): void };
+  /** Every address of every link. */
+  addresses(): readonly Address[];
+  /** Calls `onChange` when an address came or went. */
+  watchAddresses(onChange: () => void): { close(): void };
   conntrack(): Conntrack;
   /** A listening TCP socket, for `server.listen({ fd })`. */
   listen(address: string, port: number): number;
@@ -35,6 +41,15 @@ export function kernelOf(netns?: Netns): Kernel {
     nft: () => openNft(netns),
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
+    addresses: () => {
+      const rtnetlink = openRtnetlink(netns);
+      try {
+        return rtnetlink.addresses().map(({ address }) => address);
+      } finally {
+        rtnetlink.close();
+      }
+    },
+    watchAddresses: (onChange) => watchRtnetlink(["address"], onChange, netns),
     conntrack: () => openConntrack(netns),
     listen: (address, port) => createListenSocket(address, port, netns),
     readSysctl: (key) => inside(() => readSysctl(key)),

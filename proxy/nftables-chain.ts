@@ -64,7 +64,12 @@ export function fixedChains(settings: FamilySettings): Chain[] {
       // A cluster IP nobody has would be routed away, and perhaps back again and again.
       `fib daddr type != local ${ip} daddr @service-ranges drop`,
     ],
-    "filter-prerouting": [hook("filter", "prerouting", "dstnat - 10"), "ct state new jump check-source"],
+    "filter-prerouting": [
+      hook("filter", "prerouting", "dstnat - 10"),
+      // The kernel no longer keeps others from this node's localhost once it forwards from there (CVE-2020-8558).
+      ...(settings.localhost ? [`iifname != "lo" ip daddr 127.0.0.0/8 drop`] : []),
+      "ct state new jump check-source",
+    ],
     "filter-output-first": [hook("filter", "output", "-110"), "ct state new jump check-source"],
     "filter-input": [hook("filter", "input", "filter"), "ct state new jump check-unserved"],
     "filter-forward": [hook("filter", "forward", "filter"), "ct state new jump check-unserved"],

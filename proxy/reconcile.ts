@@ -4,7 +4,7 @@ import type { ProxyMode } from "./data-plane.ts";
 import { startFlowKeeper } from "./flow-keeper.ts";
 import { Freshness } from "./freshness.ts";
 import { isEligible, nodePage } from "./health-check.ts";
-import { closeServers, HealthServers, serveEverywhere } from "./health-server.ts";
+import { HealthServers } from "./health-server.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import { createProxyMetrics } from "./metrics.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -20,7 +20,7 @@ export interface ProxyOptions extends ProxyStores, ProxyChoices {
   /** The namespace of this process when absent. */
   readonly kernel?: Kernel;
   readonly clock?: Clock;
-  /** TCP port of /healthz and /livez, kube-proxy's 10256; absent: they are not served. */
+  /** TCP port of /healthz and /livez, kube-proxy's 10256; absent or 0: they are not served. */
   readonly healthzPort?: number;
 }
 
@@ -55,11 +55,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   const metrics = createProxyMetrics(options.metrics);
   const flows = new StaleFlows();
   const healthy = () => freshness.isFresh(clock.now());
-  const health = new HealthServers({ kernel, log, healthy });
-  const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
-  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health }, backlog);
-
-  const nodeHealth = (path: string) => {
+  const page = (path: string) => {
     if (path !== "/healthz" && path !== "/livez") return undefined;
     const [isHealthy, now] = [healthy() && reconciler.inForce, clock.date().getTime()];
     const code = { healthy: isHealthy, eligible: isEligible(options.nodes.get(options.node)) };
@@ -67,7 +63,16 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     metrics.healthAnswers[path].inc({ code: page.status });
     return page;
   };
-  const nodeServers = options.healthzPort === undefined ? [] : serveEverywhere(kernel, options.healthzPort, nodeHealth);
+  const { healthzPort = 0 } = options;
+  const health = new HealthServers({
+    kernel,
+    log,
+    healthy,
+    ...(healthzPort > 0 && { node: { port: healthzPort, page } }),
+  });
+  const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
+  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health }, backlog);
+
   let cancelLook = () => {};
   const work = async () => {
     health.retry();
@@ -93,14 +98,20 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     reconciler.notice();
     runner.poke();
   });
+  const watchAddresses =
+    options.nodePortAddresses &&
+    kernel.watchAddresses(() => {
+      backlog.addSurroundings();
+      runner.poke();
+    });
   for (const store of [options.services, options.slices, options.nodes]) void store.whenSynced.then(runner.poke);
 
   const close = () => {
     cancelLook();
     watch.close();
+    watchAddresses?.close();
     reconciler.close();
     health.close();
-    closeServers(nodeServers);
   };
   return {
     done: Promise.all([runner.done, keeper.done]).then(close),

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { V1Service } from "../kube/mod.ts";
 import type { Backlog, Batch, ProxyStores } from "./backlog.ts";
-import { familyOf } from "./canonical.ts";
+import { familyOf, tryParsePrefix } from "./canonical.ts";
 import { RULE_HOMES, removeRules } from "./cleanup.ts";
 import { type DataPlane, type DataPlaneOptions, openDataPlane } from "./data-plane.ts";
 import { desiredPorts } from "./desired.ts";
@@ -9,6 +9,7 @@ import { healthCheckOf } from "./health-check.ts";
 import type { HealthServers } from "./health-server.ts";
 import type { Owner } from "./ledger.ts";
 import type { ProxyMetrics } from "./metrics.ts";
+import { nodePortAddresses } from "./node-port-addresses.ts";
 import { spreadOf } from "./spread.ts";
 import type { StaleFlows } from "./stale-flows.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
@@ -33,6 +34,7 @@ export class Reconciler {
   /** The object that each Service's rules in the kernel were made from. */
   readonly #written = new Map<string, V1Service>();
   #plane: DataPlane | undefined;
+  #openedFor = "";
   #surroundings: Surroundings | undefined;
   #inHand: Batch | undefined;
   #othersRemoved = false;
@@ -78,6 +80,8 @@ export class Reconciler {
   async sync(): Promise<boolean> {
     const { services, slices, nodes } = this.#options;
     if (!services.synced || !slices.synced || !nodes.synced) return false;
+    // Told by the node's prefixes, pods can't be told before it has some.
+    if (this.#options.podDetection?.mode === "node-cidr" && this.#podCidrs() === "") return false;
     const plane = await this.#open();
     const batch = this.#backlog.take();
     const wasInForce = this.inForce;
@@ -105,11 +109,22 @@ export class Reconciler {
   }
 
   async #open(): Promise<DataPlane> {
-    if (this.#plane === undefined) {
-      this.#plane = await openDataPlane(this.#options);
-      this.#backlog.addEverything();
-    }
+    const podCidrs = this.#podCidrs();
+    if (this.#plane !== undefined && podCidrs === this.#openedFor) return this.#plane;
+    this.#plane?.close();
+    const prefixes = podCidrs.split(",").map(tryParsePrefix);
+    this.#plane = await openDataPlane({ ...this.#options, podCidrs: prefixes.filter((each) => each !== undefined) });
+    this.#openedFor = podCidrs;
+    this.#backlog.addEverything();
     return this.#plane;
+  }
+
+  /** What the rules were opened for; they are opened again for others. "" where pods are told by something else. */
+  #podCidrs(): string {
+    const { podDetection, nodes, node } = this.#options;
+    if (podDetection?.mode !== "node-cidr") return "";
+    const { podCIDR, podCIDRs = podCIDR === undefined ? [] : [podCIDR] } = nodes.get(node)?.spec ?? {};
+    return podCIDRs.join();
   }
 
   async #writeBatch(batch: Batch, plane: DataPlane): Promise<void> {
@@ -139,9 +154,11 @@ export class Reconciler {
   async #compute(batch: Batch, plane: DataPlane): Promise<Map<string, V1Service | undefined>> {
     const { services, slices, nodes, node, flows } = this.#options;
     if (batch.surroundingsChanged || this.#surroundings === undefined) {
-      this.#surroundings = surroundingsOf(nodes, node);
+      const { nodePortAddresses: chosen, kernel } = this.#options;
+      const opened = chosen === undefined ? undefined : nodePortAddresses(chosen, kernel.addresses());
+      this.#surroundings = surroundingsOf(nodes, node, opened);
       for (const { backend } of plane.planes) {
-        backend.setNodeAddresses(this.#surroundings.addresses.filter((ip) => familyOf(ip) === backend.family));
+        backend.setNodeAddresses(this.#surroundings.nodePortAddresses.filter((ip) => familyOf(ip) === backend.family));
       }
     }
     const current = new Map<string, V1Service | undefined>();
@@ -149,7 +166,7 @@ export class Reconciler {
       const service = services.get(key);
       if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
-      flows.replace(key, ports, this.#surroundings.addresses);
+      flows.replace(key, ports, this.#surroundings.nodePortAddresses);
       const slicesOf = slices.byIndex("service", key);
       this.#options.health.replace(
         key,

@@ -1,5 +1,6 @@
 import type { Family, Prefix } from "../net/mod.ts";
 import { canonicalPrefixes } from "./canonical.ts";
+import { wantsLocalhost } from "./node-port-addresses.ts";
 
 /** How a pod of this cluster is told from others. */
 export type PodDetection =
@@ -26,7 +27,7 @@ export interface ProxyChoices {
    * Node ports are open on this node's addresses inside these prefixes; absent: on those that Node.status names.
    * Loopback addresses only count where a prefix lies inside 127.0.0.0/8: then IPv4's localhost has node ports too.
    */
-  readonly nodePortAddresses?: readonly Prefix[];
+  readonly nodePortAddresses?: readonly Prefix[] | undefined;
   /** Where cluster IPs are given from: addresses in there that no Service has are dropped instead of routed away. */
   readonly serviceCidrs?: readonly Prefix[];
 }
@@ -49,6 +50,8 @@ export interface FamilySettings {
    */
   readonly masqueradeMark: number;
   readonly serviceCidrs: readonly string[];
+  /** Node ports are open on 127.0.0.0/8 too, and nobody outside may send there. */
+  readonly localhost: boolean;
 }
 
 const MASQUERADE_BIT = 14;
@@ -68,6 +71,7 @@ export function familySettings(
     masqueradeAll: choices.masqueradeAll ?? false,
     masqueradeMark: 2 ** masqueradeBit,
     serviceCidrs: ofFamily(choices.serviceCidrs ?? []),
+    localhost: family === "ipv4" && wantsLocalhost(choices.nodePortAddresses ?? []),
   };
 }
 

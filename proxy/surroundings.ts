@@ -4,22 +4,30 @@ import type { Place } from "./endpoints.ts";
 
 /** What this node's rules depend on beside Services and their slices. */
 export interface Surroundings extends Place {
-  /**
-   * Addresses of this node, where node ports are reached: what Node.status names as InternalIP and ExternalIP, not every
-   * address of every interface and never loopback. kube-proxy's nftables mode calls this "primary".
-   */
+  /** Addresses of this node that Node.status names as InternalIP and ExternalIP. */
   readonly addresses: readonly string[];
+  /**
+   * Where node ports are reached: the same unless the operator chose others, not every address of every interface and
+   * never loopback. kube-proxy's nftables mode calls this "primary".
+   */
+  readonly nodePortAddresses: readonly string[];
   /** Addresses of every node of the cluster. */
   readonly nodeAddresses: ReadonlySet<string>;
 }
 
-export function surroundingsOf(nodes: Store<V1Node>, node: string): Surroundings {
+/** @param nodePortAddresses Absent: those that Node.status names. */
+export function surroundingsOf(
+  nodes: Store<V1Node>,
+  node: string,
+  nodePortAddresses?: readonly string[],
+): Surroundings {
   const own = nodes.get(node);
   const zone = zoneOf(own);
   return {
     node,
     ...(zone === undefined ? {} : { zone }),
     addresses: addressesOf(own),
+    nodePortAddresses: nodePortAddresses ?? addressesOf(own),
     nodeAddresses: new Set(nodes.list().flatMap(addressesOf)),
   };
 }

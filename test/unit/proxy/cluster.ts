@@ -8,6 +8,7 @@ export const SURROUNDINGS: Surroundings = {
   node: "node1",
   zone: "a",
   addresses: ["192.168.1.11", "fd00:1::11"],
+  nodePortAddresses: ["192.168.1.11", "fd00:1::11"],
   nodeAddresses: new Set(["192.168.1.11", "192.168.1.12", "fd00:1::11"]),
 };
 

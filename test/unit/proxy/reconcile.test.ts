@@ -38,6 +38,8 @@ function fakeKernel(): Kernel {
       return { close: () => {} };
     },
     conntrack: () => ({ flows: () => [], remove: () => {}, close: () => {} }),
+    addresses: () => [],
+    watchAddresses: () => ({ close: () => {} }),
     listen: (_, port) => createListenSocket("127.0.0.1", port),
     readSysctl: (key) => sysctls.get(key),
     writeSysctl: (key, value) => void sysctls.set(key, value),
