@@ -40,6 +40,8 @@ export interface PacketSocketOptions {
 export interface PacketSocket {
   /** Sends a whole Ethernet frame. @throws {IronbridgeError} IB_KERNEL_REFUSED, for example when the link is down. */
   send(frame: Uint8Array): void;
+  /** From now on this filter runs in the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+  setFilter(filter: readonly BpfInstruction[]): void;
   close(): void;
 }
 
@@ -74,6 +76,9 @@ export function openPacketSocket(options: PacketSocketOptions): PacketSocket {
 
   return {
     send: (frame) => void check(send(fd, frame), `send on the interface of index ${ifindex}`),
+    setFilter: (filter) => {
+      check(attachFilter(fd, encodeFilter(filter)), `filter on the interface of index ${ifindex}`);
+    },
     close: () => {
       if (!open) return;
       open = false;

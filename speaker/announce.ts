@@ -1,5 +1,4 @@
 import type { V1Node } from "../kube/mod.ts";
-import type { Family } from "../net/mod.ts";
 import { type NodeStanding, type ServiceFacts, standingOf } from "./decide.ts";
 import type { Announcement } from "./l2/message.ts";
 
@@ -24,9 +23,6 @@ export function candidaciesOf(
   return candidacies;
 }
 
-/** Families that a responder speaks for. */
-const FAMILIES: readonly Family[] = ["ipv4"];
-
 /**
  * What this node is ready to announce: one announcement for each address, though Services may share it. The address is
  * ready when every Service on it is; the best score and all interfaces count.
@@ -46,7 +42,6 @@ export function announcementsOf(
     }
   }
   return [...byAddress]
-    .filter(([address]) => FAMILIES.includes(address.includes(":") ? "ipv6" : "ipv4"))
     .filter(([, sharing]) => sharing.every(({ facts }) => isReady(facts.service)))
     .map(([address, sharing]) => ({
       address,
@@ -54,6 +49,7 @@ export function announcementsOf(
       rankAddress: sharing.map(({ facts }) => facts.addresses[0] ?? address).sort()[0] ?? address,
       score: Math.max(...sharing.map(({ standing }) => standing.score)),
       interfaces: mergeInterfaces(sharing.map(({ standing }) => standing.interfaces)),
+      rule: sharing.find(({ standing }) => standing.rule !== "sticky")?.standing.rule ?? "sticky",
     }));
 }
 

@@ -10,11 +10,22 @@ export type Stance = "ready" | "holds" | "handsOver" | "standsIn";
 /** What one member says about one address. */
 export interface Claim {
   readonly stance: Stance;
-  /** Preference, 0 to MAX_SCORE; more is better. */
+  /** How fit the member is for the address: preference and FITNESS added up, 16 bits; more is better. */
   readonly score: number;
 }
 
-export const MAX_SCORE = 0xffff;
+/** The highest preference that counts. */
+export const MAX_PREFERENCE = 0x3fff;
+
+/** What matters more than any preference: no other node's client would hear one that is not in the address's subnet. */
+export const FITNESS = { nodeReady: 0x4000, inSubnet: 0x8000 } as const;
+
+/**
+ * How the announcer of an address is chosen when it has one already:
+ * - sticky: only a fitter or better liked node takes it from a holder, since moving an address breaks connections
+ * - revertive: the best ranked node takes it, as MetalLB does
+ */
+export type ElectionRule = "sticky" | "revertive";
 
 /** Everything one member claims, by the canonical text of the address. */
 export type Claims = ReadonlyMap<string, Claim>;

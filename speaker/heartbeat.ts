@@ -3,8 +3,11 @@ import { IronbridgeError } from "../core/mod.ts";
 import { ADDRESS_BITS, addressFromBytes, addressToBytes, parseAddress, printAddress } from "../net/mod.ts";
 import type { Claim, Claims, Stance } from "./claim.ts";
 
-/** Where a member is in its life. A starting member claims nothing yet; one that left is gone for good. */
-export const PHASES = ["starting", "running", "leaving", "left"] as const;
+/**
+ * Where a member is in its life. A starting member claims nothing yet; one that left is gone for good; one that pauses stops
+ * now and is back soon, while its kernel goes on forwarding.
+ */
+export const PHASES = ["starting", "running", "leaving", "left", "pausing"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** One packet of a conversation: who sent it and which of its packets it is. */
@@ -40,7 +43,7 @@ export interface ClaimsPart {
 
 /**
  * magic 4, phase 1, probe 1, from length 1; after the name: stamp 12, echo 12, edition 4, acknowledged 4, part index 2,
- * part count 2, claims 2; behind the claims the HMAC-SHA256 of all before it.
+ * part count 2, claims 2; behind the claims one HMAC-SHA256 of all before them for each key, and their number 1.
  */
 const MAGIC = Uint8Array.from("IBH1", (letter) => letter.charCodeAt(0));
 const FIXED_BEFORE_NAME = 7;
@@ -68,11 +71,12 @@ export function splitClaims(claims: Claims): ClaimsPart[] {
   return parts.map((part, index) => ({ index, count: parts.length, claims: part }));
 }
 
-export function encodeHeartbeat(heartbeat: Heartbeat, key: Uint8Array): Uint8Array {
+/** @param keys All of them: whoever has one of them can read it, so that a key can be replaced while members run. */
+export function encodeHeartbeat(heartbeat: Heartbeat, keys: readonly Uint8Array[]): Uint8Array {
   const name = new TextEncoder().encode(heartbeat.from);
   const claims = [...(heartbeat.part?.claims ?? [])].map(encodeClaim);
   const body = FIXED_BEFORE_NAME + name.length + FIXED_AFTER_NAME + claims.reduce((sum, c) => sum + c.length, 0);
-  const out = new Uint8Array(body + MAC_OCTETS);
+  const out = new Uint8Array(body + keys.length * MAC_OCTETS + 1);
   const view = new DataView(out.buffer);
   out.set(MAGIC, 0);
   view.setUint8(4, PHASES.indexOf(heartbeat.phase));
@@ -95,18 +99,24 @@ export function encodeHeartbeat(heartbeat: Heartbeat, key: Uint8Array): Uint8Arr
     out.set(claim, offset);
     offset += claim.length;
   }
-  out.set(seal(out.subarray(0, body), key), body);
+  for (const [i, key] of keys.entries()) out.set(seal(out.subarray(0, body), key), body + i * MAC_OCTETS);
+  out[out.length - 1] = keys.length;
   return out;
 }
 
 /**
- * Reads a heartbeat, or returns undefined for a datagram that nobody with our key made.
+ * Reads a heartbeat; undefined for a datagram that is none, "strange" for one that nobody with our keys made.
  * @throws {IronbridgeError} IB_WIRE_TRUNCATED for an authentic datagram that does not hold what it says: another version.
  */
-export function decodeHeartbeat(bytes: Uint8Array, key: Uint8Array): Heartbeat | undefined {
-  const body = bytes.length - MAC_OCTETS;
-  if (body < FIXED_BEFORE_NAME || !MAGIC.every((octet, i) => bytes[i] === octet)) return undefined;
-  if (!timingSafeEqual(seal(bytes.subarray(0, body), key), bytes.subarray(body))) return undefined;
+export function decodeHeartbeat(bytes: Uint8Array, keys: readonly Uint8Array[]): Heartbeat | "strange" | undefined {
+  const seals = bytes.at(-1) ?? 0;
+  const body = bytes.length - seals * MAC_OCTETS - 1;
+  if (seals === 0 || body < FIXED_BEFORE_NAME || !MAGIC.every((octet, i) => bytes[i] === octet)) return undefined;
+  const given = Array.from({ length: seals }, (_, i) =>
+    bytes.subarray(body + i * MAC_OCTETS, body + (i + 1) * MAC_OCTETS),
+  );
+  const right = keys.map((key) => seal(bytes.subarray(0, body), key));
+  if (!right.some((ours) => given.some((theirs) => timingSafeEqual(ours, theirs)))) return "strange";
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, body);
   const at = FIXED_BEFORE_NAME + view.getUint8(6);

@@ -1,8 +1,10 @@
 import { createSocket, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
 
 export interface MemberSocketOptions {
   readonly port: number;
-  readonly onDatagram: (datagram: Uint8Array) => void;
+  /** @param from The address it came from. */
+  readonly onDatagram: (datagram: Uint8Array, from: string) => void;
   /** The kernel of this member's node answered that nobody listens there. */
   readonly onRefused: (name: string) => void;
   readonly onProblem: (name: string, reason: string) => void;
@@ -23,21 +25,30 @@ interface Line {
   open: boolean;
 }
 
+/** What the kernel answers when it was told to speak one family only. */
+const NO_FAMILY: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
 /**
- * One socket hears everybody; each member is sent to through a connected socket of its own, because only a connected one
+ * One socket for each family hears everybody; each member is sent to through a connected socket of its own, because only a connected one
  * is told when the other side refuses (udp(7): ECONNREFUSED for ICMP port unreachable).
  */
 export function openMemberSocket({ port, onDatagram, onRefused, onProblem }: MemberSocketOptions): MemberSocket {
   const lines = new Map<string, Line>();
-  const ear = createSocket("udp4");
-  const listening = new Promise<void>((resolve, reject) => {
-    ear.once("error", reject);
-    ear.bind(port, () => {
-      ear.off("error", reject);
-      resolve();
+  const ears = [createSocket("udp4"), createSocket({ type: "udp6", ipv6Only: true })];
+  const listen = (ear: Socket) =>
+    new Promise<void>((resolve, reject) => {
+      ear.once("error", (error: NodeJS.ErrnoException) => {
+        if (error.code !== undefined && NO_FAMILY.has(error.code)) resolve();
+        else reject(error);
+      });
+      ear.on("message", (datagram, { address }) => onDatagram(datagram, address));
+      ear.bind(port, () => {
+        ear.removeAllListeners("error");
+        ear.on("error", (error) => onProblem("any", error.message));
+        resolve();
+      });
     });
-  });
-  ear.on("message", onDatagram);
+  const listening = Promise.all(ears.map(listen)).then(() => {});
 
   const hangUp = (name: string) => {
     const line = lines.get(name);
@@ -47,7 +58,7 @@ export function openMemberSocket({ port, onDatagram, onRefused, onProblem }: Mem
   };
 
   const dial = (name: string, address: string) => {
-    const line: Line = { address, socket: createSocket("udp4"), open: false };
+    const line: Line = { address, socket: createSocket(isIPv6(address) ? "udp6" : "udp4"), open: false };
     lines.set(name, line);
     line.socket.on("connect", () => {
       line.open = true;
@@ -81,7 +92,7 @@ export function openMemberSocket({ port, onDatagram, onRefused, onProblem }: Mem
     },
     close: () => {
       for (const name of lines.keys()) hangUp(name);
-      ear.close();
+      for (const ear of ears) ear.close();
     },
   };
 }

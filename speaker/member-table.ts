@@ -19,6 +19,8 @@ export interface MemberTimes {
   readonly refusalMaxAge: number;
   /** How long a member whose node lives may be silent before its addresses are taken from it. */
   readonly restartGrace: number;
+  /** The same for one that said that it is only being restarted. */
+  readonly pauseGrace: number;
 }
 
 export const MEMBER_TIMES: MemberTimes = {
@@ -30,6 +32,7 @@ export const MEMBER_TIMES: MemberTimes = {
   echoMaxAge: 2000,
   refusalMaxAge: 1500,
   restartGrace: 5000,
+  pauseGrace: 30_000,
 };
 
 /** A heartbeat to be sent. */
@@ -54,6 +57,8 @@ export interface Peer {
   readonly reach: Reach;
   /** What it claims; of a restarting member what it held; nothing of a lost one. */
   readonly claims: Claims;
+  /** Milliseconds since it was heard last. */
+  readonly silence: number;
   /** Nothing more needs to be heard: its claims are whole and current, or its program is not there. */
   readonly known: boolean;
 }
@@ -191,7 +196,8 @@ export class MemberTable {
   peers(now: number): readonly Peer[] {
     return [...this.#links.values()].map((link) => {
       const reach = this.#reach(link, now);
-      return { name: link.name, reach, claims: claimsOf(link, reach), known: this.#isKnown(link, reach) };
+      const silence = now - link.heardAt;
+      return { name: link.name, reach, silence, claims: claimsOf(link, reach), known: this.#isKnown(link, reach) };
     });
   }
 
@@ -206,8 +212,12 @@ export class MemberTable {
   }
 
   #reach(link: Link, now: number): Reach {
-    const { deadAfter, deafAfter, refusalMaxAge, restartGrace } = this.#times;
+    const { deadAfter, deafAfter, refusalMaxAge, restartGrace, pauseGrace } = this.#times;
     if (link.phase === "left" || link.stamp.epoch === 0n) return "lost";
+    if (link.phase === "pausing") {
+      const lives = now - Math.max(link.heardAt, link.refusedAt) <= refusalMaxAge;
+      return lives && now - link.heardAt <= pauseGrace ? "restarting" : "lost";
+    }
     const refused = link.refusedAt > link.heardAt;
     if (!refused && now - link.heardAt <= deadAfter) {
       if (link.phase === "starting" && now < link.reservedUntil) return "restarting";
@@ -219,7 +229,7 @@ export class MemberTable {
   }
 
   #isKnown(link: Link, reach: Reach): boolean {
-    if (link.refusedAt > link.heardAt || link.phase === "left") return true;
+    if (link.refusedAt > link.heardAt || link.phase === "left" || link.phase === "pausing") return true;
     return reach !== "lost" && link.edition > 0 && link.edition === link.namedEdition;
   }
 
@@ -241,7 +251,9 @@ export class MemberTable {
   /** A new life of a member: what it held is kept for it for a while. */
   #begin(link: Link): void {
     const held = claimsOf(link, "restarting");
-    const until = link.phase === "running" ? link.heardAt + this.#times.restartGrace : link.reservedUntil;
+    const { restartGrace, pauseGrace } = this.#times;
+    const grace = link.phase === "running" ? restartGrace : link.phase === "pausing" ? pauseGrace : undefined;
+    const until = grace === undefined ? link.reservedUntil : link.heardAt + grace;
     const { sent, sentAt, sentTimes, heardUsAt } = link;
     Object.assign(link, newLink(link.name), {
       sent,

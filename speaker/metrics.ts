@@ -1,6 +1,6 @@
-import { Counter, Gauge, type Metrics } from "../core/mod.ts";
+import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
 
-/** MetalLB's own names, so that existing dashboards and alerts keep working. */
+/** Names with `metallb_` are MetalLB's own, so that existing dashboards and alerts keep working. */
 export function speakerMetrics(registry: Metrics) {
   const registers = [registry];
   return {
@@ -25,6 +25,55 @@ export function speakerMetrics(registry: Metrics) {
     gratuitous: new Counter({
       name: "metallb_layer2_gratuitous_sent",
       help: "Gratuitous ARP and unsolicited NDP frames sent",
+      labelNames: ["ip"],
+      registers,
+    }),
+    updates: new Counter({
+      name: "metallb_k8s_client_updates_total",
+      help: "Changes of the cluster that the speaker has worked through",
+      registers,
+    }),
+    updateErrors: new Counter({
+      name: "metallb_k8s_client_update_errors_total",
+      help: "Changes of the cluster that the speaker failed to work through",
+      registers,
+    }),
+    configLoaded: new Gauge({
+      name: "metallb_k8s_client_config_loaded_bool",
+      help: "1 if pools and advertisements were read at least once",
+      registers,
+    }),
+    configStale: new Gauge({
+      name: "metallb_k8s_client_config_stale_bool",
+      help: "1 if a pool or an advertisement holds a mistake and its last good version is used",
+      registers,
+    }),
+    takes: new Counter({
+      name: "ironbridge_l2_takeovers_total",
+      help: "Addresses this node began to announce, by why: free, handedOver, holderLost, taken",
+      labelNames: ["reason"],
+      registers,
+    }),
+    detection: new Histogram({
+      name: "ironbridge_l2_detection_seconds",
+      help: "Time from the last heartbeat of a member until it was given up",
+      buckets: [0.2, 0.3, 0.4, 0.5, 1, 2, 5, 30],
+      registers,
+    }),
+    members: new Gauge({
+      name: "ironbridge_members",
+      help: "Other speakers, by how far they can be reached: alive, returning, deaf, restarting, lost",
+      labelNames: ["reach"],
+      registers,
+    }),
+    strange: new Counter({
+      name: "ironbridge_members_strange_datagrams_total",
+      help: "Heartbeats sealed with a key that is not ours",
+      registers,
+    }),
+    duplicates: new Counter({
+      name: "ironbridge_l2_duplicate_addresses_total",
+      help: "Times another host was met that uses an address this node announces",
       labelNames: ["ip"],
       registers,
     }),

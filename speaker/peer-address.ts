@@ -1,14 +1,18 @@
 import type { V1Node } from "../kube/mod.ts";
-import { tryParseAddress } from "../net/mod.ts";
+import { type Family, tryParseAddress } from "../net/mod.ts";
 import type { PeerAddress } from "./l2/message.ts";
+import { isOutOfService } from "./node-condition.ts";
 
-/** The other nodes and the IPv4 address their agents listen on. */
+/**
+ * The other nodes and the address their agents listen on: an IPv4 one if there is one. A node that is surely off is none
+ * of them, whatever is still heard from it.
+ */
 export function peersOf(nodes: readonly V1Node[], self: string): PeerAddress[] {
-  return nodes.flatMap(({ metadata, status }) => {
-    const name = metadata?.name ?? self;
-    const address = (status?.addresses ?? []).find(
-      (each) => each.type === "InternalIP" && tryParseAddress(each.address)?.family === "ipv4",
-    );
-    return name === self || address === undefined ? [] : [{ name, address: address.address }];
+  return nodes.flatMap((node) => {
+    const name = node.metadata?.name ?? self;
+    const internal = (node.status?.addresses ?? []).filter(({ type }) => type === "InternalIP");
+    const of = (family: Family) => internal.find((each) => tryParseAddress(each.address)?.family === family);
+    const address = of("ipv4") ?? of("ipv6");
+    return name === self || address === undefined || isOutOfService(node) ? [] : [{ name, address: address.address }];
   });
 }

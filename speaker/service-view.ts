@@ -1,6 +1,8 @@
-import { type Config, type IPAddressPool, type L2Advertisement, resolveConfig } from "../config/mod.ts";
+import type { IPAddressPool, L2Advertisement } from "../config/mod.ts";
 import { type Change, objectKey, type Store, type V1EndpointSlice, type V1Service } from "../kube/mod.ts";
-import { factsOf, type ServiceFacts } from "./decide.ts";
+import { advertOptionsOf } from "./advert-options.ts";
+import { factsOf, type ServiceFacts, type SpeakerConfig } from "./decide.ts";
+import { LastGood } from "./last-good.ts";
 
 export interface ServiceStores {
   readonly services: Store<V1Service>;
@@ -17,7 +19,9 @@ export class ServiceView {
   readonly #stores: ServiceStores;
   readonly #facts = new Map<string, ServiceFacts>();
   readonly #dirty = new Set<string>();
-  #config: Config | undefined;
+  readonly #lastGood = new LastGood();
+  #config: SpeakerConfig | undefined;
+  #problems: readonly string[] = [];
 
   /** @param onDirty Called when refresh() would find something to do. */
   constructor(stores: ServiceStores, onDirty: () => void, signal: AbortSignal) {
@@ -48,17 +52,32 @@ export class ServiceView {
     return this.#facts;
   }
 
+  /** A sentence for each mistake in the configuration. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
   refresh(): void {
-    const { services, pools, l2Advertisements } = this.#stores;
     if (this.#config === undefined) {
-      this.#config = resolveConfig({ pools: pools.list(), l2Advertisements: l2Advertisements.list() });
-      for (const service of services.list()) this.#dirty.add(objectKey(service));
+      this.#config = this.#readConfig();
+      for (const service of this.#stores.services.list()) this.#dirty.add(objectKey(service));
     }
     for (const key of this.#dirty) this.#work(key, this.#config);
     this.#dirty.clear();
   }
 
-  #work(key: string, config: Config): void {
+  #readConfig(): SpeakerConfig {
+    const { pools, l2Advertisements } = this.#stores;
+    const { config, objects } = this.#lastGood.resolve({
+      pools: pools.list(),
+      l2Advertisements: l2Advertisements.list(),
+    });
+    const read = objects.l2Advertisements.map((each) => ({ key: objectKey(each), ...advertOptionsOf(each) }));
+    this.#problems = [...config.problems.map(({ message }) => message), ...read.flatMap(({ problems }) => problems)];
+    return { ...config, advertOptions: new Map(read.map(({ key, options }) => [key, options])) };
+  }
+
+  #work(key: string, config: SpeakerConfig): void {
     const service = this.#stores.services.get(key);
     const facts = service && factsOf(service, this.#stores.slices.byIndex("service", key), config);
     if (facts === undefined) this.#facts.delete(key);

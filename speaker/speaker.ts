@@ -1,9 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, explainError, type Log, type Metrics, ownModule, startRunner, systemClock } from "../core/mod.ts";
-import type { Reporter, Store, V1Node } from "../kube/mod.ts";
+import type { KubeClient, Reporter, Store, V1Node } from "../kube/mod.ts";
 import { announcementsOf, type Candidacy, candidaciesOf } from "./announce.ts";
+import { announceFailures } from "./announce-failure.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
-import type { Assignment, FromWorker, Status, ToWorker, WorkerOptions } from "./l2/message.ts";
+import { EXCLUDED_INTERFACES } from "./l2/interfaces.ts";
+import type { Assignment, FromWorker, Leaving, Status, ToWorker, WorkerOptions } from "./l2/message.ts";
+import { type Announced, startL2StatusWriter } from "./l2-status-writer.ts";
+import { heededNodes, isCordoned, isOutOfService } from "./node-condition.ts";
 import { peersOf } from "./peer-address.ts";
 import { Readiness } from "./readiness.ts";
 import { type ServiceStores, ServiceView } from "./service-view.ts";
@@ -18,8 +22,12 @@ export interface SpeakerOptions extends ServiceStores {
   readonly reporter: Reporter;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** UDP port and shared secret of the heartbeats between speakers. */
+  /** UDP port and shared secret of the heartbeats between speakers; see memberKeys(). */
   readonly members: { readonly port: number; readonly key: Uint8Array };
+  /** Patterns of names of interfaces that are never announced on; MetalLB's list when absent. */
+  readonly excludedInterfaces?: readonly string[];
+  /** Where ServiceL2Status objects are written; they are not when absent. */
+  readonly statuses?: { readonly client: KubeClient; readonly namespace: string };
   readonly clock?: Clock;
 }
 
@@ -31,6 +39,8 @@ export interface Speaker {
   state(): SpeakerState;
   /** Says that an answer of `programmed` may have changed. */
   poke(): void;
+  /** The members' key was replaced. */
+  setMemberKey(key: Uint8Array): void;
 }
 
 /** Longest wait after the start for the rules of all Services before the node takes part with those that are there. */
@@ -43,12 +53,14 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   const stores = [services, slices, nodes, pools, l2Advertisements];
   const startedAt = clock.now();
   const readiness = new Readiness();
-  const report = announcementReporter(options);
+  const report = announcementReporter({ ...options, clock });
   let candidacies: ReadonlyMap<string, Candidacy> = new Map();
   let status = NOTHING_HEARD;
   let sent = "";
+  let complained = "";
 
-  const workerData: WorkerOptions = { node, ...options.members };
+  const { excludedInterfaces = EXCLUDED_INTERFACES } = options;
+  const workerData: WorkerOptions = { node, excludedInterfaces, ...options.members };
   const worker = new Worker(ownModule("speaker/l2/worker"), { workerData });
   const tell = (message: ToWorker) => worker.postMessage(message);
   const exited = new Promise<void>((resolve, reject) => {
@@ -58,10 +70,23 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   worker.on("message", (message: FromWorker) => {
     if (message.kind === "log") log[message.level]({ event: message.event, ...message.fields }, message.message);
     if (message.kind === "counts") report.count(message.counts);
+    if (message.kind === "happening") report.happened(message.happening, candidacies);
     if (message.kind !== "status") return;
     status = message.status;
-    report.announced(status, candidacies);
+    tellStatus();
   });
+
+  const tellStatus = () => {
+    report.announced(status, candidacies);
+    const failures = announceFailures(candidacies, heededNodes(nodes.list()), node, status);
+    const wait = report.failed(failures);
+    cancelFailure();
+    if (wait !== undefined) cancelFailure = clock.after(wait, tellStatus);
+    statusWriter?.poke();
+  };
+  let cancelFailure = () => {};
+  const announced = () => announcedBy(candidacies, status);
+  const statusWriter = options.statuses && startL2StatusWriter({ ...options.statuses, node, announced, log }, signal);
 
   const poke = () => runner.poke();
   const view = new ServiceView(options, poke, signal);
@@ -77,7 +102,13 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   const work = async () => {
     if (signal.aborted || !stores.every(({ synced }) => synced)) return;
     view.refresh();
-    candidacies = candidaciesOf(view.facts, nodes.get(node));
+    report.metrics.updates.inc();
+    report.metrics.configLoaded.set(1);
+    report.metrics.configStale.set(view.problems.length > 0 ? 1 : 0);
+    complain(view.problems);
+    const heeded = heededNodes(nodes.list());
+    const own = heeded.find(({ metadata }) => metadata?.name === node);
+    candidacies = candidaciesOf(view.facts, own);
     const again = readiness.update([...candidacies.keys()], programmed, clock.now());
     const settled = clock.now() - startedAt >= SETTLE || [...candidacies.keys()].every((key) => readiness.isReady(key));
     wakeAfter(Math.min(again ?? Number.POSITIVE_INFINITY, settled ? Number.POSITIVE_INFINITY : SETTLE));
@@ -90,16 +121,26 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     if (text === sent) return;
     sent = text;
     tell({ kind: "assign", assignment });
-    report.announced(status, candidacies);
+    tellStatus();
   };
-  const onError = (error: unknown) =>
+  const complain = (problems: readonly string[]) => {
+    const all = problems.join("\n");
+    if (all !== complained) {
+      for (const problem of problems) log.warn({ event: "speaker.config", problem }, "a mistake in the configuration");
+    }
+    complained = all;
+  };
+  const onError = (error: unknown) => {
+    report.metrics.updateErrors.inc();
     log.error({ event: "speaker.decide", reason: explainError(error) }, "could not decide what to announce");
+  };
   const runner = startRunner(work, { minInterval: 10, retryInterval: 1000, maxInterval: 60_000, onError }, signal);
 
   const leave = () => {
     stopNodes();
     cancelWake();
-    tell({ kind: "leave" });
+    cancelFailure();
+    tell({ kind: "leave", how: leavingOf(nodes.get(node)) });
   };
   if (signal.aborted) leave();
   else signal.addEventListener("abort", leave, { once: true });
@@ -109,5 +150,28 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     ready: () => !status.listening,
     state: () => stateOf(view.facts, nodes.list(), status),
     poke,
+    setMemberKey: (key) => tell({ kind: "key", key }),
   };
+}
+
+/**
+ * A node that is being emptied, or is gone, gives its addresses away. On any other only this program is being restarted: its
+ * kernel goes on forwarding, and moving the addresses would break their connections.
+ */
+function leavingOf(node: V1Node | undefined): Leaving {
+  const emptied = node === undefined || isCordoned(node) || isOutOfService(node);
+  return emptied || node.metadata?.deletionTimestamp !== undefined ? "handOver" : "pause";
+}
+
+/** The Services this node announces, and the interfaces they are limited to. */
+function announcedBy(candidacies: ReadonlyMap<string, Candidacy>, { addresses }: Status): Announced {
+  const announced = new Map<string, readonly string[]>();
+  for (const { facts, standing } of candidacies.values()) {
+    const held = facts.addresses.flatMap((address) => addresses[address]?.own ?? []);
+    const holding = held.filter(({ stance }) => stance === "holds");
+    if (holding.length === 0) continue;
+    const interfaces = new Set(holding.flatMap((own) => own.interfaces));
+    announced.set(facts.service, standing.interfaces === "all" ? [] : [...interfaces].sort());
+  }
+  return announced;
 }

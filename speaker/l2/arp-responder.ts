@@ -1,124 +1,89 @@
-import { explainError } from "../../core/mod.ts";
-import { type Link, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
 import {
+  ARP_LENGTH,
   ArpOperation,
   type ArpPacket,
   addressFromBytes,
   addressToBytes,
   arpReply,
   BROADCAST_MAC,
+  decodeArp,
+  decodeEthernet,
+  ETHERNET_HEADER_LENGTH,
   EtherType,
   encodeArp,
-  encodeEthernet,
   gratuitousArp,
   parseAddress,
   printAddress,
   printMac,
 } from "../../net/mod.ts";
-import { ARP_REQUESTS_ONLY, readArpRequest } from "./arp-filter.ts";
-import { type Answer, answersOn, type Counts, type Responder, type ResponderOptions } from "./responder.ts";
-
-interface Port {
-  readonly link: Link;
-  readonly socket: PacketSocket;
-}
+import { arpFilter } from "./frame-filter.ts";
+import { openFramePorts } from "./frame-ports.ts";
+import type { HostLink } from "./interfaces.ts";
+import { type Answer, answersOn, CountTable, type Responder, type ResponderOptions } from "./responder.ts";
 
 /** Answers ARP requests for IPv4 addresses. RFC 826, RFC 5227. */
-export function openArpResponder(options: ResponderOptions): Responder {
-  const ports = new Map<number, Port>();
+export function openArpResponder({ mayAnswer, macOf, onForeigner, onProblem }: ResponderOptions): Responder {
+  const counts = new CountTable();
   let answers: ReadonlyMap<string, Answer> = new Map();
-  let counts = new Map<string, Counts>();
 
-  const count = (address: string, what: keyof Counts) => {
-    const entry = counts.get(address) ?? { requests: 0, responses: 0, gratuitous: 0 };
-    entry[what]++;
-    counts.set(address, entry);
+  const onFrame = (link: HostLink, frame: Uint8Array) => {
+    const packet = readArp(frame, link.mac);
+    if (packet === undefined) return;
+    const sender = printAddress(addressFromBytes(packet.senderIp));
+    if (answers.has(sender)) meet(link, sender, packet.senderMac);
+    if (packet.operation === ArpOperation.Request) answer(link, packet);
   };
 
-  const answer = (link: Link, frame: Uint8Array) => {
-    const asked = readArpRequest(frame, link.mac);
-    if (asked === undefined) return;
+  /** Somebody speaks as an address of ours: another one than us, and than whom we stand in for. */
+  const meet = (link: HostLink, address: string, mac: Uint8Array) => {
+    const how = answers.get(address);
+    if (how === undefined || how.inNameOf !== undefined || !answersOn(how, link.name)) return;
+    if (ports.links().some((own) => Buffer.compare(own.mac, mac) === 0)) return;
+    onForeigner({ address, mac: printMac(mac), interface: link.name });
+  };
+
+  const answer = (link: HostLink, asked: ArpPacket) => {
     const address = printAddress(addressFromBytes(asked.targetIp));
     const how = answers.get(address);
-    if (how === undefined || !answersOn(how, link.name) || !options.mayAnswer()) return;
-    count(address, "requests");
-    const mac = how.inNameOf === undefined ? link.mac : options.macOf(how.inNameOf, link.index);
+    if (how === undefined || !answersOn(how, link.name) || !mayAnswer()) return;
+    counts.add(address, "requests");
+    const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link.index);
     if (mac === undefined) return;
-    send(link.index, arpReply(asked, mac), asked.senderMac);
-    count(address, "responses");
+    ports.send(link.index, asked.senderMac, encodeArp(arpReply(asked, mac)));
+    counts.add(address, "responses");
   };
 
-  const send = (ifindex: number, packet: ArpPacket, destination: Uint8Array) => {
-    const port = ports.get(ifindex);
-    if (port === undefined) return;
-    const payload = encodeArp(packet);
-    try {
-      port.socket.send(encodeEthernet({ destination, source: port.link.mac, etherType: EtherType.Arp, payload }));
-    } catch (error) {
-      // A link that just went down: the kernel's notice of it follows and closes the port.
-      options.onProblem("arp.send", { interface: port.link.name, reason: explainError(error) }, "could not send ARP");
-    }
-  };
-
-  const closePort = (ifindex: number) => {
-    ports.get(ifindex)?.socket.close();
-    ports.delete(ifindex);
-  };
-
-  const openPort = (link: Link) => {
-    const onProblem = (error: unknown) => {
-      options.onProblem("arp.socket", { interface: link.name, reason: explainError(error) }, "ARP socket failed");
-      closePort(link.index); // the next look at the interfaces opens it again
-    };
-    try {
-      const socket = openPacketSocket({
-        ifindex: link.index,
-        etherType: EtherType.Arp,
-        filter: ARP_REQUESTS_ONLY,
-        onFrame: (frame) => answer(link, frame),
-        onError: onProblem,
-      });
-      ports.set(link.index, { link, socket });
-    } catch (error) {
-      onProblem(error);
-    }
-  };
-
+  const ports = openFramePorts({ etherType: EtherType.Arp, onFrame, onProblem });
   return {
-    setLinks: (links) => {
-      const wanted = new Map(links.map((link) => [link.index, link]));
-      for (const [index, port] of ports) {
-        if (!sameLink(wanted.get(index), port.link)) closePort(index);
-      }
-      for (const link of links) if (!ports.has(link.index)) openPort(link);
-    },
+    setLinks: ports.setLinks,
     setAnswers: (next) => {
-      answers = next;
+      const own = [...next].filter(([address]) => !address.includes(":"));
+      const changed = own.length !== answers.size || own.some(([address]) => !answers.has(address));
+      answers = new Map(own);
+      if (changed) ports.setFilter(arpFilter([...answers.keys()].map((text) => Number(parseAddress(text).value))));
     },
     announce: (address) => {
       const how = answers.get(address);
       if (how === undefined || how.inNameOf !== undefined) return;
       const ip = addressToBytes(parseAddress(address));
-      for (const { link } of ports.values()) {
-        if (!answersOn(how, link.name)) continue;
+      for (const { index, name, mac } of ports.links()) {
+        if (!answersOn(how, name)) continue;
         for (const operation of [ArpOperation.Request, ArpOperation.Reply]) {
-          send(link.index, gratuitousArp(operation, ip, link.mac), BROADCAST_MAC);
-          count(address, "gratuitous");
+          ports.send(index, BROADCAST_MAC, encodeArp(gratuitousArp(operation, ip, mac)));
+          counts.add(address, "gratuitous");
         }
       }
     },
-    takeCounts: () => {
-      const taken = counts;
-      counts = new Map();
-      return taken;
-    },
-    close: () => {
-      for (const ifindex of ports.keys()) closePort(ifindex);
-    },
+    takeCounts: () => counts.take(),
+    close: ports.close,
   };
 }
 
-/** True when a socket opened for `b` serves `a` as it is now. */
-function sameLink(a: Link | undefined, b: Link): boolean {
-  return a !== undefined && a.name === b.name && printMac(a.mac) === printMac(b.mac);
+/** The ARP packet in `frame` if it was sent to everybody or to `mac`; undefined for all else, whole or broken. */
+export function readArp(frame: Uint8Array, mac: Uint8Array): ArpPacket | undefined {
+  if (frame.length < ETHERNET_HEADER_LENGTH + ARP_LENGTH) return undefined;
+  const { destination, etherType, payload } = decodeEthernet(frame);
+  if (etherType !== EtherType.Arp) return undefined;
+  if (Buffer.compare(destination, BROADCAST_MAC) !== 0 && Buffer.compare(destination, mac) !== 0) return undefined;
+  return decodeArp(payload);
 }

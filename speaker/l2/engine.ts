@@ -1,13 +1,16 @@
 import { type Clock, explainError, hasCode } from "../../core/mod.ts";
-import type { Link } from "../../linux/mod.ts";
-import { type Claims, sameClaims } from "../claim.ts";
+import { parseAddress } from "../../net/mod.ts";
+import { type Claims, FITNESS, sameClaims } from "../claim.ts";
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type Phase } from "../heartbeat.ts";
+import { memberKeys } from "../member-keys.ts";
 import { MEMBER_TIMES, MemberTable, type Outgoing, type Peer } from "../member-table.ts";
-import { GratuitousSchedule } from "./gratuitous.ts";
-import { decideHoldings, type Holding, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
-import { facesClients } from "./interfaces.ts";
-import type { Assignment, Status } from "./message.ts";
-import { type Answer, answersOn, type Responder } from "./responder.ts";
+import { Announcing } from "./announcing.ts";
+import { changesOf, lossesOf, takesOf } from "./change-log.ts";
+import { Duplicates } from "./duplicates.ts";
+import { decideHoldings, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
+import { type HostLink, placeOf } from "./interfaces.ts";
+import type { Assignment, Happening, Leaving, Status } from "./message.ts";
+import type { Foreigner, Responder } from "./responder.ts";
 import { addressStatus } from "./status.ts";
 
 /** What the engine acts through. */
@@ -19,11 +22,13 @@ export interface EnginePorts {
   readonly send: (to: string, datagram: Uint8Array) => void;
   readonly responder: Responder;
   readonly onStatus: (status: Status) => void;
+  readonly onHappening: (happening: Happening) => void;
   readonly onLog: (level: "debug" | "info" | "warn", event: string, fields: object, message: string) => void;
 }
 
 export interface EngineOptions {
   readonly node: string;
+  /** See memberKeys(). */
   readonly key: Uint8Array;
   /** Random, not 0, new for every start. */
   readonly epoch: bigint;
@@ -35,24 +40,38 @@ const LISTEN = MEMBER_TIMES.deadAfter + MEMBER_TIMES.tick;
 const LISTEN_AGAIN = MEMBER_TIMES.period + MEMBER_TIMES.tick;
 /** A program held up for this long may have been taken for dead by the others. */
 const HELD_UP = MEMBER_TIMES.deadAfter - MEMBER_TIMES.period;
+/** Longest time in which this node goes on answering, before it pauses, for others to begin to answer in its name. */
+const PAUSE_WAIT = 300;
 
 /** Milliseconds in which news of several members, or in several datagrams, is gathered for one decision. */
 const SOON = 1;
 
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
+const NOTHING_KNOWN: Status = { listening: true, addresses: {}, members: {}, interfaces: [] };
+
+/** An address that could be announced, and where. */
+interface Offer extends Wanted {
+  readonly interfaces: readonly string[];
+}
 
 /**
- * Announces addresses together with the other members: hears and sends heartbeats, decides what this node holds, and
- * drives the responder. Owns the order of things and no policy; holdings.ts and member-table.ts decide.
+ * Announces addresses together with the other members: hears and sends heartbeats, decides what this node holds, and tells
+ * what came of it. Owns the order of things and no policy; holdings.ts and member-table.ts decide.
  */
 export class Engine {
   readonly #options: EngineOptions;
   readonly #ports: EnginePorts;
   readonly #members: MemberTable;
-  readonly #schedule: GratuitousSchedule;
+  readonly #announcing: Announcing;
+  readonly #duplicates = new Duplicates();
+  #keys: readonly Uint8Array[];
   #assignment = NOTHING_ASSIGNED;
-  #links: readonly Link[] = [];
+  #links: readonly HostLink[] = [];
+  /** What is assigned and has an interface, by address. */
+  #offers: ReadonlyMap<string, Offer> = new Map();
   #holdings: Holdings = new Map();
+  /** Where each of the holdings is answered for, even when it is not offered any more. */
+  #places: ReadonlyMap<string, readonly string[]> = new Map();
   #published: { readonly phase: Phase; readonly claims: Claims } = { phase: "starting", claims: new Map() };
   #phase: Phase = "starting";
   /** Earliest and latest end of listening. */
@@ -61,13 +80,14 @@ export class Engine {
   #resumable: ReadonlySet<string> = new Set();
   #tickedAt: number;
   #cancelTick: () => void = () => {};
-  #cancelRound: () => void = () => {};
   #cancelSoon: () => void = () => {};
   #soon = false;
+  #pauseUntil = 0;
   #onLeft: () => void = () => {};
+  #status = NOTHING_KNOWN;
   #statusText = "";
-  /** Why a heartbeat could not be read last, so that it is logged once and not ten times a second. */
-  #complaint = "";
+  /** Why heartbeats could not be read, so that each reason is logged once and not ten times a second. */
+  readonly #complaints = new Set<string>();
   #decidedAt = 0;
   /** What the last decision was based on. */
   #outline = "";
@@ -75,9 +95,10 @@ export class Engine {
   constructor(options: EngineOptions, ports: EnginePorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#keys = memberKeys(options.key);
     const now = ports.clock.now();
     this.#members = new MemberTable(options.node, options.epoch, MEMBER_TIMES, now);
-    this.#schedule = new GratuitousSchedule(ports.random);
+    this.#announcing = new Announcing(ports);
     this.#listen = { from: now, until: now + LISTEN };
     this.#tickedAt = now;
     this.#tick();
@@ -92,28 +113,35 @@ export class Engine {
     this.#catchUp();
     const known = new Set(this.#assignment.peers.map(({ name }) => name));
     this.#assignment = assignment;
+    this.#offers = offersOf(assignment, this.#links);
     this.#members.setPeers(assignment.peers.map(({ name }) => name));
     if (assignment.peers.some(({ name }) => !known.has(name))) this.#sendAll(this.#members.announce(this.#now()));
     this.#decide();
   }
 
-  /** The interfaces changed. All links of the host; those that face clients are used. */
-  setLinks(links: readonly Link[]): void {
+  /** The interfaces that face clients, or their addresses, changed. */
+  setLinks(links: readonly HostLink[]): void {
     this.#catchUp();
     const now = this.#now();
     const before = new Set(this.#links.map(({ index }) => index));
-    this.#links = links.filter(facesClients);
-    this.#ports.responder.setLinks(this.#links);
+    this.#links = links;
+    this.#offers = offersOf(this.#assignment, links);
     const cutOff = before.size === 0 && this.#phase === "running";
-    if (cutOff && this.#links.length > 0) this.#listenAgain(now, LISTEN);
-    if (this.#links.some(({ index }) => !before.has(index))) this.#schedule.restart(now);
+    if (cutOff && links.length > 0) this.#listenAgain(now, LISTEN);
+    this.#announcing.setLinks(links, links.some(({ index }) => !before.has(index)) ? "added" : "same");
     this.#decide();
-    this.#round();
   }
 
-  receive(datagram: Uint8Array): void {
+  /** The members' key was replaced. See memberKeys(). */
+  setKey(key: Uint8Array): void {
+    this.#keys = memberKeys(key);
+    this.#complaints.clear();
+  }
+
+  /** @param from Where it came from, for the log. */
+  receive(datagram: Uint8Array, from: string): void {
     this.#catchUp();
-    const heartbeat = this.#read(datagram);
+    const heartbeat = this.#read(datagram, from);
     if (heartbeat === undefined) return;
     this.#sendAll(this.#members.receive(heartbeat, this.#now()));
     this.#decideSoon();
@@ -126,33 +154,50 @@ export class Engine {
     this.#decideSoon();
   }
 
-  /** Hands every address over and says good-bye; resolves when nothing is answered any more. */
-  async leave(): Promise<void> {
+  /** Another host on the network uses an address that this node answers for. */
+  meet(foreigner: Foreigner): void {
+    if (!this.#duplicates.meet(foreigner, this.#now())) return;
+    this.#ports.onHappening({ kind: "foreigner", foreigner });
+    this.#announcing.defend(foreigner.address);
+  }
+
+  /**
+   * Hands every address over and says good-bye, or asks the others to answer in this node's name until it is back. Resolves
+   * when nothing is answered any more.
+   */
+  async leave(how: Leaving): Promise<void> {
     const left = new Promise<void>((resolve) => {
       this.#onLeft = resolve;
     });
-    this.#phase = "leaving";
+    this.#phase = how === "pause" ? "pausing" : "leaving";
+    this.#pauseUntil = this.#now() + PAUSE_WAIT;
     this.#decide();
     await left;
-    this.#members.setOwn("left", new Map());
+    if (how === "handOver") this.#members.setOwn("left", new Map());
     this.#sendAll(this.#members.announce(this.#now()));
     this.#cancelTick();
-    this.#cancelRound();
     this.#cancelSoon();
+    this.#announcing.stop();
   }
 
-  #read(datagram: Uint8Array): Heartbeat | undefined {
+  #read(datagram: Uint8Array, from: string): Heartbeat | undefined {
     try {
-      return decodeHeartbeat(datagram, this.#options.key);
+      const heartbeat = decodeHeartbeat(datagram, this.#keys);
+      if (heartbeat !== "strange") return heartbeat;
+      this.#ports.onHappening({ kind: "strangeDatagram", from });
+      this.#complain(from, "member.otherKey", "was sealed with a key that is not ours", "a member has another key");
     } catch (error) {
       if (!hasCode(error, "IB_WIRE_TRUNCATED")) throw error;
-      const reason = explainError(error);
-      if (reason !== this.#complaint) {
-        this.#ports.onLog("warn", "member.otherVersion", { reason }, "a member speaks another version");
-      }
-      this.#complaint = reason;
-      return undefined;
+      this.#complain(from, "member.otherVersion", explainError(error), "a member speaks another version");
     }
+    return undefined;
+  }
+
+  #complain(from: string, event: string, reason: string, message: string): void {
+    const complaint = `${from} ${reason}`;
+    if (this.#complaints.has(complaint)) return;
+    this.#complaints.add(complaint);
+    this.#ports.onLog("warn", event, { from, reason }, message);
   }
 
   #now(): number {
@@ -185,7 +230,7 @@ export class Engine {
    * @param patience Longest wait for all of them.
    */
   #listenAgain(now: number, patience: number): void {
-    if (this.#phase === "leaving") return;
+    if (this.#isEnding()) return;
     const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds" || stance === "handsOver");
     this.#resumable = new Set(held.map(([address]) => address));
     this.#holdings = new Map();
@@ -193,11 +238,18 @@ export class Engine {
     this.#listen = { from: now + LISTEN_AGAIN, until: now + patience };
   }
 
+  #isEnding(): boolean {
+    return this.#phase === "leaving" || this.#phase === "pausing";
+  }
+
   /** Decides if another member changed, or if time alone may change something. */
   #decideOnNews(): void {
+    const now = this.#now();
+    const due = (at: number) => at > this.#decidedAt && at <= now;
     const waits =
-      this.#phase !== "running" || [...this.#holdings.values()].some(({ until = 0 }) => until > this.#decidedAt);
-    if (waits || this.#members.outline(this.#now()) !== this.#outline) this.#decide();
+      this.#phase !== "running" ||
+      [...this.#holdings.values()].some(({ until = 0, takesAt = 0 }) => due(until) || due(takesAt));
+    if (waits || this.#members.outline(now) !== this.#outline) this.#decide();
   }
 
   /** Decides on what came in, once for all that comes at the same time. */
@@ -216,21 +268,42 @@ export class Engine {
     this.#outline = this.#members.outline(now);
     this.#decidedAt = now;
     const peers = this.#members.peers(now);
+    const before = this.#holdings;
+    if (this.#phase !== "pausing") this.#holdings = this.#decideHoldings(peers, now);
+    this.#follow(before, peers, now);
+    if (this.#phase === "leaving" && this.#holdings.size === 0) this.#onLeft();
+    if (this.#phase === "pausing" && (now >= this.#pauseUntil || this.#isCovered(peers))) this.#onLeft();
+  }
+
+  #decideHoldings(peers: readonly Peer[], now: number): Holdings {
     const begins = this.#phase === "starting" && this.#hasListened(peers, now);
     if (begins) this.#phase = "running";
-    const before = this.#holdings;
-    this.#holdings = decideHoldings({
+    return decideHoldings({
       self: this.#options.node,
-      wanted: this.#phase === "running" ? this.#wanted() : new Map(),
+      wanted: this.#phase === "running" ? this.#offers : new Map(),
       peers,
-      before,
+      before: this.#holdings,
       resume: (address) => begins && (this.#resumable.has(address) || isStoodInFor(address, peers)),
       now,
     });
-    this.#answer(before);
+  }
+
+  /** Does and tells what the decision says. */
+  #follow(before: Holdings, peers: readonly Peer[], now: number): void {
+    const places = this.#places;
+    const placeOf = (address: string) => this.#offers.get(address)?.interfaces ?? places.get(address) ?? [];
+    this.#places = new Map([...this.#holdings.keys()].map((address) => [address, placeOf(address)]));
+    this.#announcing.apply(before, this.#holdings, placeOf);
+    const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds").map(([address]) => address);
+    this.#duplicates.setHeld(new Set(held), now);
     this.#publish();
+    for (const { event, fields, message } of changesOf(before, this.#holdings)) {
+      this.#ports.onLog("info", event, fields, message);
+    }
+    const losses = lossesOf(this.#status.members, peers, MEMBER_TIMES.deadAfter);
+    const happenings = [...losses, ...takesOf(before, this.#holdings, this.#status, peers)];
     this.#tellStatus(peers);
-    if (this.#phase === "leaving" && this.#holdings.size === 0) this.#onLeft();
+    for (const happening of happenings) this.#ports.onHappening(happening);
   }
 
   #hasListened(peers: readonly Peer[], now: number): boolean {
@@ -238,46 +311,13 @@ export class Engine {
     return this.#assignment.settled && now >= from && (now >= until || peers.every(({ known }) => known));
   }
 
-  /** What is assigned to this node and has an interface. */
-  #wanted(): ReadonlyMap<string, Wanted> {
-    const usable = this.#assignment.announcements.filter((answer) =>
-      this.#links.some(({ name }) => answersOn(answer, name)),
-    );
-    return new Map(usable.map((announcement) => [announcement.address, announcement]));
-  }
-
-  #answer(before: Holdings): void {
-    const interfacesOf = new Map(
-      this.#assignment.announcements.map(({ address, interfaces }) => [address, interfaces]),
-    );
-    const answers = new Map<string, Answer>();
-    for (const [address, { stance, inNameOf }] of this.#holdings) {
-      if (stance === "ready") continue;
-      const interfaces = interfacesOf.get(address) ?? "all";
-      answers.set(address, inNameOf === undefined ? { interfaces } : { interfaces, inNameOf });
-    }
-    this.#ports.responder.setAnswers(answers);
-
-    for (const address of before.keys()) {
-      if (this.#holdings.get(address)?.stance !== "holds") this.#schedule.stop(address);
-    }
-    let started = false;
-    for (const [address, holding] of this.#holdings) {
-      if (!mustAnnounce(before.get(address), holding)) continue;
-      this.#schedule.start(address, this.#now());
-      started = true;
-    }
-    if (started) this.#round();
-    this.#logChanges(before);
-  }
-
-  /** Sends the announcements that are due and sleeps until the next. */
-  #round(): void {
-    const now = this.#now();
-    for (const address of this.#schedule.take(now)) this.#ports.responder.announce(address);
-    this.#cancelRound();
-    const next = this.#schedule.next();
-    if (next !== undefined) this.#cancelRound = this.#ports.clock.after(Math.max(1, next - now), () => this.#round());
+  /** True when others answer for all that this node holds, or nobody is there to do it. */
+  #isCovered(peers: readonly Peer[]): boolean {
+    const others = peers.filter(({ reach }) => reach === "alive");
+    const answered = (address: string) =>
+      others.some(({ claims }) => ["standsIn", "holds"].includes(claims.get(address)?.stance ?? ""));
+    const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds");
+    return others.length === 0 || held.every(([address]) => answered(address));
   }
 
   /** Tells the other members at once what changed. */
@@ -291,45 +331,31 @@ export class Engine {
   }
 
   #sendAll(outgoing: readonly Outgoing[]): void {
-    for (const { to, heartbeat } of outgoing) this.#ports.send(to, encodeHeartbeat(heartbeat, this.#options.key));
+    for (const { to, heartbeat } of outgoing) this.#ports.send(to, encodeHeartbeat(heartbeat, this.#keys));
   }
 
   #tellStatus(peers: readonly Peer[]): void {
-    const status: Status = {
+    const interfacesOf = (address: string) => this.#places.get(address) ?? [];
+    this.#status = {
       listening: this.#phase === "starting",
-      addresses: addressStatus(this.#options.node, this.#holdings, peers),
+      addresses: addressStatus(this.#options.node, this.#holdings, peers, interfacesOf),
       members: Object.fromEntries(peers.map(({ name, reach }) => [name, reach])),
       interfaces: this.#links.map(({ name }) => name),
     };
-    const text = JSON.stringify(status);
+    const text = JSON.stringify(this.#status);
     if (text === this.#statusText) return;
     this.#statusText = text;
-    this.#ports.onStatus(status);
-  }
-
-  #logChanges(before: Holdings): void {
-    for (const [address, { stance, inNameOf }] of this.#holdings) {
-      const was = before.get(address)?.stance;
-      if (stance === was || stance === "ready") continue;
-      this.#ports.onLog("info", `address.${stance}`, { address, was, inNameOf }, SENTENCES[stance]);
-    }
-    for (const [address, { stance }] of before) {
-      const now = this.#holdings.get(address)?.stance;
-      if ((stance === "holds" || stance === "handsOver") && (now === undefined || now === "ready")) {
-        this.#ports.onLog("info", "address.released", { address, was: stance }, "no longer announces an address");
-      }
-    }
+    this.#ports.onStatus(this.#status);
   }
 }
 
-const SENTENCES = {
-  holds: "announces an address",
-  handsOver: "hands an address over",
-  standsIn: "answers for a member that is restarting",
-} as const;
-
-/** A new holder announces itself, and one that was contested does so again when the other gave way. */
-function mustAnnounce(before: Holding | undefined, after: Holding): boolean {
-  if (after.stance !== "holds") return false;
-  return before?.stance !== "holds" || before.contested !== after.contested;
+/** What is assigned to a node and has an interface; in the address's subnet is better than anywhere else. */
+function offersOf({ announcements }: Assignment, links: readonly HostLink[]): ReadonlyMap<string, Offer> {
+  const offers = new Map<string, Offer>();
+  for (const { address, rankAddress, rule, score, interfaces: asked } of announcements) {
+    const { interfaces, inSubnet } = placeOf(parseAddress(address), asked, links);
+    if (interfaces.length === 0) continue;
+    offers.set(address, { rankAddress, rule, interfaces, score: score + (inSubnet ? FITNESS.inSubnet : 0) });
+  }
+  return offers;
 }

@@ -1,11 +1,12 @@
-import type { Claim, Claims } from "../claim.ts";
-import { type Contender, electHolder, electStandIn } from "../election.ts";
+import type { Claim, Claims, ElectionRule } from "../claim.ts";
+import { bestRanked, type Contender, electHolder, electStandIn } from "../election.ts";
 import type { Peer } from "../member-table.ts";
 
 /** An address this node could announce now: rules in the kernel, an interface to announce it on. */
 export interface Wanted {
   readonly rankAddress: string;
   readonly score: number;
+  readonly rule: ElectionRule;
 }
 
 /** What this node does about one address. */
@@ -15,6 +16,8 @@ export interface Holding extends Claim {
    * though not all members have spoken.
    */
   readonly until?: number;
+  /** With ready: when it may be taken from its holder, who is less fit for it; milliseconds. */
+  readonly takesAt?: number;
   /** With standsIn: the member that is answered for. */
   readonly inNameOf?: string;
   /** With holds: another member says the same, and is to give way. */
@@ -31,6 +34,12 @@ const HAND_OVER = 300;
  * become ready one after the other for a new Service; the best ranked is to have it, not the fastest.
  */
 const SETTLE = 100;
+
+/**
+ * How long a node must have been ready without a break before it takes an address from a holder that works: one that comes
+ * and goes drags nothing along.
+ */
+const HOLD_OFF = 5000;
 
 export interface HoldingsInput {
   readonly self: string;
@@ -77,7 +86,22 @@ function holdingOf(address: string, wanted: Wanted, others: readonly Contender[]
   if (holder?.reach === "restarting" && electStandIn([us, ...others], rankAddress) === us) {
     return { stance: "standsIn", score, until, inNameOf: holder.node };
   }
-  return { stance: "ready", score, until };
+  if (!mayTake(us, others, wanted)) return { stance: "ready", score, until };
+  const takesAt = until - SETTLE + HOLD_OFF;
+  if (now < takesAt) return { stance: "ready", score, until, takesAt };
+  return { stance: "holds", score, contested: true };
+}
+
+/**
+ * True when `us` is to have the address rather than a holder that works and will hear of it: a fitter or better liked one
+ * always, a better ranked one if the rule says so. The holder gives way once it hears that we hold it, so nothing is lost.
+ */
+function mayTake(us: Contender, others: readonly Contender[], { rule, rankAddress }: Wanted): boolean {
+  const holders = others.filter(({ stance }) => stance === "holds");
+  if (holders.length === 0 || holders.some(({ reach }) => reach !== "alive")) return false;
+  if (electStandIn([us, ...others], rankAddress) !== us) return false;
+  if (holders.every(({ score }) => score < us.score)) return true;
+  return rule === "revertive" && bestRanked([us, ...holders], rankAddress) === us;
 }
 
 /** Goes on answering for an address until another member holds it, as long as one may. */

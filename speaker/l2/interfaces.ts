@@ -1,26 +1,90 @@
-import type { Link } from "../../linux/mod.ts";
+import type { Link, LinkAddress } from "../../linux/mod.ts";
+import { type Address, addressToBytes, type Prefix, parsePrefix, prefixContains, prefixOf } from "../../net/mod.ts";
+
+/** An interface of the host that may face clients. */
+export interface HostLink extends Link {
+  /** The subnets of its addresses. */
+  readonly subnets: readonly Prefix[];
+  /** 16 octets: where neighbour advertisements come from; absent while the interface speaks no IPv6. */
+  readonly linkLocal?: Uint8Array;
+}
 
 /** Interfaces that never face the clients' network: MetalLB's list, and the pod side of Ironbridge itself. */
-export const EXCLUDED_INTERFACES: readonly RegExp[] = [
-  /^docker.*/,
-  /^cbr.*/,
-  /^dummy.*/,
-  /^virbr.*/,
-  /^lxcbr.*/,
-  /^veth.*/,
-  /^lo$/,
-  /^cali.*/,
-  /^tunl.*/,
-  /^flannel.*/,
-  /^kube-ipvs.*/,
-  /^cni.*/,
-  /^nodelocaldns.*/,
-  /^lxc.*/,
-  /^ib\d+$/,
+export const EXCLUDED_INTERFACES: readonly string[] = [
+  "^docker.*",
+  "^cbr.*",
+  "^dummy.*",
+  "^virbr.*",
+  "^lxcbr.*",
+  "^veth.*",
+  "^lo$",
+  "^cali.*",
+  "^tunl.*",
+  "^flannel.*",
+  "^kube-ipvs.*",
+  "^cni.*",
+  "^nodelocaldns.*",
+  "^lxc.*",
+  "^ib\\d+$",
 ];
 
-/** True when addresses can be announced on `link` now. A member of a bridge or bond is served by its master. */
-export function facesClients(link: Link): boolean {
+const LINK_LOCAL = parsePrefix("fe80::/10");
+
+/**
+ * The interfaces that addresses can be announced on now. A member of a bridge or bond is served by its master.
+ * @param excluded Patterns of names that are never used.
+ */
+export function hostLinks(
+  links: readonly Link[],
+  addresses: readonly LinkAddress[],
+  excluded: readonly RegExp[],
+): readonly HostLink[] {
+  return links
+    .filter((link) => facesClients(link) && !excluded.some((pattern) => pattern.test(link.name)))
+    .map((link) => {
+      const own = addresses.filter(({ ifindex }) => ifindex === link.index);
+      const linkLocal = own.find(({ address }) => prefixContains(LINK_LOCAL, address));
+      const subnets = own.filter((each) => each !== linkLocal).map(({ address, length }) => prefixOf(address, length));
+      return { ...link, subnets, ...(linkLocal && { linkLocal: addressToBytes(linkLocal.address) }) };
+    });
+}
+
+function facesClients(link: Link): boolean {
   const usable = link.up && link.carrier && link.broadcast && !link.loopback && !link.noArp;
-  return usable && link.master === undefined && !EXCLUDED_INTERFACES.some((pattern) => pattern.test(link.name));
+  return usable && link.master === undefined;
+}
+
+/** Where a node answers for an address. */
+export interface Place {
+  /** Names of interfaces. */
+  readonly interfaces: readonly string[];
+  /** One of them has the subnet of the address: there are its clients or their router. */
+  readonly inSubnet: boolean;
+}
+
+/**
+ * Where to answer for `address`: on the interfaces asked for by name or /pattern/; on all when none are asked for, but
+ * then only on those with the address's subnet if there are such.
+ */
+export function placeOf(address: Address, asked: "all" | readonly string[], links: readonly HostLink[]): Place {
+  const able = links.filter(({ linkLocal }) => address.family === "ipv4" || linkLocal !== undefined);
+  const matching = asked === "all" ? able : able.filter(({ name }) => asked.some((each) => names(each, name)));
+  const fitting = matching.filter(({ subnets }) => subnets.some((subnet) => prefixContains(subnet, address)));
+  const chosen = asked === "all" && fitting.length > 0 ? fitting : matching;
+  return { interfaces: chosen.map(({ name }) => name), inSubnet: fitting.length > 0 };
+}
+
+/** An entry of an advertisement's list: a name, or a pattern between slashes, which no name can have. */
+function names(entry: string, name: string): boolean {
+  const pattern = /^\/(.*)\/$/.exec(entry)?.[1];
+  return pattern === undefined ? entry === name : (compile(pattern)?.test(name) ?? false);
+}
+
+/** Undefined for what is no regular expression. */
+export function compile(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(pattern);
+  } catch {
+    return undefined; // the only way to learn it
+  }
 }

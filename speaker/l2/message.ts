@@ -1,6 +1,6 @@
-import type { Claim } from "../claim.ts";
+import type { Claim, ElectionRule } from "../claim.ts";
 import type { Reach } from "../member-table.ts";
-import type { Counts } from "./responder.ts";
+import type { Counts, Foreigner } from "./responder.ts";
 
 /** An address this node may announce: what the cluster says about it and this node. */
 export interface Announcement {
@@ -8,9 +8,11 @@ export interface Announcement {
   readonly address: string;
   /** The address ranked by: the first of the Service, so that all its addresses go to one node. */
   readonly rankAddress: string;
-  /** This node's preference, 0 to MAX_SCORE. */
+  /** This node's preference, and FITNESS as far as the cluster knows it. */
   readonly score: number;
+  /** Names and /patterns/. */
   readonly interfaces: "all" | readonly string[];
+  readonly rule: ElectionRule;
 }
 
 /** Another node, and where its agent listens. */
@@ -23,7 +25,10 @@ export interface PeerAddress {
 export interface WorkerOptions {
   readonly node: string;
   readonly port: number;
+  /** Shared by all members; several, one on each line, while it is being replaced. */
   readonly key: Uint8Array;
+  /** Patterns of names of interfaces that are never used. */
+  readonly excludedInterfaces: readonly string[];
 }
 
 /** From the main thread to the worker: the whole of it each time. */
@@ -35,14 +40,39 @@ export interface Assignment {
   readonly settled: boolean;
 }
 
-export type ToWorker = { readonly kind: "assign"; readonly assignment: Assignment } | { readonly kind: "leave" };
+/**
+ * How a node's speaker ends: it hands everything over since the node is to be empty, or it pauses for a restart, and the
+ * others answer in its name.
+ */
+export type Leaving = "handOver" | "pause";
+
+export type ToWorker =
+  | { readonly kind: "assign"; readonly assignment: Assignment }
+  | { readonly kind: "key"; readonly key: Uint8Array }
+  | { readonly kind: "leave"; readonly how: Leaving };
+
+/** What this node does about an address, and on which interfaces it could. */
+export interface OwnState extends Claim {
+  readonly interfaces: readonly string[];
+}
+
+/** Why a node took an address: nobody had it, another handed it over, its holder was lost, or it was taken from it. */
+export type TakeReason = "free" | "handedOver" | "holderLost" | "taken";
+
+/** Something that happened, for metrics and events. */
+export type Happening =
+  | { readonly kind: "took"; readonly address: string; readonly reason: TakeReason }
+  /** @param silence Milliseconds from its last word until it was given up. */
+  | { readonly kind: "memberLost"; readonly member: string; readonly silence: number }
+  | { readonly kind: "foreigner"; readonly foreigner: Foreigner }
+  | { readonly kind: "strangeDatagram"; readonly from: string };
 
 /** How the election stands, as this node sees it. */
 export interface Status {
   /** True once this node has heard who holds what. */
   readonly listening: boolean;
   /** Every address anybody claims: who announces it, and our own stance. */
-  readonly addresses: Readonly<Record<string, { readonly holder?: string; readonly own?: Claim }>>;
+  readonly addresses: Readonly<Record<string, { readonly holder?: string; readonly own?: OwnState }>>;
   readonly members: Readonly<Record<string, Reach>>;
   /** Names of the interfaces that face clients. */
   readonly interfaces: readonly string[];
@@ -50,6 +80,7 @@ export interface Status {
 
 export type FromWorker =
   | { readonly kind: "status"; readonly status: Status }
+  | { readonly kind: "happening"; readonly happening: Happening }
   | { readonly kind: "counts"; readonly counts: ReadonlyMap<string, Counts> }
   | {
       readonly kind: "log";

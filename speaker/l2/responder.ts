@@ -1,8 +1,9 @@
-import type { Link } from "../../linux/mod.ts";
+import type { HostLink } from "./interfaces.ts";
 
 /** How an address is answered for. */
 export interface Answer {
-  readonly interfaces: "all" | readonly string[];
+  /** Names of interfaces. */
+  readonly interfaces: readonly string[];
   /** The node whose hardware address is given; absent: our own. */
   readonly inNameOf?: string;
 }
@@ -13,11 +14,18 @@ export interface Counts {
   gratuitous: number;
 }
 
-/** Tells one network's neighbours where addresses are: by ARP for IPv4; its sibling for IPv6 speaks NDP. */
+/** Somebody else on the network says that it has an address that we answer for. */
+export interface Foreigner {
+  readonly address: string;
+  readonly mac: string;
+  readonly interface: string;
+}
+
+/** Tells one network's neighbours where addresses are: by ARP for IPv4, by NDP for IPv6. */
 export interface Responder {
   /** Follows the interfaces: opens and closes sockets so that exactly `links` are served. */
-  setLinks(links: readonly Link[]): void;
-  /** From now on answers for exactly these addresses, by canonical text. */
+  setLinks(links: readonly HostLink[]): void;
+  /** From now on answers for exactly these addresses, by canonical text; those of another family are left out. */
   setAnswers(answers: ReadonlyMap<string, Answer>): void;
   /** Announces `address` on every interface it is answered on. */
   announce(address: string): void;
@@ -26,15 +34,54 @@ export interface Responder {
   close(): void;
 }
 
+export type OnProblem = (event: string, fields: object, message: string) => void;
+
 export interface ResponderOptions {
   /** False while answering could make two owners: this program was held up and others may have taken over. */
   readonly mayAnswer: () => boolean;
   /** Hardware address of another node on an interface; undefined when it is no neighbour there. */
   readonly macOf: (node: string, ifindex: number) => Uint8Array | undefined;
-  readonly onProblem: (event: string, fields: object, message: string) => void;
+  readonly onForeigner: (foreigner: Foreigner) => void;
+  readonly onProblem: OnProblem;
 }
 
 /** True when `answer` applies to the interface `name`. */
 export function answersOn(answer: Answer, name: string): boolean {
-  return answer.interfaces === "all" || answer.interfaces.includes(name);
+  return answer.interfaces.includes(name);
+}
+
+/** One responder for both families. */
+export function bothResponders(...responders: readonly Responder[]): Responder {
+  return {
+    setLinks: (links) => {
+      for (const each of responders) each.setLinks(links);
+    },
+    setAnswers: (answers) => {
+      for (const each of responders) each.setAnswers(answers);
+    },
+    announce: (address) => {
+      for (const each of responders) each.announce(address);
+    },
+    takeCounts: () => new Map(responders.flatMap((each) => [...each.takeCounts()])),
+    close: () => {
+      for (const each of responders) each.close();
+    },
+  };
+}
+
+/** Counts of answers by address. */
+export class CountTable {
+  #counts = new Map<string, Counts>();
+
+  add(address: string, what: keyof Counts): void {
+    const entry = this.#counts.get(address) ?? { requests: 0, responses: 0, gratuitous: 0 };
+    entry[what]++;
+    this.#counts.set(address, entry);
+  }
+
+  take(): ReadonlyMap<string, Counts> {
+    const taken = this.#counts;
+    this.#counts = new Map();
+    return taken;
+  }
 }

@@ -1,10 +1,15 @@
 import type { Peer } from "../member-table.ts";
-import type { Holding, Holdings } from "./holdings.ts";
-import type { Status } from "./message.ts";
+import type { Holdings } from "./holdings.ts";
+import type { OwnState, Status } from "./message.ts";
 
 /** Who announces what, from the claims of all members and from what this node does itself. */
-export function addressStatus(node: string, holdings: Holdings, peers: readonly Peer[]): Status["addresses"] {
-  const addresses: Record<string, { holder?: string; own?: { stance: Holding["stance"]; score: number } }> = {};
+export function addressStatus(
+  node: string,
+  holdings: Holdings,
+  peers: readonly Peer[],
+  interfacesOf: (address: string) => readonly string[],
+): Status["addresses"] {
+  const addresses: Record<string, { holder?: string; own?: OwnState }> = {};
   const entryOf = (address: string) => {
     addresses[address] ??= {};
     return addresses[address];
@@ -17,7 +22,7 @@ export function addressStatus(node: string, holdings: Holdings, peers: readonly 
   }
   for (const [address, { stance, score }] of holdings) {
     const entry = entryOf(address);
-    entry.own = { stance, score };
+    entry.own = { stance, score, interfaces: interfacesOf(address) };
     if (stance === "holds") entry.holder = node;
   }
   return addresses;

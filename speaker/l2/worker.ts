@@ -6,7 +6,10 @@ import { parseAddress, sameAddress } from "../../net/mod.ts";
 import { openMemberSocket } from "../member-socket.ts";
 import { openArpResponder } from "./arp-responder.ts";
 import { Engine } from "./engine.ts";
-import type { FromWorker, ToWorker, WorkerOptions } from "./message.ts";
+import { compile, hostLinks } from "./interfaces.ts";
+import type { FromWorker, Leaving, ToWorker, WorkerOptions } from "./message.ts";
+import { openNdpResponder } from "./ndp-responder.ts";
+import { bothResponders, type ResponderOptions } from "./responder.ts";
 
 /**
  * The thread that keeps time: heartbeats, election and answers go on here whatever the main thread does.
@@ -19,7 +22,8 @@ const COUNTS_INTERVAL = 1000;
 const LINKS_INTERVAL = 10_000;
 
 const port = parentPort!;
-const { node, key, port: memberPort }: WorkerOptions = workerData;
+const { node, key, port: memberPort, excludedInterfaces }: WorkerOptions = workerData;
+const excluded = excludedInterfaces.flatMap((pattern) => compile(pattern) ?? []);
 const tell = (message: FromWorker) => port.postMessage(message);
 const rtnetlink = openRtnetlink();
 const addressOf = new Map<string, string>();
@@ -27,7 +31,7 @@ const addressOf = new Map<string, string>();
 const log = (level: "debug" | "info" | "warn", event: string, fields: object, message: string) =>
   tell({ kind: "log", level, event, fields, message });
 
-const responder = openArpResponder({
+const responding: ResponderOptions = {
   mayAnswer: () => engine.mayAnswer,
   macOf: (name, ifindex) => {
     const address = addressOf.get(name);
@@ -35,13 +39,15 @@ const responder = openArpResponder({
     const wanted = parseAddress(address);
     return rtnetlink.neighbours(ifindex).find((neighbour) => sameAddress(neighbour.address, wanted))?.mac;
   },
+  onForeigner: (foreigner) => engine.meet(foreigner),
   onProblem: (event, fields, message) => log("warn", event, fields, message),
-});
+};
+const responder = bothResponders(openArpResponder(responding), openNdpResponder(responding));
 
 const problems = new Map<string, string>();
 const members = openMemberSocket({
   port: memberPort,
-  onDatagram: (datagram) => engine.receive(datagram),
+  onDatagram: (datagram, from) => engine.receive(datagram, from),
   onRefused: (name) => engine.refused(name),
   onProblem: (name, reason) => {
     if (problems.get(name) === reason) return;
@@ -58,20 +64,21 @@ const engine = new Engine(
     send: members.send,
     responder,
     onStatus: (status) => tell({ kind: "status", status }),
+    onHappening: (happening) => tell({ kind: "happening", happening }),
     onLog: log,
   },
 );
 
-const readLinks = () => engine.setLinks(rtnetlink.links());
-const links = watchRtnetlink(["link"], readLinks);
+const readLinks = () => engine.setLinks(hostLinks(rtnetlink.links(), rtnetlink.addresses(), excluded));
+const links = watchRtnetlink(["link", "address"], readLinks);
 const resync = setInterval(readLinks, LINKS_INTERVAL);
 const report = setInterval(() => {
   const counts = responder.takeCounts();
   if (counts.size > 0) tell({ kind: "counts", counts });
 }, COUNTS_INTERVAL);
 
-const leave = async () => {
-  await engine.leave();
+const leave = async (how: Leaving) => {
+  await engine.leave(how);
   links.close();
   clearInterval(resync);
   clearInterval(report);
@@ -82,7 +89,8 @@ const leave = async () => {
 };
 
 port.on("message", (message: ToWorker) => {
-  if (message.kind === "leave") return void leave();
+  if (message.kind === "leave") return void leave(message.how);
+  if (message.kind === "key") return engine.setKey(message.key);
   addressOf.clear();
   for (const { name, address } of message.assignment.peers) addressOf.set(name, address);
   members.setPeers(message.assignment.peers);

@@ -142,15 +142,42 @@ describe("standingOf()", () => {
     standingOf(factsOf(each, slices, config(adverts))!, of);
 
   test("any node may announce, also one that is not ready", () => {
-    expect(standing(node("node9"))).toEqual({ score: 0, interfaces: "all" });
+    expect(standing(node("node9"))).toEqual({ score: 0, interfaces: "all", rule: "sticky" });
   });
 
   test.each([
     ["True", { refused: "networkUnavailable" }],
-    ["False", { score: 0, interfaces: "all" }],
-    ["Unknown", { score: 0, interfaces: "all" }],
+    ["False", { score: 0, interfaces: "all", rule: "sticky" }],
+    ["Unknown", { score: 0, interfaces: "all", rule: "sticky" }],
   ])("NetworkUnavailable %s", (status, want) => {
     expect(standing(node("node1", {}, status))).toEqual(want);
+  });
+
+  test("a node that is ready is fitter than any preference makes one that is not", () => {
+    const prefer = [{ weight: 100, preference: { matchLabels: { zone: "a" } } }];
+    const adverts = Array.from({ length: 200 }, (_, i) => advert({ preferredNodeSelectors: prefer }, `a${i}`));
+    const liked = standing(node("node1", { zone: "a" }), adverts);
+    const well = { ...node("node2"), status: { conditions: [{ type: "Ready", status: "True" }] } };
+    expect(liked).toMatchObject({ score: 0x3fff });
+    expect(standing(well, adverts)).toMatchObject({ score: 0x4000 });
+  });
+
+  test("a node that is out of service announces nothing", () => {
+    const taints = [{ key: "node.kubernetes.io/out-of-service", effect: "NoExecute" }];
+    expect(standing({ ...node("node1"), spec: { taints } })).toEqual({ refused: "outOfService" });
+  });
+
+  test("a cordoned node announces, unless every advertisement that selects it drains on cordon", () => {
+    const drained = { election: "sticky", drainOnCordon: true } as const;
+    const both = [advert({}, "one"), advert({}, "two")];
+    const cordoned = { ...node("node1"), spec: { unschedulable: true } };
+    const of = (...names: string[]) => {
+      const advertOptions = new Map(names.map((name) => [`metallb-system/${name}`, drained]));
+      return standingOf(factsOf(service(), [READY], { ...config(both), advertOptions })!, cordoned);
+    };
+    expect(of()).toHaveProperty("score");
+    expect(of("one")).toHaveProperty("score");
+    expect(of("one", "two")).toEqual({ refused: "cordoned" });
   });
 
   test("the exclude label counts whatever its value", () => {

@@ -52,14 +52,14 @@ const heartbeat: fc.Arbitrary<Heartbeat> = fc
 
 describe("encodeHeartbeat()", () => {
   test("writes the fields in the order of the table", () => {
-    const bytes = Buffer.from(encodeHeartbeat(HEARTBEAT, KEY));
+    const bytes = Buffer.from(encodeHeartbeat(HEARTBEAT, [KEY]));
     const hex = [
       "49424831 01 01 05 6e6f646531",
       "0102030405060708 00000009 fffefdfcfbfaf9f8 0000000a 0000000b 0000000c 0000 0001 0002",
       "01 0102 c0000201",
       "83 0000 20010db8000000000000000000000001",
     ];
-    expect(bytes.subarray(0, -32).toString("hex")).toBe(hex.join("").replaceAll(" ", ""));
+    expect(bytes.subarray(0, -33).toString("hex")).toBe(hex.join("").replaceAll(" ", ""));
   });
 });
 
@@ -67,32 +67,43 @@ describe("decodeHeartbeat()", () => {
   test("gives back every heartbeat encodeHeartbeat() wrote", () => {
     fc.assert(
       fc.property(heartbeat, (value) => {
-        expect(decodeHeartbeat(encodeHeartbeat(value, KEY), KEY)).toEqual(value);
+        expect(decodeHeartbeat(encodeHeartbeat(value, [KEY]), [KEY])).toEqual(value);
       }),
     );
   });
 
   test("ignores another key, and a datagram with any octet changed", () => {
-    const bytes = encodeHeartbeat(HEARTBEAT, KEY);
-    expect(decodeHeartbeat(bytes, new Uint8Array(32).fill(2))).toBeUndefined();
+    const bytes = encodeHeartbeat(HEARTBEAT, [KEY]);
+    expect(decodeHeartbeat(bytes, [new Uint8Array(32).fill(2)])).toBe("strange");
     for (let i = 0; i < bytes.length; i++) {
       const changed = Uint8Array.from(bytes);
       changed[i]! ^= 1;
-      expect(decodeHeartbeat(changed, KEY)).toBeUndefined();
+      expect(["strange", undefined]).toContain(decodeHeartbeat(changed, [KEY]));
     }
   });
 
+  test("is read by whoever has one of the keys it was sealed with, so that keys can be replaced one node after the other", () => {
+    const [old, next] = [KEY, new Uint8Array(32).fill(3)];
+    const stages = [[old], [old, next], [next, old], [next]];
+    for (const [i, from] of stages.entries()) {
+      for (const to of stages.slice(Math.max(0, i - 1), i + 2)) {
+        expect(decodeHeartbeat(encodeHeartbeat(HEARTBEAT, from), to)).toEqual(HEARTBEAT);
+      }
+    }
+    expect(decodeHeartbeat(encodeHeartbeat(HEARTBEAT, [old]), [next])).toBe("strange");
+  });
+
   test("ignores every truncation", () => {
-    const bytes = encodeHeartbeat(HEARTBEAT, KEY);
+    const bytes = encodeHeartbeat(HEARTBEAT, [KEY]);
     for (let length = 0; length < bytes.length; length++) {
-      expect(decodeHeartbeat(bytes.subarray(0, length), KEY)).toBeUndefined();
+      expect(["strange", undefined]).toContain(decodeHeartbeat(bytes.subarray(0, length), [KEY]));
     }
   });
 
   test("ignores whatever comes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        expect(decodeHeartbeat(bytes, KEY)).toBeUndefined();
+        expect(decodeHeartbeat(bytes, [KEY])).toBeUndefined();
       }),
     );
   });
@@ -104,7 +115,7 @@ describe("decodeHeartbeat()", () => {
       { ...longer, part: { ...longer.part, claims: new Map([["192.0.2.1", { stance: "??" as never, score: 0 }]]) } },
     ];
     for (const version of versions) {
-      const attempt = () => decodeHeartbeat(encodeHeartbeat(version, KEY), KEY);
+      const attempt = () => decodeHeartbeat(encodeHeartbeat(version, [KEY]), [KEY]);
       expect(attempt).toThrowError(expect.toSatisfy((error: unknown) => hasCode(error, "IB_WIRE_TRUNCATED")));
     }
   });
@@ -118,7 +129,7 @@ describe("splitClaims()", () => {
         expect(new Map(parts.flatMap((part) => [...part.claims]))).toEqual(all);
         for (const [index, part] of parts.entries()) {
           expect(part).toMatchObject({ index, count: parts.length });
-          const size = encodeHeartbeat({ ...HEARTBEAT, from: "n".repeat(253), part }, KEY).length;
+          const size = encodeHeartbeat({ ...HEARTBEAT, from: "n".repeat(253), part }, [KEY]).length;
           expect(size + 48).toBeLessThanOrEqual(1280); // IPv6 and UDP headers; RFC 8200 section 5
         }
       }),

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { createMetrics } from "../../../core/mod.ts";
+import { createMetrics, fakeClock } from "../../../core/mod.ts";
 import { fakeReporter, fakeStore, type V1Node, type V1Service } from "../../../kube/mod.ts";
 import { candidaciesOf } from "../../../speaker/announce.ts";
 import { announcementReporter } from "../../../speaker/announcement-reporter.ts";
 import type { Stance } from "../../../speaker/claim.ts";
+import { FITNESS } from "../../../speaker/claim.ts";
 import type { Status } from "../../../speaker/l2/message.ts";
 import type { ServiceFacts } from "../../../speaker/mod.ts";
 import { peersOf } from "../../../speaker/peer-address.ts";
@@ -23,6 +24,8 @@ const everywhere = {
   serviceSelectors: [],
   interfaces: [],
   preferredNodeSelectors: [],
+  election: "sticky" as const,
+  drainOnCordon: false,
 };
 const facts = (...list: ServiceFacts[]) => new Map(list.map((each) => [each.service, each]));
 const WEB: ServiceFacts = { service: "shop/web", addresses: ["192.0.2.1"], adverts: [everywhere] };
@@ -31,7 +34,12 @@ const IDLE: ServiceFacts = { service: "shop/idle", addresses: ["192.0.2.2"], adv
 
 const status = (stance?: Stance): Status => ({
   listening: false,
-  addresses: { "192.0.2.1": { holder: "node1", ...(stance === undefined ? {} : { own: { stance, score: 0 } }) } },
+  addresses: {
+    "192.0.2.1": {
+      holder: "node1",
+      ...(stance === undefined ? {} : { own: { stance, score: 0, interfaces: ["eth0"] } }),
+    },
+  },
   members: { node2: "alive" },
   interfaces: ["eth0"],
 });
@@ -50,7 +58,10 @@ describe("stateOf()", () => {
           services: ["shop/web", "shop/api"],
           holder: "node1",
           stance: "holds",
-          nodes: { node1: { score: 0, interfaces: "all" }, node2: { refused: "excludedByLabel" } },
+          nodes: {
+            node1: { score: FITNESS.nodeReady, interfaces: "all", rule: "sticky" },
+            node2: { refused: "excludedByLabel" },
+          },
         },
         { address: "192.0.2.2", services: ["shop/idle"], nodes: {} },
       ],
@@ -67,6 +78,15 @@ describe("candidaciesOf()", () => {
 });
 
 describe("peersOf()", () => {
+  test("gives an IPv6 address where there is no other, and leaves out a node that is out of service", () => {
+    const off = {
+      ...node("node3", {}, "192.0.2.13"),
+      spec: { taints: [{ key: "node.kubernetes.io/out-of-service" }] },
+    };
+    const nodes = [node("node2", {}, "2001:db8::12"), off as V1Node];
+    expect(peersOf(nodes, "node1")).toEqual([{ name: "node2", address: "2001:db8::12" }]);
+  });
+
   test("gives the first IPv4 InternalIP of every other node", () => {
     const nodes = [
       node("node1", {}, "192.0.2.11"),
@@ -83,9 +103,10 @@ describe("announcementReporter()", () => {
 
   function started() {
     const metrics = createMetrics();
+    const clock = fakeClock();
     const reporter = fakeReporter();
-    const report = announcementReporter({ node: "node1", services: fakeStore([web]), reporter, metrics });
-    return { metrics, reporter, report, candidacies: candidaciesOf(facts(WEB), node("node1")) };
+    const report = announcementReporter({ node: "node1", services: fakeStore([web]), reporter, metrics, clock });
+    return { clock, metrics, reporter, report, candidacies: candidaciesOf(facts(WEB), node("node1")) };
   }
 
   test("tells once that this node announces a Service, and again when it does so anew", () => {
@@ -102,9 +123,45 @@ describe("announcementReporter()", () => {
         message: 'announcing from node "node1" with protocol "layer2"',
       },
     ]);
-    report.announced(status("handsOver"), candidacies);
+    report.announced({ ...status("holds"), addresses: {} }, candidacies);
+    report.announced(status("holds"), candidacies);
+    expect(reporter.notes).toHaveLength(1);
+    report.announced({ ...status("ready"), addresses: { "192.0.2.1": { holder: "node2" } } }, candidacies);
     report.announced(status("holds"), candidacies);
     expect(reporter.notes).toHaveLength(2);
+  });
+
+  test("tells of an announcement that fails, in MetalLB's words, once it has lasted", () => {
+    const { clock, reporter, report } = started();
+    const failures = [{ service: "shop/web", address: "192.0.2.1" }];
+    expect(report.failed(failures)).toBe(2000);
+    clock.advance(1999);
+    report.failed([]);
+    expect(report.failed(failures)).toBe(2000);
+    clock.advance(2000);
+    expect(report.failed(failures)).toBeUndefined();
+    report.failed(failures);
+    const message =
+      'the interfaces specified by LB IP "192.0.2.1" doesn\'t exist in assigned node "node1" with protocol "layer2"';
+    expect(reporter.notes).toEqual([{ key: "shop/web", type: "Warning", reason: "announceFailed", message }]);
+  });
+
+  test("tells of another host with the address", async () => {
+    const { metrics, reporter, report, candidacies } = started();
+    const foreigner = { address: "192.0.2.1", mac: "02:00:00:00:00:99", interface: "eth0" };
+    report.happened({ kind: "foreigner", foreigner }, candidacies);
+    expect(reporter.notes).toMatchObject([{ key: "shop/web", type: "Warning", reason: "duplicateAddress" }]);
+    expect(reporter.notes[0]?.message).toContain("02:00:00:00:00:99");
+    expect(await metrics.metrics()).toContain('ironbridge_l2_duplicate_addresses_total{ip="192.0.2.1"} 1');
+  });
+
+  test("counts take-overs and how long a loss took to be noticed", async () => {
+    const { metrics, report, candidacies } = started();
+    report.happened({ kind: "took", address: "192.0.2.1", reason: "holderLost" }, candidacies);
+    report.happened({ kind: "memberLost", member: "node2", silence: 380 }, candidacies);
+    const text = await metrics.metrics();
+    expect(text).toContain('ironbridge_l2_takeovers_total{reason="holderLost"} 1');
+    expect(text).toContain('ironbridge_l2_detection_seconds_bucket{le="0.4"} 1');
   });
 
   test("shows the gauge only while this node announces", async () => {

@@ -177,13 +177,13 @@ describe("Engine", () => {
       acknowledged: 0,
     };
     const stamp = { epoch: 99n, sequence: 1 };
-    node.receive(new Uint8Array(500));
-    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "left" }, new Uint8Array(32)));
-    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "of another version" as never }, KEY));
+    node.receive(new Uint8Array(500), "x");
+    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "left" }, [new Uint8Array(32)]), "x");
+    node.receive(encodeHeartbeat({ ...strange, stamp, phase: "of another version" as never }, [KEY]), "x");
     lan.clock.advance(10);
     expect(owner(lan)).toBe(before);
     expect(Object.values(lan.node(before).status!.members)).toEqual(["alive", "alive"]);
-    expect(lan.node(before).logs).toContain("member.otherVersion");
+    expect(lan.node(before).logs).toEqual(expect.arrayContaining(["member.otherVersion", "member.otherKey"]));
   });
 
   test("passes over a node that is not ready", () => {
@@ -209,7 +209,7 @@ describe("Engine", () => {
   test("leave() hands the address over without a gap and with at most a moment of two owners", async () => {
     const lan = startedLan();
     const before = owner(lan);
-    const left = lan.node(before).engine.leave();
+    const left = lan.node(before).engine.leave("handOver");
     let twice = 0;
     for (let i = 0; i < 350; i++) {
       const owners = lan.owners(ADDRESS).length;
@@ -228,7 +228,7 @@ describe("Engine", () => {
     const lan = fakeLan(["node1"], [announcement(ADDRESS)]);
     lan.start("node1");
     lan.clock.advance(1000);
-    await lan.node("node1").engine.leave();
+    await lan.node("node1").engine.leave("handOver");
     expect(lan.owners(ADDRESS)).toEqual([]);
   });
 });
@@ -286,6 +286,194 @@ describe("Engine when the holder's program is killed", () => {
     lan.clock.advance(500);
     lan.die(before);
     expect(waitFor(lan, 2000, () => lan.owners(ADDRESS).length === 1)).toBeLessThanOrEqual(1600);
+  });
+});
+
+describe("Engine that pauses for a restart", () => {
+  const pause = async (lan: FakeLan, name: string) => {
+    const left = lan.node(name).engine.leave("pause");
+    lan.clock.advance(10);
+    await left;
+    lan.clock.advance(2);
+    lan.kill(name);
+  };
+
+  test("is answered for in its own name without a gap, also when the restart takes long", async () => {
+    for (const downtime of [200, 6000, 20_000]) {
+      const lan = startedLan();
+      const before = owner(lan);
+      await pause(lan, before);
+      for (let waited = 0; waited < downtime; waited += 20) {
+        expect(lan.answering(ADDRESS)).toEqual([expect.objectContaining({ mac: before })]);
+        lan.clock.advance(20);
+      }
+      lan.start(before);
+      for (let i = 0; i < 200; i++) {
+        expect(lan.answering(ADDRESS).map(({ mac }) => mac)).toContain(before);
+        expect(new Set(lan.answering(ADDRESS).map(({ mac }) => mac)).size).toBe(1);
+        lan.clock.advance(5);
+      }
+      expect(owner(lan)).toBe(before);
+    }
+  });
+
+  test("goes on answering until another one does", async () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    let ended = false;
+    const left = lan
+      .node(before)
+      .engine.leave("pause")
+      .then(() => {
+        ended = true;
+      });
+    await Promise.resolve();
+    expect(ended).toBe(false);
+    expect(lan.answering(ADDRESS)).toEqual([{ name: before, mac: before }]);
+    lan.clock.advance(10);
+    await left;
+    expect(lan.answering(ADDRESS).some(({ name }) => name !== before)).toBe(true);
+  });
+
+  test("loses its address when the restart never ends", async () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    await pause(lan, before);
+    const moved = waitFor(lan, 40_000, () => lan.owners(ADDRESS).length === 1);
+    expect(moved).toBeGreaterThan(29_000);
+    expect(owner(lan)).not.toBe(before);
+  });
+
+  test("loses its address soon when its machine goes down meanwhile", async () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    await pause(lan, before);
+    lan.clock.advance(3000);
+    lan.die(before);
+    expect(waitFor(lan, 2000, () => lan.owners(ADDRESS).length === 1)).toBeLessThanOrEqual(1600);
+  });
+
+  test("on the only node there is ends at once", async () => {
+    const lan = fakeLan(["node1"], [announcement(ADDRESS)]);
+    lan.start("node1");
+    lan.clock.advance(1000);
+    await lan.node("node1").engine.leave("pause");
+  });
+});
+
+describe("Engine with better and worse nodes", () => {
+  test("a node in the address's subnet is elected before any preference, and takes the address back", () => {
+    const lan = fakeLan(NODES, []);
+    for (const name of NODES) lan.start(name, [announcement("10.9.9.9", { score: name === "node1" ? 0 : 100 })]);
+    lan.setSubnets("node1", ["10.9.9.0/24"]);
+    lan.clock.advance(6000);
+    expect(owner(lan, "10.9.9.9")).toBe("node1");
+    lan.setLinks("node1", "down");
+    lan.clock.advance(1000);
+    expect(owner(lan, "10.9.9.9")).not.toBe("node1");
+    lan.setSubnets("node1", ["10.9.9.0/24"]);
+    for (let i = 0; i < 1400; i++) {
+      lan.clock.advance(5);
+      expect(lan.owners("10.9.9.9").length).toBeGreaterThan(0);
+    }
+    expect(owner(lan, "10.9.9.9")).toBe("node1");
+  });
+
+  test("an edited preference moves the address without a gap, and its end moves nothing", () => {
+    const lan = startedLan();
+    lan.clock.advance(6000);
+    const before = owner(lan);
+    const target = others(before)[0]!;
+    lan.assign(target, [announcement(ADDRESS, { score: 50 })]);
+    for (let i = 0; i < 50; i++) {
+      expect(lan.owners(ADDRESS).length).toBeGreaterThan(0);
+      lan.clock.advance(1);
+    }
+    expect(owner(lan)).toBe(target);
+    lan.assign(target, [announcement(ADDRESS)]);
+    lan.clock.advance(10_000);
+    expect(owner(lan)).toBe(target);
+  });
+
+  test("with the revertive rule the best ranked node gets its address back", () => {
+    const rule = "revertive" as const;
+    const lan = fakeLan(NODES, [announcement(ADDRESS, { rule })]);
+    lan.startAll();
+    lan.clock.advance(1000);
+    const best = owner(lan);
+    lan.die(best);
+    lan.clock.advance(1000);
+    expect(owner(lan)).not.toBe(best);
+    lan.start(best);
+    lan.clock.advance(4000);
+    expect(owner(lan)).not.toBe(best);
+    lan.clock.advance(2000);
+    expect(owner(lan)).toBe(best);
+  });
+
+  test("a preferred node that comes and goes drags nothing along", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const flapping = others(before)[0]!;
+    for (let round = 0; round < 10; round++) {
+      lan.assign(flapping, [announcement(ADDRESS, { score: 50 })]);
+      if (round === 0) continue;
+      lan.die(flapping);
+      lan.clock.advance(2000);
+      lan.start(flapping, [announcement(ADDRESS, { score: 50 })]);
+      lan.clock.advance(3000);
+      expect(owner(lan)).toBe(before);
+    }
+  });
+});
+
+describe("Engine tells", () => {
+  test("why it took an address, and how long a loss took to be noticed", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    expect(lan.node(before).happenings).toContainEqual({ kind: "took", address: ADDRESS, reason: "free" });
+    lan.die(before);
+    lan.clock.advance(1000);
+    const { happenings } = lan.node(owner(lan));
+    expect(happenings).toContainEqual({ kind: "took", address: ADDRESS, reason: "holderLost" });
+    const lost = happenings.find(({ kind }) => kind === "memberLost");
+    expect(lost).toMatchObject({ member: before, silence: expect.closeTo(400, -2) });
+  });
+
+  test("of another host with its address once in a while, and defends it", () => {
+    const lan = startedLan();
+    lan.clock.advance(10_000);
+    const holder = lan.node(owner(lan));
+    const foreigner = { address: ADDRESS, mac: "02:00:00:00:00:99", interface: "eth0" };
+    const announced = holder.announced.length;
+    for (let i = 0; i < 10; i++) holder.engine.meet(foreigner);
+    expect(holder.happenings.filter(({ kind }) => kind === "foreigner")).toHaveLength(1);
+    expect(holder.announced.length).toBe(announced + 1);
+    lan.node(others(holder.name)[0]!).engine.meet(foreigner);
+    expect(lan.node(others(holder.name)[0]!).happenings.some(({ kind }) => kind === "foreigner")).toBe(false);
+  });
+
+  test("a member with another key, once", () => {
+    const lan = startedLan();
+    const [first, second] = NODES;
+    lan.node(second!).engine.setKey(new Uint8Array(32).fill(1));
+    lan.clock.advance(2000);
+    expect(lan.node(first!).logs.filter((event) => event === "member.otherKey")).toHaveLength(1);
+  });
+
+  test("nothing while the key is replaced on one node after the other", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const [old, next] = [Buffer.from("the old key, 16 or more"), Buffer.from("the next key, 16 or more")];
+    const line = Buffer.from("\n");
+    for (const key of [Buffer.concat([KEY, line, old]), old, Buffer.concat([next, line, old]), next]) {
+      for (const name of NODES) {
+        lan.node(name).engine.setKey(key);
+        lan.clock.advance(1000);
+        expect(owner(lan)).toBe(before);
+      }
+    }
+    for (const name of NODES) expect(Object.values(lan.node(name).status!.members)).toEqual(["alive", "alive"]);
   });
 });
 

@@ -1,12 +1,13 @@
 import { type Clock, fakeClock } from "../../../../core/mod.ts";
-import type { Link } from "../../../../linux/mod.ts";
+import { parsePrefix } from "../../../../net/mod.ts";
 import { Engine } from "../../../../speaker/l2/engine.ts";
-import type { Announcement, Status } from "../../../../speaker/l2/message.ts";
+import type { HostLink } from "../../../../speaker/l2/interfaces.ts";
+import type { Announcement, Happening, Status } from "../../../../speaker/l2/message.ts";
 import type { Answer, Responder } from "../../../../speaker/l2/responder.ts";
 
 /** The members' secret. */
 export const KEY = new Uint8Array(32).fill(7);
-const ETH0: Link = {
+const ETH0: HostLink = {
   index: 2,
   name: "eth0",
   mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
@@ -16,6 +17,7 @@ const ETH0: Link = {
   loopback: false,
   broadcast: true,
   noArp: false,
+  subnets: [parsePrefix("192.168.1.0/24")],
 };
 
 /** One node of the fake LAN: its engine, and whether its program and its machine run. */
@@ -30,6 +32,7 @@ export interface FakeNode {
   life: number;
   /** The events that were logged. */
   readonly logs: string[];
+  readonly happenings: Happening[];
   readonly held: (() => void)[];
   readonly heldTimers: (() => void)[];
 }
@@ -50,7 +53,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     if (to.state === "dead") return;
     if (to.state === "killed") return clock.after(1, () => from.state === "up" && from.engine.refused(to.name));
     const life = to.life;
-    const hear = () => to.life === life && to.engine.receive(datagram);
+    const hear = () => to.life === life && to.engine.receive(datagram, from.name);
     if (to.state === "stopped") to.held.push(hear);
     else hear();
   };
@@ -96,6 +99,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
         onStatus: (status) => {
           node.status = status;
         },
+        onHappening: (happening) => node.happenings.push(happening),
         onLog: (_, event) => node.logs.push(event),
       },
     );
@@ -117,6 +121,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       state: "up",
       life: 0,
       logs: [],
+      happenings: [],
       held: [],
       heldTimers: [],
     };
@@ -133,6 +138,9 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     },
     assign: (name: string, assigned: readonly Announcement[]) => assign(nodeOf(name), assigned),
     setLinks: (name: string, links: "up" | "down") => nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : []),
+    /** Its link, up, in other subnets. */
+    setSubnets: (name: string, subnets: readonly string[]) =>
+      nodeOf(name).engine.setLinks([{ ...ETH0, subnets: subnets.map(parsePrefix) }]),
     kill: (name: string) => {
       nodeOf(name).state = "killed";
       nodeOf(name).life++;
@@ -174,5 +182,5 @@ export type FakeLan = ReturnType<typeof fakeLan>;
 
 /** An announcement with nothing special about it. */
 export function announcement(address: string, more: Partial<Announcement> = {}): Announcement {
-  return { address, rankAddress: address, score: 0, interfaces: "all", ...more };
+  return { address, rankAddress: address, score: 0, interfaces: "all", rule: "sticky", ...more };
 }

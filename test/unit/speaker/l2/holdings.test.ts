@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Claims, Stance } from "../../../../speaker/claim.ts";
+import type { Claims, ElectionRule, Stance } from "../../../../speaker/claim.ts";
 import { decideHoldings, type Holding, type HoldingsInput, isStoodInFor } from "../../../../speaker/l2/holdings.ts";
 import type { Peer, Reach } from "../../../../speaker/member-table.ts";
 
@@ -12,6 +12,7 @@ const peer = (name: string, stance: Stance | undefined, reach: Reach = "alive"):
   name,
   reach,
   claims: stance === undefined ? new Map() : claims(stance),
+  silence: 0,
   known: true,
 });
 
@@ -20,7 +21,7 @@ function next(self: string, peers: Peer[], more: Partial<HoldingsInput> & { was?
   const { was, unwanted, ...rest } = more;
   return decideHoldings({
     self,
-    wanted: new Map(unwanted ? [] : [[ADDRESS, { rankAddress: ADDRESS, score: 0 }]]),
+    wanted: new Map(unwanted ? [] : [[ADDRESS, { rankAddress: ADDRESS, score: 0, rule: "sticky" }]]),
     peers,
     before: new Map(was === undefined ? [] : [[ADDRESS, was]]),
     resume: () => false,
@@ -137,6 +138,49 @@ describe("decideHoldings()", () => {
   test.each(cases)("%s", (_, holding, want) => {
     if (want === undefined) expect(holding).toBeUndefined();
     else expect(holding).toMatchObject({ score: 0, ...want });
+  });
+});
+
+describe("decideHoldings() of an address that has a holder", () => {
+  /** What FIRST does about it, ready for it since time 0, when THIRD holds it. */
+  function against(holder: { score: number; reach?: Reach }, us: { score: number; rule: ElectionRule }, now: number) {
+    const peers = [
+      {
+        ...peer(THIRD, undefined, holder.reach),
+        claims: new Map([[ADDRESS, { stance: "holds" as const, score: holder.score }]]),
+      },
+    ];
+    const before: Holding = { stance: "ready", score: us.score, until: 100 };
+    return next(FIRST, peers, { wanted: new Map([[ADDRESS, { rankAddress: ADDRESS, ...us }]]), was: before, now });
+  }
+  const better = { score: 10, rule: "sticky" } as const;
+  const cases: [string, ReturnType<typeof against>, Partial<Holding>][] = [
+    [
+      "takes it when it is fitter, after a while",
+      against({ score: 0 }, better, 5000),
+      { stance: "holds", contested: true },
+    ],
+    [
+      "does not take it before that, and says when",
+      against({ score: 0 }, better, 4999),
+      { stance: "ready", takesAt: 5000 },
+    ],
+    ["leaves it to one that can't hear of it", against({ score: 0, reach: "deaf" }, better, 5000), { stance: "ready" }],
+    ["leaves it to one as fit, though better ranked", against({ score: 10 }, better, 5000), { stance: "ready" }],
+    [
+      "takes it from one as fit when the rule is revertive",
+      against({ score: 10 }, { ...better, rule: "revertive" }, 5000),
+      { stance: "holds" },
+    ],
+    [
+      "never takes it from a fitter one",
+      against({ score: 11 }, { ...better, rule: "revertive" }, 5000),
+      { stance: "ready" },
+    ],
+  ];
+  test.each(cases)("%s", (_, holding, want) => {
+    expect(holding).toMatchObject(want);
+    if (want.stance === "ready" && want.takesAt === undefined) expect(holding).not.toHaveProperty("takesAt");
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Link } from "../../../../linux/mod.ts";
-import { facesClients } from "../../../../speaker/l2/interfaces.ts";
+import { parseAddress, parsePrefix } from "../../../../net/mod.ts";
+import { EXCLUDED_INTERFACES, hostLinks, placeOf } from "../../../../speaker/l2/interfaces.ts";
 
 const link = (more: Partial<Link> = {}): Link => ({
   index: 2,
@@ -15,7 +16,9 @@ const link = (more: Partial<Link> = {}): Link => ({
   ...more,
 });
 
-describe("facesClients()", () => {
+const excluded = EXCLUDED_INTERFACES.map((pattern) => new RegExp(pattern));
+
+describe("hostLinks()", () => {
   const cases: [string, Partial<Link>, boolean][] = [
     ["a plain Ethernet link", {}, true],
     ["a bridge", { name: "br0", kind: "bridge" }, true],
@@ -34,6 +37,43 @@ describe("facesClients()", () => {
     ["a name that only begins like the pod bridge", { name: "ibm0" }, true],
   ];
   test.each(cases)("%s", (_, more, want) => {
-    expect(facesClients(link(more))).toBe(want);
+    expect(hostLinks([link(more)], [], excluded)).toHaveLength(want ? 1 : 0);
+  });
+});
+
+describe("hostLinks() and addresses", () => {
+  test("gives a link's subnets and its link-local address", () => {
+    const at = (text: string, length: number, ifindex = 2) => ({ ifindex, address: parseAddress(text), length });
+    const addresses = [at("192.0.2.11", 24), at("fe80::1", 64), at("2001:db8::11", 64), at("10.0.0.1", 8, 3)];
+    const [host] = hostLinks([link()], addresses, []);
+    expect(host?.subnets).toEqual([parsePrefix("192.0.2.0/24"), parsePrefix("2001:db8::/64")]);
+    expect(host?.linkLocal?.at(-1)).toBe(1);
+    expect(hostLinks([link()], [], [])[0]).not.toHaveProperty("linkLocal");
+  });
+});
+
+describe("placeOf()", () => {
+  const host = (name: string, ...subnets: string[]) => ({
+    ...link({ name }),
+    subnets: subnets.map(parsePrefix),
+    ...(subnets.some((each) => each.includes(":")) ? { linkLocal: new Uint8Array(16) } : {}),
+  });
+  const LINKS = [
+    host("eth0", "192.0.2.0/24"),
+    host("eth1", "198.51.100.0/24", "2001:db8::/64"),
+    host("ens3", "10.0.0.0/8"),
+  ];
+  const cases: [string, string, "all" | string[], string[], boolean][] = [
+    ["the interface with the subnet", "198.51.100.7", "all", ["eth1"], true],
+    ["all when none has the subnet", "203.0.113.1", "all", ["eth0", "eth1", "ens3"], false],
+    ["the ones asked for, whatever their subnet", "198.51.100.7", ["eth0", "eth1"], ["eth0", "eth1"], true],
+    ["the one asked for, out of its subnet", "198.51.100.7", ["eth0"], ["eth0"], false],
+    ["a pattern", "203.0.113.1", ["/^eth\\d$/"], ["eth0", "eth1"], false],
+    ["nothing for a name that is not there", "192.0.2.7", ["eth9", "eth"], [], false],
+    ["nothing for a pattern that is none", "192.0.2.7", ["/(/"], [], false],
+    ["for IPv6 only links that speak it", "2001:db8:1::7", "all", ["eth1"], false],
+  ];
+  test.each(cases)("gives %s", (_, address, asked, interfaces, inSubnet) => {
+    expect(placeOf(parseAddress(address), asked, LINKS)).toEqual({ interfaces, inSubnet });
   });
 });

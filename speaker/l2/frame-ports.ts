@@ -1,0 +1,88 @@
+import { explainError } from "../../core/mod.ts";
+import { type BpfInstruction, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
+import { encodeEthernet, printMac } from "../../net/mod.ts";
+import type { HostLink } from "./interfaces.ts";
+import type { OnProblem } from "./responder.ts";
+
+export interface FramePortsOptions {
+  readonly etherType: number;
+  readonly onFrame: (link: HostLink, frame: Uint8Array) => void;
+  readonly onProblem: OnProblem;
+}
+
+/** Frames of one type on all interfaces in use. */
+export interface FramePorts {
+  /** Opens and closes sockets so that exactly `links` are served. */
+  setLinks(links: readonly HostLink[]): void;
+  /** What the kernel lets through from now on. */
+  setFilter(filter: readonly BpfInstruction[]): void;
+  links(): readonly HostLink[];
+  /** One that can't be sent is lost, as any may be. */
+  send(ifindex: number, destination: Uint8Array, payload: Uint8Array): void;
+  close(): void;
+}
+
+interface Port {
+  link: HostLink;
+  readonly socket: PacketSocket;
+}
+
+export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOptions): FramePorts {
+  const ports = new Map<number, Port>();
+  let filter: readonly BpfInstruction[] = [{ code: 0x06, jt: 0, jf: 0, k: 0 }]; // nothing, until it is told what
+
+  const closePort = (ifindex: number) => {
+    ports.get(ifindex)?.socket.close();
+    ports.delete(ifindex);
+  };
+
+  const open = (link: HostLink) => {
+    const onError = (error: unknown) => {
+      const fields = { interface: link.name, etherType, reason: explainError(error) };
+      onProblem("l2.socket", fields, "the socket of an interface failed");
+      closePort(link.index); // the next look at the interfaces opens it again
+    };
+    try {
+      const onPortFrame = (frame: Uint8Array) => onFrame(ports.get(link.index)?.link ?? link, frame);
+      const socket = openPacketSocket({ ifindex: link.index, etherType, filter, onFrame: onPortFrame, onError });
+      ports.set(link.index, { link, socket });
+    } catch (error) {
+      onError(error);
+    }
+  };
+
+  return {
+    setLinks: (links) => {
+      const wanted = new Map(links.map((link) => [link.index, link]));
+      for (const [index, port] of ports) {
+        const link = wanted.get(index);
+        if (link === undefined || !sameLink(link, port.link)) closePort(index);
+        else port.link = link;
+      }
+      for (const link of links) if (!ports.has(link.index)) open(link);
+    },
+    setFilter: (next) => {
+      filter = next;
+      for (const { socket } of ports.values()) socket.setFilter(filter);
+    },
+    links: () => [...ports.values()].map(({ link }) => link),
+    send: (ifindex, destination, payload) => {
+      const port = ports.get(ifindex);
+      if (port === undefined) return;
+      try {
+        port.socket.send(encodeEthernet({ destination, source: port.link.mac, etherType, payload }));
+      } catch (error) {
+        // A link that just went down: the kernel's notice of it follows and closes the port.
+        onProblem("l2.send", { interface: port.link.name, reason: explainError(error) }, "could not send a frame");
+      }
+    },
+    close: () => {
+      for (const ifindex of ports.keys()) closePort(ifindex);
+    },
+  };
+}
+
+/** True when a socket opened for `b` serves `a` as it is now. */
+function sameLink(a: HostLink, b: HostLink): boolean {
+  return a.name === b.name && printMac(a.mac) === printMac(b.mac);
+}
