@@ -93,13 +93,14 @@ export const CATALOGUE: readonly ClusterImage[] = [
 /** A small Unix: busybox under all its names, the programs that tests start in pods, users, /tmp. */
 async function toolBox(): Promise<readonly Source[]> {
   const programs = ["/usr/bin/curl", "/usr/bin/dig", "/usr/bin/getent", "/bin/nc.openbsd", "/bin/bash", "/usr/sbin/ip"];
-  // Not busybox's own shell: it would start busybox's nc and nslookup, whatever PATH says.
-  const own = ["sh", "ash", "nc", "bash", "ip", "busybox", "nslookup"];
+  // Not busybox's own shell: it would start busybox's nc and nslookup, whatever PATH says. Not its wget, which looks up
+  // names by a library that a static program cannot load.
+  const own = ["sh", "ash", "nc", "bash", "ip", "busybox", "nslookup", "wget"];
   const applets = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).trim().split("\n");
   return [
     { to: "/bin/busybox", from: BUSYBOX, mode: 0o755 },
     ...applets.filter((name) => !own.includes(name)).map((name) => ({ to: `/bin/${name}`, link: "busybox" })),
-    ...(await withLibraries([...programs, "/usr/bin/nslookup", "/bin/dash"])),
+    ...(await withLibraries([...programs, "/usr/bin/nslookup", "/usr/bin/wget", "/bin/dash"])),
     { to: "/bin/nc", link: "nc.openbsd" },
     { to: "/bin/sh", link: "dash" },
     { to: "/etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n" },

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../support/wait.ts";
+import { tagImage } from "./containerd.ts";
+import { waitForNodesReady, waitForPods } from "./install.ts";
+import { getObject, kubectl } from "./kubectl.ts";
+import { killMachine, startMachine } from "./machine.ts";
+import { startTestCluster, type TestCluster } from "./support/test-cluster.ts";
+import { startTraffic } from "./support/traffic.ts";
+import { webManifest } from "./support/web.ts";
+import { IRONBRIDGE } from "./variant.ts";
+
+const NAMESPACE = ["-n", "ironbridge-system"];
+
+describe("with traffic running", () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await startTestCluster(IRONBRIDGE);
+    await kubectl(cluster.plan, ["apply", "-f", "-"], webManifest({ name: "web", replicas: 2, nodes: ["node2"] }));
+    await kubectl(cluster.plan, ["wait", "deployment/web", "--for=condition=Available", "--timeout=25s"]);
+  });
+  afterAll(() => cluster[Symbol.asyncDispose]());
+
+  test("an upgrade to another image loses no request", async () => {
+    const { plan } = cluster;
+    const next = "docker.io/ironbridge/ironbridge:next";
+    for (const node of plan.nodes) await tagImage(node, "docker.io/ironbridge/ironbridge:dev", next);
+    const traffic = await startTraffic(plan, "web", ["node1", "node3"]);
+    await traffic.flows();
+    await kubectl(plan, [...NAMESPACE, "set", "image", "deployment/ironbridge-controller", `*=${next}`]);
+    await kubectl(plan, [...NAMESPACE, "set", "image", "daemonset/ironbridge-agent", `*=${next}`]);
+    await waitFor("all agents to be replaced", () => isRolledOut(cluster), { deadline: 120_000, every: 500 });
+    await waitForPods(plan, "ironbridge-system");
+    await traffic.flows();
+    expect(await traffic.stop()).toEqual({
+      "external address": [],
+      "node port of node1": [],
+      "node port of node3": [],
+    });
+  });
+
+  test("a node that goes down and comes back costs no request through other nodes", async () => {
+    const { plan } = cluster;
+    const node3 = plan.nodes[2]!;
+    const before = await bootOf(cluster, node3.name);
+    const traffic = await startTraffic(plan, "web", ["node1", "node2"]);
+    await traffic.flows();
+    await killMachine(node3);
+    await traffic.flows();
+    await startMachine(node3);
+    const back = async () => (await bootOf(cluster, node3.name)) !== before;
+    await waitFor("the node's agent to be started again", back, { deadline: 120_000, every: 500 });
+    await waitForNodesReady(plan);
+    await waitForPods(plan);
+    await traffic.flows();
+    const { "external address": external = [], ...others } = await traffic.stop();
+    expect(others).toEqual({ "node port of node1": [], "node port of node2": [] });
+    // Only when the node had the address, until another takes it over.
+    const starts = external.map(({ start }) => start);
+    expect(Math.max(0, ...starts) - Math.min(...starts, Math.max(0, ...starts))).toBeLessThan(2_000);
+  });
+});
+
+interface DaemonSet {
+  readonly metadata: { readonly generation: number };
+  readonly status: {
+    readonly observedGeneration: number;
+    readonly desiredNumberScheduled: number;
+    readonly updatedNumberScheduled?: number;
+    readonly numberAvailable?: number;
+  };
+}
+
+async function isRolledOut({ plan }: TestCluster): Promise<boolean> {
+  const set = await getObject<DaemonSet>(plan, "daemonset", "ironbridge-agent", ...NAMESPACE);
+  const { observedGeneration, desiredNumberScheduled: wanted, updatedNumberScheduled, numberAvailable } = set.status;
+  return (
+    observedGeneration === set.metadata.generation && updatedNumberScheduled === wanted && numberAvailable === wanted
+  );
+}
+
+interface PodList {
+  readonly items: readonly {
+    readonly spec: { readonly nodeName: string };
+    readonly status: {
+      readonly containerStatuses?: readonly { readonly containerID: string; readonly ready: boolean }[];
+    };
+  }[];
+}
+
+/** Which container is a node's ready agent: another one after each of its starts. */
+async function bootOf({ plan }: TestCluster, node: string): Promise<string | undefined> {
+  const selector = ["-l", "app.kubernetes.io/component=agent", ...NAMESPACE];
+  const { items } = await getObject<PodList>(plan, "pods", ...selector);
+  const [status] = items.find(({ spec }) => spec.nodeName === node)?.status.containerStatuses ?? [];
+  return status?.ready ? status.containerID : undefined;
+}
