@@ -12,7 +12,8 @@ import { LeaseStore } from "./lease-store.ts";
 import { linkRemover } from "./link-remover.ts";
 import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
-import { openPodNetns, removeHostLink } from "./pod-host.ts";
+import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
+import type { RoutingMode } from "./routes.ts";
 import { listenForPlugins } from "./server.ts";
 
 export interface CniOptions {
@@ -30,6 +31,10 @@ export interface CniOptions {
   readonly shimPath: string;
   /** Prefixes of the cluster, reached by pods with their own address. */
   readonly clusterCidrs: readonly Prefix[];
+  /** How other nodes' pods are reached. */
+  readonly routing: RoutingMode;
+  /** UDP port of tunnels. */
+  readonly tunnelPort: number;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -78,8 +83,14 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };
+  const onMtu = (mtu: number) => {
+    for (const { key, netns } of ipam.list()) {
+      const problem = setPodMtu({ kernel, openPod: openPodNetns }, key, netns, mtu);
+      if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...key, problem }, "a pod keeps its old MTU");
+    }
+  };
   const network = startNodeNetwork(
-    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install },
+    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install, onMtu },
     signal,
   );
   const pods = { kernel, ipam, removeLink: linkRemover(kernel), hostPorts: ports, openPod: openPodNetns };

@@ -1,20 +1,25 @@
-import { explainError, type Log, startRunner } from "../core/mod.ts";
+import { explainError, IronbridgeError, type Log, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
-import { type Prefix, printPrefix, sameAddress } from "../net/mod.ts";
+import { type Prefix, printPrefix } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
-import { applyRoutes, desiredRoutes } from "./routes.ts";
+import { applyRoutes, desiredRoutes, type Routing, type RoutingMode } from "./routes.ts";
 import { applySysctls, loadBridgeNetfilter, sysctlPlan } from "./sysctl-plan.ts";
+import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelMtu } from "./tunnel.ts";
+import { findUplink, type Uplink } from "./uplink.ts";
 
 export interface NodeNetworkOptions {
   /** Name of this node. */
   readonly node: string;
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
+  readonly routing: RoutingMode;
+  /** UDP port of tunnels. */
+  readonly tunnelPort: number;
   readonly kernel: Rtnetlink;
   readonly nft: () => Promise<Nft>;
   readonly hostPorts: Pick<HostPorts, "repair">;
@@ -22,6 +27,8 @@ export interface NodeNetworkOptions {
   readonly log: Log;
   /** Called each time everything that pods need is found or put in place. */
   readonly onReady: () => void;
+  /** Called before the MTU of the pods changes, with the new one (octets). */
+  readonly onMtu: (mtu: number) => void;
 }
 
 /** What all pods of the node share: kernel settings, bridge, routes to other nodes, masquerade. */
@@ -72,12 +79,21 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     prefixes = wanted;
     await loadBridgeNetfilter();
     const leases = options.ipam.list();
-    bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu: mtuOf(options.kernel, network), leases });
+    const uplink = findUplink(options.kernel, network.addresses);
+    const mtu = podMtu(options.routing, uplink);
+    if (mtu !== bridge?.mtu) options.onMtu(mtu);
+    bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu, leases });
     applySysctls(sysctlPlan(network.prefixes));
     if (guarded) writeSysctl(LOCAL_HOST_PORTS, "1");
+    const routing = applyRouting(options, network, uplink);
+    const desired = desiredRoutes(nodes.list(), node, routing);
+    const { tunnel } = routing;
+    report("routes", [
+      ...desired.problems,
+      ...(tunnel === undefined ? [] : applyTunnelNodes(options.kernel, tunnel.ifindex, desired.tunnelNodes)),
+      ...applyRoutes(options.kernel, desired.routes),
+    ]);
     report("bridge", []);
-    const desired = desiredRoutes(nodes.list(), node);
-    report("routes", [...desired.problems, ...applyRoutes(options.kernel, desired.routes)]);
   };
 
   let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;
@@ -120,11 +136,24 @@ function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: 
   return { pods: own.prefixes, cluster: [...clusterCidrs, ...others] };
 }
 
-/** The MTU of the interface by which other nodes reach this one, so that no packet of a pod is too large for it. */
-function mtuOf(kernel: Rtnetlink, network: PodNetwork): number {
-  const entry = kernel
-    .addresses()
-    .find(({ address }) => network.addresses.some((internal) => sameAddress(internal, address)));
-  const uplink = kernel.links().find(({ index, name }) => index === entry?.ifindex && name !== BRIDGE_NAME);
-  return uplink?.mtu ?? DEFAULT_MTU;
+/** So that no packet of a pod is too large on its way to another node. Octets. */
+function podMtu(mode: RoutingMode, uplink: Uplink | undefined): number {
+  if (uplink === undefined) return DEFAULT_MTU;
+  return mode === "direct" ? uplink.mtu : tunnelMtu(uplink);
+}
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID when tunnels are asked for and the node's address is on no interface. */
+function applyRouting(options: NodeNetworkOptions, { prefixes }: PodNetwork, uplink: Uplink | undefined): Routing {
+  const { kernel, routing: mode, tunnelPort: port, node } = options;
+  const connected = uplink?.connected ?? [];
+  if (mode === "direct") {
+    removeTunnel(kernel);
+    return { mode, connected };
+  }
+  if (uplink === undefined) {
+    const message = `no interface has an InternalIP of node ${node}, so that mode ${mode} finds no place for its tunnel`;
+    throw new IronbridgeError("IB_OPTION_INVALID", message);
+  }
+  const ifindex = applyTunnel(kernel, { uplink, port, node, prefixes });
+  return { mode, connected, tunnel: { ifindex, family: uplink.address.family } };
 }

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { IronbridgeError } from "../core/mod.ts";
+import { explainError, IronbridgeError } from "../core/mod.ts";
 import { type Netns, openNetns, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
 import { type AttachmentKey, hostLinkName } from "./attachment.ts";
 import { shaperLinkName } from "./bandwidth.ts";
@@ -71,5 +71,32 @@ function removeLinkNow(kernel: Rtnetlink, name: string): void {
     // The kernel removes it by itself when the pod's namespace ends, which may be just now.
     if (kernel.link(name) === undefined) return;
     throw new IronbridgeError("IB_KERNEL_REFUSED", `interface ${name} can't be removed`, { cause });
+  }
+}
+
+/**
+ * Gives both ends of a pod's interface this MTU (octets), where they have another.
+ * @returns Why that was not possible, as with a pod that is just ending.
+ */
+export function setPodMtu(
+  { kernel, openPod }: Pick<PodHost, "kernel" | "openPod">,
+  key: AttachmentKey,
+  netns: string,
+  mtu: number,
+): string | undefined {
+  const port = kernel.link(hostLinkName(key));
+  if (port === undefined || port.mtu === mtu) return undefined;
+  try {
+    const pod = openPod(netns);
+    try {
+      const link = pod.kernel.link(key.ifname);
+      if (link !== undefined) pod.kernel.setLink(link.index, { mtu });
+    } finally {
+      pod.close();
+    }
+    kernel.setLink(port.index, { mtu });
+    return undefined;
+  } catch (error) {
+    return explainError(error);
   }
 }

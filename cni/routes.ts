@@ -1,12 +1,41 @@
 import { diffMaps, explainError } from "../core/mod.ts";
 import { objectKey, type V1Node } from "../kube/mod.ts";
 import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../linux/mod.ts";
-import { type Prefix, prefixRange, printAddress, printPrefix, rangesOverlap } from "../net/mod.ts";
+import {
+  type Address,
+  type Family,
+  type Prefix,
+  prefixContains,
+  prefixRange,
+  printAddress,
+  printPrefix,
+  rangesOverlap,
+} from "../net/mod.ts";
 import { internalAddresses, podPrefixes } from "./pod-network.ts";
+import { type TunnelNode, tunnelEnd, tunnelMac } from "./tunnel.ts";
 
-/** Routes by destination, and what could not become one. */
+/**
+ * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, or in a tunnel to those nodes
+ * only that are behind a router.
+ */
+export const ROUTING_MODES = ["direct", "vxlan", "cross-subnet"] as const;
+export type RoutingMode = (typeof ROUTING_MODES)[number];
+
+/** What decides how a node is reached. */
+export interface Routing {
+  readonly mode: RoutingMode;
+  /** What is reached without a router. */
+  readonly connected: readonly Prefix[];
+  /** The tunnel device, where there is one. */
+  readonly tunnel?: { readonly ifindex: number; readonly family: Family };
+}
+
+export const DIRECT: Routing = { mode: "direct", connected: [] };
+
+/** Routes by destination, nodes behind the tunnel, and what could not become one. */
 export interface DesiredRoutes {
   readonly routes: ReadonlyMap<string, Route>;
+  readonly tunnelNodes: readonly TunnelNode[];
   readonly problems: readonly string[];
 }
 
@@ -17,11 +46,12 @@ interface OwnedPrefix {
 }
 
 /**
- * A route to each pod prefix of every other node, by way of the node's address of the same family: all nodes share one
- * L2 network. A prefix that overlaps one of this node or of another node (the first by name has it) is left out.
+ * A route to each pod prefix of every other node, by way of the node's address of the same family or in the tunnel, which
+ * carries both families. A prefix that overlaps one of this node or of another node (the first by name has it) is left out.
  */
-export function desiredRoutes(nodes: readonly V1Node[], self: string): DesiredRoutes {
+export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: Routing = DIRECT): DesiredRoutes {
   const routes = new Map<string, Route>();
+  const tunnelNodes = new Map<string, TunnelNode>();
   const problems: string[] = [];
   const taken: OwnedPrefix[] = [];
   for (const node of [...nodes].sort(byPrecedence(self))) {
@@ -35,12 +65,31 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string): DesiredRo
       }
       taken.push({ prefix, owner });
       if (owner === self) continue;
-      const gateway = internalAddresses(node).find(({ family }) => family === prefix.family);
+      const addresses = internalAddresses(node);
+      const remote = tunnelTarget(addresses, routing);
+      if (routing.tunnel !== undefined && remote !== undefined) {
+        const end = tunnelEnd(prefix);
+        const { ends = [] } = tunnelNodes.get(owner) ?? {};
+        tunnelNodes.set(owner, { mac: tunnelMac(owner), remote, ends: [...ends, end] });
+        const { ifindex } = routing.tunnel;
+        const route = { destination: prefix, gateway: end, ifindex, onLink: true, protocol: ROUTE_PROTOCOL };
+        routes.set(printPrefix(prefix), route);
+        continue;
+      }
+      const gateway = addresses.find(({ family }) => family === prefix.family);
       if (gateway === undefined) problems.push(`pod prefix ${name}: the node has no ${prefix.family} InternalIP`);
       else routes.set(printPrefix(prefix), { destination: prefix, gateway, protocol: ROUTE_PROTOCOL });
     }
   }
-  return { routes, problems };
+  return { routes, tunnelNodes: [...tunnelNodes.values()], problems };
+}
+
+/** Where the tunnel to a node of these addresses ends; undefined when it is reached without one. */
+function tunnelTarget(addresses: readonly Address[], { mode, connected, tunnel }: Routing): Address | undefined {
+  const remote = addresses.find(({ family }) => family === tunnel?.family);
+  if (remote === undefined || mode === "direct") return undefined;
+  const near = connected.some((prefix) => prefixContains(prefix, remote));
+  return mode === "cross-subnet" && near ? undefined : remote;
 }
 
 /** This node first, then by name: what this node holds is never sent to another. */
@@ -69,7 +118,7 @@ export function applyRoutes(
 ): string[] {
   const ours = kernel.routes().filter(({ protocol }) => protocol === ROUTE_PROTOCOL);
   const current = new Map(ours.map((route) => [printPrefix(route.destination), route]));
-  const change = diffMaps(current, desired, ({ gateway }) => (gateway === undefined ? "" : printAddress(gateway)));
+  const change = diffMaps(current, desired, printWay);
   const problems: string[] = [];
   const attempt = (name: string, work: () => void) => {
     try {
@@ -81,4 +130,10 @@ export function applyRoutes(
   for (const name of change.remove) attempt(name, () => kernel.deleteRoute(current.get(name)!));
   for (const [name, route] of change.set) attempt(name, () => kernel.replaceRoute(route));
   return problems;
+}
+
+/** The kernel fills in the link of a gateway that an address tells the way to. */
+function printWay({ gateway, onLink, ifindex }: Route): string {
+  const via = gateway === undefined ? "" : printAddress(gateway);
+  return onLink ? `${via} on link ${ifindex}` : via;
 }

@@ -96,8 +96,8 @@ class FakeNamespace implements FakeRtnetlink {
 
   createVxlan({ name, mac, mtu, vni, port, local, underlay }: VxlanOptions): number {
     this.#require(underlay, `create vxlan ${name}`);
-    const vxlan = { vni, port, local: printAddress(local) };
-    return this.#add(`create vxlan ${name}`, name, mtu, { kind: "vxlan", mac, peer: underlay, vxlan });
+    const vxlan = { vni, port, local: printAddress(local), underlay };
+    return this.#add(`create vxlan ${name}`, name, mtu, { kind: "vxlan", mac, vxlan });
   }
 
   createVeth({ name, mtu, master, hairpin, peer }: VethOptions): number {

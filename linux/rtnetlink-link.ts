@@ -33,10 +33,10 @@ export interface Link {
   readonly master?: number;
   /** "bridge", "veth", "vxlan", ...; absent for physical links. */
   readonly kind?: string;
-  /** Index of the other end of a veth pair in its namespace, or of the link below. */
+  /** Index of the other end of a veth pair, in its namespace. */
   readonly peer?: number;
   /** Of a VXLAN: what can't be changed once it is there. */
-  readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string; readonly underlay: number };
 }
 
 export interface BridgeOptions {
@@ -266,6 +266,7 @@ function decodeVxlan(data: Uint8Array | undefined): NonNullable<Link["vxlan"]> |
     vni: readUint32(attributes.get(VXLAN.ID)) ?? 0,
     port: (high << 8) | low,
     local: local === undefined ? "" : printAddress(addressFromBytes(local)),
+    underlay: readUint32(attributes.get(VXLAN.LINK)) ?? 0,
   };
 }
 

@@ -301,7 +301,7 @@ describe("tunnels", () => {
       kind: "vxlan",
       mac,
       mtu: 1450,
-      vxlan: { vni: 1, port: 8472, local: "192.0.2.1" },
+      vxlan: { vni: 1, port: 8472, local: "192.0.2.1", underlay: port },
     });
     const peer = { ifindex, mac: parseMac("02:00:00:00:07:02"), remote: parseAddress("192.0.2.2") };
     host.replaceTunnelPeer({ ...peer, remote: parseAddress("192.0.2.9") });

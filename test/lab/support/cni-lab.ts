@@ -37,11 +37,15 @@ export interface PluginAnswer {
 }
 
 /** The Node object of node `number`, as the cluster would have it. */
-export function nodeObject(number: number, podCidrs = [`10.244.${number}.0/24`, `fd00:244:${number}::/64`]): V1Node {
+export function nodeObject(
+  number: number,
+  podCidrs = [`10.244.${number}.0/24`, `fd00:244:${number}::/64`],
+  addresses = [`192.168.1.${10 + number}`],
+): V1Node {
   return {
     metadata: { name: `node${number}` },
     spec: { podCIDRs: podCidrs },
-    status: { addresses: [{ type: "InternalIP", address: `192.168.1.${10 + number}` }] },
+    status: { addresses: addresses.map((address) => ({ type: "InternalIP", address })) },
   };
 }
 
@@ -84,6 +88,8 @@ export class CniNode {
     this.options = {
       node: name,
       clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
+      routing: "direct",
+      tunnelPort: 8472,
       socketPath: join(directory, "run/cni.sock"),
       stateDir: join(directory, "state"),
       binDir: join(directory, "bin"),
@@ -96,11 +102,18 @@ export class CniNode {
     return join(this.options.confDir, "10-ironbridge.conflist");
   }
 
-  start(nodes: readonly V1Node[]): void {
+  start(nodes: readonly V1Node[], changes: Partial<CniNodeOptions> = {}): void {
     rmSync(this.conflist, { force: true });
     const program = join(import.meta.dirname, "cni-node.ts");
     const log = openSync(`${this.#directory}.log`, "a");
-    const args = ["netns", "exec", this.netns, process.execPath, program, JSON.stringify({ ...this.options, nodes })];
+    const args = [
+      "netns",
+      "exec",
+      this.netns,
+      process.execPath,
+      program,
+      JSON.stringify({ ...this.options, ...changes, nodes }),
+    ];
     this.#process = spawn("ip", args, { stdio: ["pipe", log, log] });
   }
 

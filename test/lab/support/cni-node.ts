@@ -3,7 +3,7 @@
  * input is a list of Nodes that takes the place of the one before.
  */
 import { createInterface } from "node:readline";
-import { startCni } from "../../../cni/mod.ts";
+import { type RoutingMode, startCni } from "../../../cni/mod.ts";
 import { createLog, createMetrics } from "../../../core/mod.ts";
 import { fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
@@ -12,6 +12,8 @@ export interface CniNodeOptions {
   readonly node: string;
   readonly nodes: readonly V1Node[];
   readonly clusterCidrs: readonly string[];
+  readonly routing: RoutingMode;
+  readonly tunnelPort: number;
   readonly socketPath: string;
   readonly stateDir: string;
   readonly binDir: string;

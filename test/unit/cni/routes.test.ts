@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyRoutes, desiredRoutes } from "../../../cni/routes.ts";
+import { tunnelMac } from "../../../cni/tunnel.ts";
 import type { V1Node } from "../../../kube/mod.ts";
 import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../../../linux/mod.ts";
-import { parseAddress, parsePrefix, printAddress, printPrefix } from "../../../net/mod.ts";
+import { parseAddress, parsePrefix, printAddress, printMac, printPrefix } from "../../../net/mod.ts";
 
 const node = (name: string, podCIDRs: readonly string[], ...addresses: readonly string[]): V1Node => ({
   metadata: { name },
@@ -54,6 +55,47 @@ describe("desiredRoutes()", () => {
     expect(print(desired.routes)).toEqual(routes);
     expect(desired.problems).toEqual(problems);
   });
+});
+
+describe("desiredRoutes() with a tunnel", () => {
+  const self = node("a", ["10.244.1.0/24", "fd00:1::/64"], "192.0.2.1");
+  const near = node("near", ["10.244.2.0/24"], "192.0.2.2");
+  const far = node("far", ["10.244.3.0/24", "fd00:3::/64"], "198.51.100.3");
+  const connected = [parsePrefix("192.0.2.0/24")];
+  const tunnel = { ifindex: 7, family: "ipv4" } as const;
+
+  test("leads to all nodes in the tunnel, both families over one underlay", () => {
+    const desired = desiredRoutes([self, near, far], "a", { mode: "vxlan", connected, tunnel });
+    expect(print(desired.routes)).toEqual([
+      "10.244.3.0/24 via 10.244.3.0",
+      "fd00:3::/64 via fd00:3::",
+      "10.244.2.0/24 via 10.244.2.0",
+    ]);
+    expect([...desired.routes.values()].every(({ ifindex, onLink }) => ifindex === 7 && onLink === true)).toBe(true);
+    expect(
+      desired.tunnelNodes.map(({ remote, ends, mac }) => [printAddress(remote), ends.map(printAddress), mac]),
+    ).toEqual([
+      ["198.51.100.3", ["10.244.3.0", "fd00:3::"], tunnelMac("far")],
+      ["192.0.2.2", ["10.244.2.0"], tunnelMac("near")],
+    ]);
+  });
+
+  test("keeps nodes of one subnet out of it in a mix", () => {
+    const desired = desiredRoutes([self, near, far], "a", { mode: "cross-subnet", connected, tunnel });
+    expect(print(desired.routes)).toEqual([
+      "10.244.3.0/24 via 10.244.3.0",
+      "fd00:3::/64 via fd00:3::",
+      "10.244.2.0/24 via 192.0.2.2",
+    ]);
+    expect(desired.tunnelNodes).toHaveLength(1);
+  });
+});
+
+test("tunnelMac() gives each node a station address of its own", () => {
+  const macs = Array.from({ length: 500 }, (_, i) => tunnelMac(`node-${i}`));
+  expect(macs.every(([first = 0]) => (first & 3) === 2)).toBe(true);
+  expect(new Set(macs.map(printMac)).size).toBe(500);
+  expect(tunnelMac("node-1")).toEqual(tunnelMac("node-1"));
 });
 
 describe("applyRoutes()", () => {

@@ -1,0 +1,118 @@
+import type { Server } from "node:http";
+import { basename } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { RoutingMode } from "../../cni/mod.ts";
+import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
+import { askFrom, listenIn } from "./support/http.ts";
+
+let lab: CniLab;
+let servers: Server[] = [];
+
+beforeAll(async () => {
+  lab = await createCniLab();
+  for (const [node, number] of [
+    [lab.node1, 1],
+    [lab.node2, 2],
+  ] as const) {
+    await node.run("ip", "address", "add", `fd00:1::1${number}/64`, "dev", "eth0", "nodad");
+  }
+  await exec("ip", ["-n", basename(lab.outside), "address", "add", "fd00:1::10/64", "dev", "eth0", "nodad"]);
+});
+afterEach(async () => {
+  for (const server of servers) server.close();
+  servers = [];
+  await Promise.all([lab.node1.kill(), lab.node2.kill()]);
+});
+afterAll(() => lab.remove());
+
+const object = (number: number) => nodeObject(number, undefined, [`192.168.1.1${number}`, `fd00:1::1${number}`]);
+
+async function start(routing: RoutingMode): Promise<void> {
+  for (const node of [lab.node1, lab.node2]) node.start([object(1), object(2)], { routing });
+  await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
+}
+
+const modes: { routing: RoutingMode; way: string; mtu: number }[] = [
+  { routing: "vxlan", way: "via 10.244.2.0 dev ibvx0", mtu: 1450 },
+  { routing: "cross-subnet", way: "via 192.168.1.12 dev eth0", mtu: 1450 },
+  { routing: "direct", way: "via 192.168.1.12 dev eth0", mtu: 1500 },
+];
+
+describe.each(modes)("mode $routing", ({ routing, way, mtu }) => {
+  test("pods, nodes and the outside reach each other, each family with the right address", {
+    timeout: 60_000,
+  }, async () => {
+    await start(routing);
+    const id = (name: string) => `${routing}-${name}`;
+    const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+    const [podA, podB] = [await lab.node1.add(id("a"), a), await lab.node2.add(id("b"), b)];
+    servers.push(listenIn(a, 8080), listenIn(b, 8080), listenIn(lab.outside, 8080));
+    servers.push(listenIn(`/run/netns/${lab.node2.netns}`, 9090));
+    await waitFor("the route", async () => (await lab.node1.run("ip", "route")).includes(`10.244.2.0/24 ${way}`), {
+      deadline: 5000,
+    });
+    const node1 = `/run/netns/${lab.node1.netns}`;
+    expect(await askFrom(a, podB.ipv4, 8080)).toBe(podA.ipv4);
+    expect(await askFrom(b, podA.ipv4, 8080)).toBe(podB.ipv4);
+    expect(await askFrom(a, podB.ipv6, 8080)).toBe(podA.ipv6);
+    expect(await askFrom(b, podA.ipv6, 8080)).toBe(podB.ipv6);
+    expect(await askFrom(node1, podB.ipv4, 8080)).toMatch(/^(192\.168\.1\.11|10\.244\.1\.0)$/);
+    expect(await askFrom(node1, podB.ipv6, 8080)).not.toBe("");
+    expect(await askFrom(a, "192.168.1.12", 9090)).toMatch(/^(192\.168\.1\.11|10\.244\.1\.2)$/);
+    expect(await askFrom(a, "192.168.1.10", 8080)).toBe("192.168.1.11");
+    expect(await askFrom(a, "fd00:1::10", 8080)).toBe("fd00:1::11");
+    // The largest packet passes whole, and both ends agree on it.
+    const ping = (size: number, to: string) =>
+      exec("ip", ["netns", "exec", basename(a), "ping", "-c1", "-W1", "-Mdo", "-s", String(size), to]);
+    await ping(mtu - 28, podB.ipv4);
+    await ping(mtu - 48, podB.ipv6);
+    for (const [node, name] of [
+      [lab.node1, id("a")],
+      [lab.node2, id("b")],
+    ] as const) {
+      await node.call({ command: "DEL", containerId: name });
+    }
+  });
+});
+
+test("a change of mode takes the tunnel and its routes away", async () => {
+  await start("vxlan");
+  expect(await lab.node1.run("ip", "-d", "link", "show", "ibvx0")).toMatch(/vxlan id 7373 .*nolearning/);
+  await lab.node1.kill();
+  lab.node1.start([object(1), object(2)], { routing: "direct" });
+  await waitFor("the direct route", async () => (await lab.node1.run("ip", "route")).includes("via 192.168.1.12"), {
+    deadline: 5000,
+  });
+  expect(await lab.node1.run("ip", "-br", "link")).not.toContain("ibvx0");
+});
+
+test("the tunnel heals: the device, its MAC address, its peers", async () => {
+  await start("vxlan");
+  const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+  const [podA, podB] = [await lab.node1.add("heal-a", a), await lab.node2.add("heal-b", b)];
+  servers.push(listenIn(b, 8080));
+  const reached = async () => (await askFrom(a, podB.ipv4, 8080)) === podA.ipv4;
+  for (const damage of [
+    ["ip", "link", "del", "ibvx0"],
+    ["ip", "link", "set", "ibvx0", "address", "02:00:00:00:00:77"],
+    ["ip", "link", "set", "ibvx0", "down"],
+  ]) {
+    await lab.node1.run(...damage);
+    await waitFor(`healing of ${damage.join(" ")}`, reached, { deadline: 5000 });
+  }
+});
+
+test("pods follow the MTU of the node's interface", async () => {
+  await start("vxlan");
+  const a = await lab.addPod();
+  await lab.node1.add("mtu", a);
+  const mtuOf = async (netns: string, name: string) =>
+    JSON.parse(await exec("ip", ["-n", netns, "-j", "link", "show", name]))[0].mtu;
+  await lab.node1.run("ip", "link", "set", "eth0", "mtu", "1400");
+  await waitFor("the pod's MTU", async () => (await mtuOf(basename(a), "eth0")) === 1350, { deadline: 5000 });
+  expect(await mtuOf(lab.node1.netns, "ib0")).toBe(1350);
+  await lab.node1.run("ip", "link", "set", "eth0", "mtu", "1500");
+  await waitFor("the pod's MTU", async () => (await mtuOf(basename(a), "eth0")) === 1450, { deadline: 5000 });
+});
