@@ -82,7 +82,7 @@ function proxySettings(options: AgentOptions) {
   };
 }
 
-function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCidr }: AgentOptions) {
+function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCidr, podRouting, tunnelPort }: AgentOptions) {
   return {
     node,
     socketPath: join(runDir, "cni.sock"),
@@ -91,5 +91,7 @@ function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCid
     confDir: cniConfDir,
     shimPath: ownFile("dist/ironbridge-cni"),
     clusterCidrs: clusterCidr,
+    routing: podRouting,
+    tunnelPort,
   };
 }

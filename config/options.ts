@@ -19,6 +19,9 @@ export const MEMBERS_SECRET = "ironbridge-members";
 /** The Lease that the controller's replicas compete for, in the namespace of Ironbridge. */
 export const CONTROLLER_LEASE = "ironbridge-controller";
 
+/** How pods of other nodes are reached. */
+export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet"] as const;
+
 /** A TCP address to listen on. */
 export interface ListenAddress {
   readonly host: string;
@@ -103,6 +106,18 @@ export const AGENT_OPTIONS = {
     help: "sockets and what must survive a restart of the agent only",
     fallback: "/run/ironbridge",
     read: absolutePath,
+  },
+  podRouting: {
+    placeholder: POD_ROUTINGS.join("|"),
+    help: "how nodes reach each other's pods: routes on one L2 network, a VXLAN, or that to other subnets only",
+    fallback: "direct",
+    read: (value: string) => oneOf(POD_ROUTINGS, value),
+  },
+  tunnelPort: {
+    placeholder: "port",
+    help: "UDP port of the VXLAN, the same on all nodes",
+    fallback: "8472",
+    read: port,
   },
   cniBinDir: {
     placeholder: "directory",

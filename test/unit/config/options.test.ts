@@ -32,6 +32,8 @@ describe("readAgentOptions()", () => {
       runDir: "/run/ironbridge",
       cniBinDir: "/opt/cni/bin",
       cniConfDir: "/etc/cni/net.d",
+      podRouting: "direct",
+      tunnelPort: 8472,
       adminAddress: { host: "127.0.0.1", port: 10249 },
       memberPort: 7475,
       memberKeyFile: undefined,
