@@ -82,7 +82,16 @@ function proxySettings(options: AgentOptions) {
   };
 }
 
-function cniSettings({ node, runDir, stateDir, cniBinDir, cniConfDir, clusterCidr, podRouting, tunnelPort }: AgentOptions) {
+function cniSettings({
+  node,
+  runDir,
+  stateDir,
+  cniBinDir,
+  cniConfDir,
+  clusterCidr,
+  podRouting,
+  tunnelPort,
+}: AgentOptions) {
   return {
     node,
     socketPath: join(runDir, "cni.sock"),
