@@ -15,9 +15,10 @@ import {
   IP_ADDRESS_POOLS,
   L2_ADVERTISEMENTS,
   readControllerOptions,
+  WEBHOOK_NAME,
 } from "../config/mod.ts";
-import { startController } from "../controller/mod.ts";
-import { runProgram } from "../core/mod.ts";
+import { startController, startWebhook, type Webhook, type WebhookDeps } from "../controller/mod.ts";
+import { IronbridgeError, runProgram } from "../core/mod.ts";
 import { type Leadership, NAMESPACES, NODES, SERVICES, type Store, startElection, startInformer } from "../kube/mod.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
 import { makeMemberKey } from "./member-key.ts";
@@ -59,7 +60,8 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
     ended.abort();
     await shared.leadership?.done;
   });
-  const parts = { controller: { ...controller, done }, knowledge: knowledgePart(stores) };
+  const webhook = webhookPart(options, { ...daemon, ...stores }, controller.leading, signal);
+  const parts = { controller: { ...controller, done }, ...webhook, knowledge: knowledgePart(stores) };
   await serveParts(daemon, parts, options.adminAddress, signal);
 }
 
@@ -79,4 +81,18 @@ function shareNamespace(
     leadership: startElection(client, election, signals.lease),
     states: { namespace, store: startInformer(client, CONFIGURATION_STATES, { selectors, log }, signals.work) },
   };
+}
+
+function webhookPart(
+  { namespace, webhookAddress }: ControllerOptions,
+  deps: Omit<WebhookDeps, "namespace" | "name" | "listen" | "leading">,
+  leading: () => boolean,
+  signal: AbortSignal,
+): { webhook?: Webhook } {
+  if (webhookAddress === undefined) return {};
+  if (namespace === undefined) {
+    throw new IronbridgeError("IB_OPTION_INVALID", "the webhook needs --namespace for its certificate");
+  }
+  const own = { namespace, name: WEBHOOK_NAME, listen: webhookAddress, leading };
+  return { webhook: startWebhook({ ...deps, ...own }, signal) };
 }

@@ -53,6 +53,7 @@ export {
   readAgentOptions,
   readApiServerOptions,
   readControllerOptions,
+  WEBHOOK_NAME,
 } from "./options.ts";
 export { type ConfigObjects, resolveConfig } from "./resolve.ts";
 export { byAge, type CustomObject, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";

@@ -22,6 +22,9 @@ export const CONTROLLER_LEASE = "ironbridge-controller";
 /** How pods of other nodes are reached. */
 export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet"] as const;
 
+/** Name of the webhook's Service, Secret and ValidatingWebhookConfiguration. */
+export const WEBHOOK_NAME = "ironbridge-webhook";
+
 /** A TCP address to listen on. */
 export interface ListenAddress {
   readonly host: string;
@@ -173,6 +176,11 @@ export const CONTROLLER_OPTIONS = {
     help: "percent of a pool in use at which an event on the pool says so, separated by commas",
     fallback: "75,90,100",
     read: percentages,
+  },
+  webhookAddress: {
+    placeholder: "host:port",
+    help: "where the API server may ask about configuration objects before it stores them; without it nobody may",
+    read: listenAddress,
   },
   leaseDuration: {
     placeholder: "duration",

@@ -23,5 +23,5 @@ export function agentCommand(node: string, proxyMode: ProxyMode, directory: LabD
 }
 
 export function controllerCommand(directory: LabDirectory): string[] {
-  return [EXECUTABLE, "controller", "--kubeconfig", directory.lanKubeconfig];
+  return [EXECUTABLE, "controller", "--kubeconfig", directory.lanKubeconfig, "--namespace", "ironbridge-system"];
 }

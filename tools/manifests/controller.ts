@@ -6,10 +6,12 @@ import { imageOf, type Values } from "./values.ts";
 
 /** TCP port of the controller's pod for /metrics, /healthz, /readyz and /debug/state. */
 export const CONTROLLER_PORT = 9120;
+/** TCP port of the controller's pod for the API server's questions. */
+export const WEBHOOK_PORT = 9443;
 /** Nobody's user, without a name or a home. */
 const USER = 65532;
 
-/** The Deployment: one controller, in the pod network. */
+/** The Deployment: the replicas of the controller, in the pod network. */
 export function controllerOf(values: Values, namespace: string): Manifest {
   const { controller } = values;
   const labels = selectorOf("controller");
@@ -18,9 +20,9 @@ export function controllerOf(values: Values, namespace: string): Manifest {
     kind: "Deployment",
     metadata: { name: nameOf("controller"), namespace, labels },
     spec: {
-      replicas: 1,
-      // Two at a time could give one address to two Services.
-      strategy: { type: "Recreate" },
+      // One leads, the other is ready to; they agree by a Lease.
+      replicas: 2,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 1 } },
       selector: { matchLabels: labels },
       template: {
         metadata: { labels },
@@ -54,10 +56,14 @@ function controllerContainer(values: Values): object {
     env: [
       { name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
       fixed("admin-address", `$(POD_IP):${CONTROLLER_PORT}`),
+      fixed("webhook-address", `$(POD_IP):${WEBHOOK_PORT}`),
       fromPod("namespace", "metadata.namespace"),
       ...fromSettings(CONTROLLER_SETTINGS),
     ],
-    ports: [{ name: "admin", containerPort: CONTROLLER_PORT, protocol: "TCP" }],
+    ports: [
+      { name: "admin", containerPort: CONTROLLER_PORT, protocol: "TCP" },
+      { name: "webhook", containerPort: WEBHOOK_PORT, protocol: "TCP" },
+    ],
     livenessProbe: { ...probe("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     readinessProbe: { ...probe("/readyz"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 3 },
     resources: values.controller.resources,

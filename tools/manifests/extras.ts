@@ -1,9 +1,9 @@
-import { CONTROLLER_PORT } from "./controller.ts";
+import { CONTROLLER_PORT, WEBHOOK_PORT } from "./controller.ts";
 import type { Manifest } from "./manifest.ts";
 import { COMMON_LABELS, nameOf, selectorOf } from "./names.ts";
 import type { Values } from "./values.ts";
 
-/** Nobody in the cluster needs the controller but who reads its metrics; probes of the kubelet pass any policy. */
+/** Nobody needs the controller but who reads its metrics and the API server, for the webhook; probes of the kubelet pass any policy. */
 export function networkPolicyOf(namespace: string): Manifest {
   const labels = selectorOf("controller");
   return {
@@ -13,7 +13,7 @@ export function networkPolicyOf(namespace: string): Manifest {
     spec: {
       podSelector: { matchLabels: labels },
       policyTypes: ["Ingress"],
-      ingress: [{ ports: [{ protocol: "TCP", port: CONTROLLER_PORT }] }],
+      ingress: [{ ports: [CONTROLLER_PORT, WEBHOOK_PORT].map((port) => ({ protocol: "TCP", port })) }],
     },
   };
 }

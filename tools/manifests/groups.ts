@@ -7,6 +7,7 @@ import { COMMON_LABELS } from "./names.ts";
 import { rbacOf } from "./rbac.ts";
 import { API_SETTINGS, explainSetting, SETTING_FLAGS, SETTINGS } from "./setting.ts";
 import type { Values } from "./values.ts";
+import { webhookOf } from "./webhook.ts";
 
 /** Everything that is installed, in the order in which it is made. */
 export function groupsOf(values: Values, namespace: string): readonly Group[] {
@@ -29,6 +30,7 @@ export function groupsOf(values: Values, namespace: string): readonly Group[] {
     { file: "controller-rbac", objects: rbacOf("controller", namespace) },
     { file: "agent-rbac", objects: rbacOf("agent", namespace) },
     { file: "controller", objects: [controllerOf(values, namespace)] },
+    { file: "webhook", objects: webhookOf(namespace) },
     { file: "agent", objects: [agentOf(values, namespace)] },
     { file: "network-policy", when: values.networkPolicy.enabled, objects: [networkPolicyOf(namespace)] },
     { file: "pod-monitor", when: values.podMonitor.enabled, objects: [podMonitorOf(values, namespace)] },

@@ -1,4 +1,4 @@
-import { CONTROLLER_LEASE as LEASE, MEMBERS_SECRET } from "../../config/mod.ts";
+import { CONTROLLER_LEASE as LEASE, MEMBERS_SECRET, WEBHOOK_NAME } from "../../config/mod.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Component, nameOf, selectorOf } from "./names.ts";
 
@@ -13,7 +13,7 @@ const READ = ["list", "watch"];
 const EVENTS: Rule = { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] };
 
 /** Plural names of the kinds that users write. */
-const CONFIG_KINDS = [
+export const CONFIG_KINDS = [
   "ipaddresspools",
   "l2advertisements",
   "bgpadvertisements",
@@ -35,6 +35,12 @@ const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
     { apiGroups: ["metallb.io"], resources: CONFIG_KINDS, verbs: READ },
     { apiGroups: ["metallb.io"], resources: CONFIG_KINDS.map((kind) => `${kind}/status`), verbs: ["patch"] },
+    {
+      apiGroups: ["admissionregistration.k8s.io"],
+      resources: ["validatingwebhookconfigurations"],
+      resourceNames: [WEBHOOK_NAME],
+      verbs: ["get", "update"],
+    },
     EVENTS,
   ],
 };
@@ -48,6 +54,7 @@ const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   controller: [
     READ_MEMBERS,
     { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
+    { apiGroups: [""], resources: ["secrets"], resourceNames: [WEBHOOK_NAME], verbs: ["get", "update"] },
     { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
     { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: [LEASE], verbs: ["get", "update"] },
     { apiGroups: ["metallb.io"], resources: ["configurationstates"], verbs: [...READ, "create"] },
