@@ -18,6 +18,10 @@ export const COMMANDS: Readonly<Record<string, LazyCommand>> = {
     summary: "the cluster's daemon: gives addresses from IPAddressPools to Services",
     load: async () => (await import("./controller.ts")).controllerCommand(),
   },
+  cleanup: {
+    summary: "removes the Service rules of this node, or those that kube-proxy left",
+    load: async () => (await import("./cleanup.ts")).cleanupCommand(),
+  },
   prepare: {
     summary: "what is done on a node before its agent starts",
     load: async () => (await import("./prepare.ts")).prepareCommand(),

@@ -28,10 +28,33 @@ export async function removeRules(kernel: Kernel = kernelOf(), homes: readonly R
   }
 }
 
-async function removeNftTable(kernel: Kernel, family: Family): Promise<void> {
+/**
+ * Removes what a kube-proxy of any mode (iptables, ipvs, nftables) left on this node, when it runs no more. The chains
+ * that the kubelet makes stay.
+ */
+export async function removeKubeProxy(kernel: Kernel = kernelOf()): Promise<void> {
+  for (const family of FAMILIES.filter((candidate) => hasFamily(kernel, candidate))) {
+    await unlessNotInstalled(removeNftTable(kernel, family, `${family === "ipv4" ? "ip" : "ip6"} kube-proxy`));
+    for (const variant of ["nft", "legacy"] as const) {
+      await unlessNotInstalled(removeChains(kernel, family, variant, isKubeProxyChain));
+    }
+  }
+  kernel.deleteLink(KUBE_IPVS_LINK); // it carries every cluster IP, which makes them local addresses
+}
+
+/** The dummy link of the mode ipvs. */
+const KUBE_IPVS_LINK = "kube-ipvs0";
+/** By kubernetes/pkg/proxy of 1.34, modes iptables and ipvs; KUBE-FIREWALL, -MARK-DROP, -IPTABLES-HINT are the kubelet's. */
+const KUBE_PROXY_CHAIN =
+  /^KUBE-((SVC|SVL|SEP|EXT|FW|XLB)-.*|SERVICES|EXTERNAL-SERVICES|NODEPORTS|NODE-PORT|POSTROUTING|MARK-MASQ|FORWARD|PROXY-FIREWALL|PROXY-CANARY|LOAD-BALANCER|SOURCE-RANGES-FIREWALL|IPVS-FILTER|IPVS-OUT-FILTER)$/;
+
+function isKubeProxyChain(chain: string): boolean {
+  return KUBE_PROXY_CHAIN.test(chain);
+}
+
+async function removeNftTable(kernel: Kernel, family: Family, table = nftTable(family)): Promise<void> {
   const nft = await kernel.nft();
   try {
-    const table = nftTable(family);
     const tables = (await nft.list("list tables")) ?? "";
     if (tables.split("\n").includes(`table ${table}`)) await nft.apply(`delete table ${table}\n`);
   } finally {
@@ -39,10 +62,16 @@ async function removeNftTable(kernel: Kernel, family: Family): Promise<void> {
   }
 }
 
-async function removeChains(kernel: Kernel, family: Family, variant: IptablesVariant): Promise<void> {
+async function removeChains(
+  kernel: Kernel,
+  family: Family,
+  variant: IptablesVariant,
+  isOwn?: (chain: string) => boolean,
+): Promise<void> {
   const iptables = await kernel.iptables(family, variant);
-  for (const table of TABLES) {
-    const script = printIptablesRemoval(table, parseIptablesSave(table, await iptables.save(table)));
+  for (const table of [...TABLES, "mangle"] as const) {
+    const found = parseIptablesSave(table, await iptables.save(table), isOwn);
+    const script = printIptablesRemoval(table, found, isOwn);
     if (script !== "") await iptables.restore(script);
   }
 }

@@ -9,6 +9,7 @@ import {
   openIptables,
   openNft,
   openRtnetlink,
+  type Rtnetlink,
   readSysctl,
   runInNetns,
   watchNft,
@@ -25,6 +26,8 @@ export interface Kernel {
   watchNft(onChange: () => void): { close(): void };
   /** Every address of every link. */
   addresses(): readonly Address[];
+  /** No error when there is none of this name. */
+  deleteLink(name: string): void;
   /** Calls `onChange` when an address came or went. */
   watchAddresses(onChange: () => void): { close(): void };
   conntrack(): Conntrack;
@@ -37,18 +40,24 @@ export interface Kernel {
 /** The kernel of `netns`, or of the namespace this process is in. */
 export function kernelOf(netns?: Netns): Kernel {
   const inside = <T>(work: () => T): T => (netns === undefined ? work() : runInNetns(netns, work));
+  const withLinks = <T>(work: (links: Rtnetlink) => T): T => {
+    const links = openRtnetlink(netns);
+    try {
+      return work(links);
+    } finally {
+      links.close();
+    }
+  };
   return {
     nft: () => openNft(netns),
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
-    addresses: () => {
-      const rtnetlink = openRtnetlink(netns);
-      try {
-        return rtnetlink.addresses().map(({ address }) => address);
-      } finally {
-        rtnetlink.close();
-      }
-    },
+    addresses: () => withLinks((links) => links.addresses().map(({ address }) => address)),
+    deleteLink: (name) =>
+      withLinks((links) => {
+        const link = links.link(name);
+        if (link !== undefined) links.deleteLink(link.index);
+      }),
     watchAddresses: (onChange) => watchRtnetlink(["address"], onChange, netns),
     conntrack: () => openConntrack(netns),
     listen: (address, port) => createListenSocket(address, port, netns),

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { kernelOf, removeRules } from "../../proxy/mod.ts";
+import { kernelOf, removeKubeProxy, removeRules } from "../../proxy/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import {
   createProxyLab,
@@ -30,6 +30,28 @@ afterEach(async () => {
   await removeRules(kernelOf(lab.netns));
 });
 afterAll(() => lab.remove());
+
+/** What kube-proxies of all modes leave behind, as far as it matters, with a chain that is the kubelet's. */
+const KUBE_PROXY = `
+sysctl -qw net.ipv4.ip_forward=1
+for variant in nft legacy; do iptables-$variant-restore --noflush <<'END'
+*mangle
+:KUBE-KUBELET-CANARY - [0:0]
+:KUBE-PROXY-CANARY - [0:0]
+COMMIT
+*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]
+:KUBE-SEP-OEZGXQ3MGKPBOIN7 - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A KUBE-SERVICES -d 10.96.0.10/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-NPX46M4PTMTKRN6Y
+-A KUBE-SVC-NPX46M4PTMTKRN6Y -j KUBE-SEP-OEZGXQ3MGKPBOIN7
+-A KUBE-SEP-OEZGXQ3MGKPBOIN7 -p tcp -m tcp -j DNAT --to-destination 10.244.1.3:8080
+COMMIT
+END
+done
+nft 'add table ip kube-proxy; add chain ip kube-proxy services'
+ip link add kube-ipvs0 type bridge`;
 
 async function start(home: Home): Promise<RunningProxy> {
   running = await lab.start(home);
@@ -157,6 +179,19 @@ describe.each(HOMES)("%s", (home) => {
     await running.settled();
     expect(await lab.hosts.pod1.ask("10.96.0.11", 80)).toBe("refused"); // it has no endpoints
     lab.stores.services.remove("shop/other");
+  });
+
+  test("takes over from a kube-proxy that ran, with connections open, and removes its rules", async () => {
+    await lab.run("bash", "-c", KUBE_PROXY);
+    expect(await lab.hosts.client.order({ kind: "open", host: "10.96.0.10", port: 80 })).toMatch(/^pod2/);
+    running = await lab.start(home);
+    await removeKubeProxy(kernelOf(lab.netns));
+    const rules = await allRules();
+    expect(rules).not.toMatch(/KUBE-SVC|KUBE-SERVICES|kube-proxy/);
+    expect(rules).toContain("KUBE-KUBELET-CANARY");
+    expect(await lab.run("ip", "link")).not.toContain("kube-ipvs0");
+    expect(await lab.hosts.client.order({ kind: "again" })).toMatch(/^pod2/);
+    expect(await isServed()).toBe(true);
   });
 
   test("leaves no rule of its own and every rule of others when told to remove its rules", async () => {

@@ -39,6 +39,7 @@ function fakeKernel(): Kernel {
     },
     conntrack: () => ({ flows: () => [], remove: () => {}, close: () => {} }),
     addresses: () => [],
+    deleteLink: () => {},
     watchAddresses: () => ({ close: () => {} }),
     listen: (_, port) => createListenSocket("127.0.0.1", port),
     readSysctl: (key) => sysctls.get(key),
