@@ -16,12 +16,26 @@ export const SOCK_CLOEXEC = 0o2000000;
 /** Socket options: asm-generic/socket.h, linux/if_packet.h, linux/netlink.h, linux/in6.h. */
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_RCVBUFFORCE = 33;
 export const SO_PROTOCOL = 38;
+export const IPPROTO_IP = 0;
+export const IPPROTO_TCP = 6;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_RAW = 255;
+/** linux/in.h, linux/in6.h: what sockets send with, and the least TTL a TCP socket takes. */
+export const IP_TOS = 1;
+export const IP_TTL = 2;
+export const IP_MINTTL = 21;
+export const IPV6_UNICAST_HOPS = 16;
 export const IPV6_V6ONLY = 26;
+export const IPV6_TCLASS = 67;
+export const IPV6_MINHOPCOUNT = 73;
+/** linux/tcp.h */
+export const TCP_NODELAY = 1;
+export const TCP_MD5SIG = 14;
 export const IPV6_ADD_MEMBERSHIP = 20;
 export const IPV6_DROP_MEMBERSHIP = 21;
 export const SOL_PACKET = 263;
@@ -49,6 +63,7 @@ export const ERRNO = {
   EADDRNOTAVAIL: 99,
   ENETUNREACH: 101,
   ENOBUFS: 105,
+  EINPROGRESS: 115,
 } as const;
 
 // libnftables recurses on large sets; the 128 KiB that koffi gives to asynchronous calls would overflow.
@@ -62,6 +77,8 @@ const c = {
   socket: libc.func("int socket(int, int, int)") as Call<[number, number, number]>,
   bind: libc.func("int bind(int, const void *, uint32_t)") as Call<[number, Uint8Array, number]>,
   listen: libc.func("int listen(int, int)") as Call<[number, number]>,
+  connect: libc.func("int connect(int, const void *, uint32_t)") as Call<[number, Uint8Array, number]>,
+  accept: libc.func("int accept4(int, void *, void *, int)") as Call<[number, Uint8Array, Uint8Array, number]>,
   getsockname: libc.func("int getsockname(int, void *, void *)") as Call<[number, Uint8Array, Uint8Array]>,
   getsockopt: libc.func("int getsockopt(int, int, int, void *, void *)") as Call<
     [number, number, number, Uint8Array, Uint8Array]
@@ -105,6 +122,16 @@ export function close(fd: number): void {
 
 export function listen(fd: number, backlog: number): number {
   return result(c.listen(fd, backlog));
+}
+
+/** Of a socket that does not wait: -EINPROGRESS, and SO_ERROR tells how it went once the socket is writable. */
+export function connect(fd: number, address: Uint8Array): number {
+  return result(c.connect(fd, address, address.length));
+}
+
+/** The next connection, not waiting itself either; fills `address` with who made it. */
+export function accept(fd: number, address: Uint8Array): number {
+  return result(c.accept(fd, address, uint32(address.length), SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
 /** Fills `address` with the address `fd` is bound to. */
@@ -234,6 +261,23 @@ export function pollReadable(fd: number, onReady: () => void): () => void {
     closed = true;
     handle.close();
   };
+}
+
+/** Calls `onReady` once, when `fd` can be written to or has an error to report, unless the returned function was called. */
+export function pollWritable(fd: number, onReady: () => void): () => void {
+  let closed = false;
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    handle.close();
+  };
+  const run = () => {
+    if (closed) return;
+    close();
+    onReady();
+  };
+  const handle = koffi.node.poll(fd, { writable: true }, () => void setImmediate(run));
+  return close;
 }
 
 /** Gives memory that C code has freed back to the system: some milliseconds after a large job. malloc_trim(3). */

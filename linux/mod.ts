@@ -7,11 +7,11 @@ export {
   openConntrack,
 } from "./conntrack.ts";
 export { type ExecOptions, exec } from "./exec.ts";
+export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
-export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
 export { type FakeNft, fakeNft } from "./nft-fake.ts";
@@ -25,5 +25,15 @@ export type { Neighbour, TunnelPeer } from "./rtnetlink-neighbour.ts";
 export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
 export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
-export { createListenSocket, createUdpSocket } from "./socket.ts";
+export { createListenSocket, createUdpSocket, type SocketAddress } from "./socket.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";
+export {
+  applyTcpOptions,
+  closeSocket,
+  type DialOptions,
+  dialTcp,
+  listenTcp,
+  localEndOf,
+  setMd5Key,
+  type TcpListener,
+} from "./tcp-socket.ts";

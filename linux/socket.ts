@@ -1,4 +1,4 @@
-import { type Address, addressToBytes, parseAddress } from "../net/mod.ts";
+import { type Address, addressFromBytes, addressToBytes, parseAddress } from "../net/mod.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -53,12 +53,35 @@ function createBoundSocket(type: number, text: string, port: number, netns: Netn
   }
 }
 
-/** struct sockaddr_in (family, port, address, padding 8) or sockaddr_in6 (family, port, flow, address, scope). */
-function encodeSocketAddress(address: Address, port: number): Uint8Array {
+/**
+ * struct sockaddr_in (family, port, address, padding 8) or sockaddr_in6 (family, port, flow, address, scope).
+ * @param scope Index of the interface a link-local address is on.
+ */
+export function encodeSocketAddress(address: Address, port: number, scope = 0): Uint8Array {
   const view = new DataView(new ArrayBuffer(address.family === "ipv4" ? 16 : 28));
+  if (address.family === "ipv6") view.setUint32(24, scope, true);
   view.setUint16(0, address.family === "ipv4" ? AF_INET : AF_INET6, true);
   view.setUint16(2, port, false);
   const bytes = new Uint8Array(view.buffer);
   bytes.set(addressToBytes(address), address.family === "ipv4" ? 4 : 8);
   return bytes;
+}
+
+/** Octets that hold the address of any socket. */
+export const SOCKET_ADDRESS_LENGTH = 28;
+
+/** What encodeSocketAddress() wrote, or the kernel. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+export function decodeSocketAddress(bytes: Uint8Array): SocketAddress {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const port = view.getUint16(2, false);
+  if (view.getUint16(0, true) === AF_INET) return { address: addressFromBytes(bytes.subarray(4, 8)), port, scope: 0 };
+  return { address: addressFromBytes(bytes.subarray(8, 24)), port, scope: view.getUint32(24, true) };
+}
+
+/** One end of a connection. */
+export interface SocketAddress {
+  readonly address: Address;
+  readonly port: number;
+  /** Index of the interface a link-local address is on; else 0. */
+  readonly scope: number;
 }

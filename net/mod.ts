@@ -20,6 +20,15 @@ export {
   gratuitousArp,
 } from "./arp.ts";
 export {
+  BFD_PORT,
+  BFD_SOURCE_PORTS,
+  BfdDiagnostic,
+  type BfdPacket,
+  BfdState,
+  decodeBfd,
+  encodeBfd,
+} from "./bfd.ts";
+export {
   type AsnWidth,
   type AsPathSegment,
   AsSegment,

@@ -1,0 +1,164 @@
+import type { Clock } from "../../core/mod.ts";
+import type { Address, Family } from "../../net/mod.ts";
+import type { BfdStatus } from "../bfd/session.ts";
+import type { Dial } from "./connection.ts";
+import {
+  type Assignment,
+  type Counts,
+  noCounts,
+  type PeerSettings,
+  type PeerStatus,
+  type ToldRoute,
+} from "./message.ts";
+import { ceaseBecause, PeerSession, type PeerSessionPorts } from "./peer-session.ts";
+import type { OfferedRoute } from "./route.ts";
+import type { Transport, TransportEvents } from "./transport.ts";
+
+/** What the engine acts through. */
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly dial: (peer: PeerSettings) => Dial;
+  readonly nextHops: (
+    peer: PeerSettings,
+    local: Address,
+    extended: boolean,
+  ) => Readonly<Record<Family, readonly Address[]>>;
+  readonly bfd: BfdPort;
+  /** Where the peer is now: the text of its address and port. */
+  readonly remoteOf: (peer: PeerSettings) => string;
+  readonly onStatus: (peers: readonly PeerStatus[]) => void;
+  readonly onLog: PeerSessionPorts["onLog"];
+}
+
+/** The BFD sessions of this node. */
+export interface BfdPort {
+  /** Those that are to be; each has the name of its peer. */
+  setPeers(peers: readonly PeerSettings[]): void;
+  statusOf(peer: string): BfdStatus | undefined;
+}
+
+/** Milliseconds in which changes are gathered for one report. */
+const STATUS_DELAY = 50;
+/** Milliseconds peers get to find other ways before the sessions end: RFC 8326. */
+const SHUTDOWN_DELAY = 1000;
+
+interface Entry {
+  readonly session: PeerSession;
+  readonly text: string;
+  readonly counts: Counts;
+}
+
+/** Holds the sessions that are assigned, and tells each peer what is offered to it. */
+export class Engine {
+  readonly #ports: EnginePorts;
+  readonly #peers = new Map<string, Entry>();
+  readonly #routes = new Map<string, OfferedRoute>();
+  #settled = false;
+  #reporting = false;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+  }
+
+  assign({ peers, settled }: Assignment): void {
+    const wanted = new Map(peers.map((peer) => [peer.name, peer]));
+    for (const [name, { session, text }] of this.#peers) {
+      const settings = wanted.get(name);
+      if (settings !== undefined && sessionText(settings) === text) continue;
+      session.stop(ceaseBecause(settings === undefined ? "removed" : "changed"));
+      this.#peers.delete(name);
+    }
+    this.#ports.bfd.setPeers(peers);
+    for (const settings of peers) if (!this.#peers.has(settings.name)) this.#open(settings);
+    if (settled && !this.#settled) for (const { session } of this.#peers.values()) session.settle();
+    this.#settled = settled;
+    this.#report();
+  }
+
+  change(set: readonly OfferedRoute[], remove: readonly string[]): void {
+    for (const route of set) {
+      this.#routes.set(route.key, route);
+      for (const { session } of this.#peers.values()) session.setRoute(route);
+    }
+    for (const key of remove) {
+      const route = this.#routes.get(key);
+      this.#routes.delete(key);
+      if (route !== undefined) for (const { session } of this.#peers.values()) session.removeRoute(route);
+    }
+    for (const { session } of this.#peers.values()) session.flush();
+  }
+
+  /** A connection from `from`; `open` is called if it is a peer's that may have one more. */
+  accept(
+    match: (peer: PeerSettings) => boolean,
+    open: (peer: PeerSettings, events: TransportEvents) => Transport,
+  ): boolean {
+    const entry = [...this.#peers.values()].find(({ session }) => match(session.settings));
+    return entry?.session.accept((events) => open(entry.session.settings, events)) === "taken";
+  }
+
+  bfdDown(name: string): void {
+    this.#peers.get(name)?.session.bfdDown();
+    this.#report();
+  }
+
+  /** A peer that keeps our routes is left without a word; the others are told to look for other ways first. */
+  async leave(): Promise<void> {
+    const leaving = [...this.#peers.values()].map(({ session }) => session);
+    const staying = (session: PeerSession) => session.settings.restartSeconds !== undefined;
+    const told = leaving.filter((session) => !staying(session) && session.told().length > 0);
+    for (const session of told) session.shutDownGracefully();
+    if (told.length > 0) await new Promise<void>((resolve) => void this.#ports.clock.after(SHUTDOWN_DELAY, resolve));
+    for (const session of leaving) session.stop(staying(session) ? undefined : ceaseBecause("shutdown"));
+    this.#ports.bfd.setPeers([]);
+    this.#peers.clear();
+  }
+
+  told(): Readonly<Record<string, readonly ToldRoute[]>> {
+    return Object.fromEntries([...this.#peers].map(([name, { session }]) => [name, session.told()]));
+  }
+
+  /** Says how the sessions stand, soon. */
+  touch(): void {
+    this.#report();
+  }
+
+  #open(settings: PeerSettings): void {
+    const { clock, random, dial, nextHops, onLog } = this.#ports;
+    const counts = noCounts();
+    const session = new PeerSession(settings, {
+      clock,
+      random,
+      counts,
+      dial: dial(settings),
+      nextHops: (local, extended) => nextHops(settings, local, extended),
+      onChange: () => this.#report(),
+      onLog,
+    });
+    this.#peers.set(settings.name, { session, counts, text: sessionText(settings) });
+    for (const route of this.#routes.values()) session.setRoute(route);
+    if (this.#settled) session.settle();
+    session.start();
+  }
+
+  #report(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    this.#ports.clock.after(STATUS_DELAY, () => {
+      this.#reporting = false;
+      this.#ports.onStatus([...this.#peers.values()].map(({ session }) => this.#statusOf(session)));
+    });
+  }
+
+  #statusOf(session: PeerSession): PeerStatus {
+    const bfd = this.#ports.bfd.statusOf(session.settings.name);
+    const remote = this.#ports.remoteOf(session.settings);
+    return { ...session.status(), remote, ...(bfd === undefined ? {} : { bfd }) };
+  }
+}
+
+/** What a session can't take over when it changes; BFD goes its own way. */
+function sessionText({ bfd: _, ...settings }: PeerSettings): string {
+  return JSON.stringify(settings, (_, value) => (typeof value === "bigint" ? String(value) : value));
+}

@@ -1,0 +1,275 @@
+import type { Clock } from "../../core/mod.ts";
+import {
+  type Address,
+  Afi,
+  type BgpMessage,
+  type BgpNotification,
+  CeaseError,
+  ceaseWith,
+  endOfRib,
+  type Family,
+  printAddress,
+  SAFI_UNICAST,
+} from "../../net/mod.ts";
+import { survivor } from "./agreement.ts";
+import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
+import type { Counts, PeerSettings, PeerStatus, ToldRoute } from "./message.ts";
+import { RibOut } from "./rib-out.ts";
+import { attributesFor, type OfferedRoute } from "./route.ts";
+import type { Transport, TransportEvents } from "./transport.ts";
+import { writeUpdates } from "./update-writer.ts";
+
+export interface PeerSessionPorts extends ConnectionPorts {
+  readonly clock: Clock;
+  readonly counts: Counts;
+  /** What routes of each family are to point at, for a session from `local`. */
+  readonly nextHops: (local: Address, extendedNextHop: boolean) => Readonly<Record<Family, readonly Address[]>>;
+  readonly onChange: () => void;
+  readonly onLog: (level: "info" | "warn", event: string, fields: object, message: string) => void;
+}
+
+/** Octets that may wait for a peer; the rest of the routes stays where it costs nothing. */
+const MOST_BACKLOG = 128 * 1024;
+/** Routes that are written in one go, so that other peers get their turn. */
+const ROUTES_AT_ONCE = 2000;
+
+/** The session with one peer: its connections, of which one stays, and the routes it is told. */
+export class PeerSession implements ConnectionOwner {
+  readonly settings: PeerSettings;
+  readonly #ports: PeerSessionPorts;
+  readonly #rib = new RibOut();
+  readonly #dialed: Connection;
+  #accepted: Connection | undefined;
+  /** The dialed one waits for the end of the accepted one. */
+  #gaveWay = false;
+  /** The established one. */
+  #up: Connection | undefined;
+  #nextHops: Readonly<Record<Family, readonly Address[]>> = { ipv4: [], ipv6: [] };
+  #why: string | undefined = "not started";
+  #losses = 0;
+  #settled = false;
+  #leaving = false;
+  /** True until the peer was told all routes once. */
+  #restarted = true;
+  /** Families whose end the peer has yet to be told, and the message that says it. */
+  #ends = new Map<Family, "endOfRib" | "refreshEnd">();
+
+  constructor(settings: PeerSettings, ports: PeerSessionPorts) {
+    this.settings = settings;
+    this.#ports = ports;
+    this.#dialed = new Connection("dialed", settings, ports, this);
+  }
+
+  start(): void {
+    this.#dialed.apply({ type: "start" });
+  }
+
+  /** Ends the session; the notification tells the peer why, and none lets it keep the routes for a while. */
+  stop(notification?: BgpNotification): void {
+    this.#gaveWay = false;
+    this.#each((connection) => connection.apply({ type: "stop", ...(notification && { notification }) }));
+  }
+
+  /** The peer has connected. */
+  accept(open: (events: TransportEvents) => Transport): "taken" | "refused" {
+    // A peer that lets us keep routes connects anew after a restart of which we have not heard: RFC 4724 section 4.2.
+    const returned = this.#up?.agreement?.keepsRoutes === true;
+    if ((this.#up !== undefined && !returned) || (this.#accepted !== undefined && !returned)) return "refused";
+    if (this.#up === this.#dialed) this.#gaveWay = true;
+    this.#up?.apply({ type: "stop" });
+    const connection = new Connection("accepted", { ...this.settings, passive: true }, this.#ports, this);
+    this.#accepted = connection;
+    connection.accept(open);
+    return "taken";
+  }
+
+  setRoute({ key, prefix, offers }: OfferedRoute): void {
+    this.#rib.set(key, prefix, attributesFor(offers, this.settings.name));
+  }
+
+  removeRoute({ key, prefix }: Pick<OfferedRoute, "key" | "prefix">): void {
+    this.#rib.set(key, prefix, undefined);
+  }
+
+  /** All routes of this node are known now. */
+  settle(): void {
+    this.#settled = true;
+    this.flush();
+  }
+
+  /** Tells the peer to look for other ways, while the routes still work. RFC 8326. */
+  shutDownGracefully(): void {
+    this.#leaving = true;
+    if (this.#up?.agreement === undefined) return;
+    this.#rib.resend(this.#up.agreement.families);
+    this.flush();
+  }
+
+  /** BFD lost the peer. */
+  bfdDown(): void {
+    this.#each((connection) => connection.apply({ type: "bfdDown" }));
+  }
+
+  /** Sends what changed, as far as the peer takes it. */
+  flush(): void {
+    const connection = this.#up;
+    const agreement = connection?.agreement;
+    if (connection?.transport === undefined || agreement === undefined) return;
+    const style = {
+      ...agreement,
+      asn: this.settings.asn,
+      leaving: this.#leaving,
+      nextHops: this.#nextHops,
+    };
+    while (this.#rib.pending > 0 && connection.transport.backlog < MOST_BACKLOG) {
+      for (const message of writeUpdates(this.#rib.take(agreement.families, ROUTES_AT_ONCE), style)) {
+        this.#ports.counts.updatesSent++;
+        connection.sendBytes(message);
+      }
+    }
+    if (this.#rib.pending === 0 && this.#settled) this.#sendEnds(connection);
+    this.#ports.onChange();
+  }
+
+  status(): Omit<PeerStatus, "bfd" | "remote"> {
+    const connection = this.#furthest();
+    const { agreement, phase, transport } = connection;
+    return {
+      name: this.settings.name,
+      phase,
+      ...(phase === "established" || this.#why === undefined ? {} : { why: this.#why }),
+      ...(agreement === undefined
+        ? {}
+        : {
+            peerAsn: agreement.peerAsn,
+            peerRouterId: printAddress({ family: "ipv4", value: BigInt(agreement.peerRouterId) }),
+            holdTime: agreement.holdTime / 1000,
+          }),
+      families: agreement?.families ?? [],
+      ...(transport === undefined ? {} : { localAddress: printAddress(transport.local) }),
+      announced: this.#up === undefined ? 0 : this.#rib.told,
+      pending: this.#rib.pending,
+      losses: this.#losses,
+      counts: { ...this.#ports.counts },
+    };
+  }
+
+  told(): readonly ToldRoute[] {
+    return this.#up === undefined ? [] : this.#rib.list();
+  }
+
+  restarted(): boolean {
+    return this.#restarted;
+  }
+
+  onOpen(connection: Connection): void {
+    const other = connection === this.#dialed ? this.#accepted : this.#dialed;
+    const theirs = connection.agreement;
+    // One that has heard no OPEN may be dead already; the two are compared when its own arrives.
+    if (theirs === undefined || other?.phase !== "openConfirm") return;
+    const { routerId, asn } = this.settings;
+    const stays = survivor({ routerId, asn }, { routerId: theirs.peerRouterId, asn: theirs.peerAsn });
+    this.#giveWay(stays === connection.origin ? other : connection);
+  }
+
+  onUp(connection: Connection): void {
+    const other = connection === this.#dialed ? this.#accepted : this.#dialed;
+    if (other !== undefined && other.phase !== "idle") this.#giveWay(other);
+    const { agreement, transport } = connection;
+    if (agreement === undefined || transport === undefined) return;
+    this.#up = connection;
+    this.#why = undefined;
+    this.#nextHops = this.#ports.nextHops(transport.local, agreement.extendedNextHop);
+    this.#rib.reset();
+    this.#ends = new Map(agreement.families.map((family) => [family, "endOfRib"]));
+    const { peerAsn, families } = agreement;
+    this.#ports.onLog("info", "bgp.up", { peer: this.settings.name, peerAsn, families }, "session established");
+    this.#warnOfMissingNextHops(families);
+    this.flush();
+  }
+
+  onMessage(connection: Connection, message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void {
+    if (message.type === "routeRefresh") this.#refresh(connection, message.refresh);
+  }
+
+  onDrain(): void {
+    this.flush();
+  }
+
+  onDown(connection: Connection, why: string, wasUp: boolean): void {
+    const level = wasUp ? "warn" : "info";
+    const repeated = this.#why === why && !wasUp;
+    if (wasUp) {
+      this.#up = undefined;
+      this.#losses++;
+    }
+    if (connection === this.#accepted) this.#accepted = undefined;
+    // The connection that gives way says nothing of how the session stands.
+    if (this.#up === undefined) this.#why = why;
+    if (!repeated) {
+      const fields = { peer: this.settings.name, reason: why };
+      this.#ports.onLog(level, "bgp.down", fields, wasUp ? "session lost" : "no session");
+    }
+    if (connection.origin === "accepted" && this.#gaveWay) {
+      this.#gaveWay = false;
+      this.#dialed.apply({ type: "start" });
+    }
+    this.#ports.onChange();
+  }
+
+  onPhase(): void {
+    this.#ports.onChange();
+  }
+
+  #furthest(): Connection {
+    return this.#up ?? (this.#dialed.phase === "idle" ? (this.#accepted ?? this.#dialed) : this.#dialed);
+  }
+
+  #giveWay(connection: Connection): void {
+    if (connection === this.#dialed) this.#gaveWay = true;
+    connection.apply({ type: "collided" });
+  }
+
+  #each(run: (connection: Connection) => void): void {
+    const accepted = this.#accepted;
+    run(this.#dialed);
+    if (accepted !== undefined) run(accepted);
+  }
+
+  /** RFC 2918, RFC 7313. A request that says its own beginning or end is not for us: we take no routes by it. */
+  #refresh(connection: Connection, { afi, safi, subtype }: { afi: number; safi: number; subtype: number }): void {
+    const family = connection.agreement?.families.find((each) => Afi[each] === afi);
+    if (family === undefined || safi !== SAFI_UNICAST || subtype !== 0) return;
+    if (connection.agreement?.enhancedRefresh) {
+      connection.send({ type: "routeRefresh", refresh: { afi, safi, subtype: 1 } });
+      if (this.#ends.get(family) === undefined) this.#ends.set(family, "refreshEnd");
+    }
+    this.#rib.resend([family]);
+    this.flush();
+  }
+
+  #sendEnds(connection: Connection): void {
+    for (const [family, end] of this.#ends) {
+      if (end === "endOfRib") connection.send({ type: "update", update: endOfRib(family) });
+      else connection.send({ type: "routeRefresh", refresh: { afi: Afi[family], safi: SAFI_UNICAST, subtype: 2 } });
+    }
+    if (this.#ends.size > 0) this.#restarted = false;
+    this.#ends.clear();
+  }
+
+  #warnOfMissingNextHops(families: readonly Family[]): void {
+    for (const family of families) {
+      if (this.#nextHops[family].length > 0) continue;
+      const fields = { peer: this.settings.name, family };
+      const message = "routes of this family are not told: the interface of the session has no address they could have";
+      this.#ports.onLog("warn", "bgp.noNextHop", fields, message);
+    }
+  }
+}
+
+/** Why a peer's session ends when its BGPPeer went or changed. */
+export function ceaseBecause(reason: "removed" | "changed" | "shutdown"): BgpNotification {
+  if (reason === "removed") return ceaseWith(CeaseError.PeerDeconfigured, "");
+  if (reason === "changed") return { ...ceaseWith(CeaseError.ConfigurationChange, ""), data: new Uint8Array() };
+  return ceaseWith(CeaseError.AdministrativeShutdown, "the speaker of this node stops");
+}
