@@ -8,7 +8,7 @@ CNI ?= ironbridge
 CLUSTER_FLAGS = --proxy-mode $(PROXY_MODE) --service-proxy $(SERVICE_PROXY) --load-balancer $(LOAD_BALANCER) --cni $(CNI)
 export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help lab lab-down ok test bench types lint imports generated unit golden image test-image cluster cluster-down test-cluster setup-lab setup-test setup-image setup-cluster shim
+.PHONY: help lab lab-down ok test test-slow bench types lint imports generated unit golden image test-image cluster cluster-down test-cluster setup-lab setup-test setup-image setup-cluster shim
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -24,6 +24,9 @@ ok: setup-lab shim ## every gate in a minute: types, lint, import rule, generate
 
 test: setup-test shim ## unit tests, golden files, and the tests on the real kernel (root)
 	@vitest run --project unit --project kernel
+
+test-slow: setup-test shim ## random clusters probed and compared with a reference model, 500 for each home of rules (root)
+	@IRONBRIDGE_TEST_CLUSTERS=500 vitest run --project kernel test/lab/proxy-differential.test.ts
 
 bench: setup-test shim ## measure (NAME=... for one): a table and a JSON line per figure
 	@node test/bench/run.ts $(NAME)
