@@ -1,60 +1,18 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  BFD_PROFILES,
-  BGP_ADVERTISEMENTS,
-  BGP_PEERS,
-  COMMUNITIES,
-  IP_ADDRESS_POOLS,
-  type IPAddressPool,
-  L2_ADVERTISEMENTS,
-} from "../../../config/mod.ts";
-import { startController } from "../../../controller/mod.ts";
-import { createMetrics, silentLog } from "../../../core/mod.ts";
-import {
-  type FakeKubeClient,
-  fakeKubeClient,
-  fakeReporter,
-  NAMESPACES,
-  NODES,
-  SERVICES,
-  startInformer,
-  type V1Service,
-} from "../../../kube/mod.ts";
+import { IP_ADDRESS_POOLS, type IPAddressPool, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
+import { type FakeKubeClient, fakeKubeClient, NAMESPACES, SERVICES, type V1Service } from "../../../kube/mod.ts";
 import { poolObject, service } from "./objects.ts";
+import { startOver } from "./start.ts";
 
 const stops: AbortController[] = [];
 afterEach(() => {
   for (const stop of stops.splice(0)) stop.abort();
 });
 
-/** The controller over informers over the API in memory. */
 function start(client: FakeKubeClient, lbClass?: string) {
-  const stop = new AbortController();
-  stops.push(stop);
-  const { signal } = stop;
-  const log = silentLog();
-  const reporter = fakeReporter();
-  const metrics = createMetrics();
-  const controller = startController(
-    {
-      client,
-      services: startInformer(client, SERVICES, { log }, signal),
-      namespaces: startInformer(client, NAMESPACES, { log }, signal),
-      pools: startInformer(client, IP_ADDRESS_POOLS, { log }, signal),
-      nodes: startInformer(client, NODES, { log }, signal),
-      l2Advertisements: startInformer(client, L2_ADVERTISEMENTS, { log }, signal),
-      bgpAdvertisements: startInformer(client, BGP_ADVERTISEMENTS, { log }, signal),
-      bgpPeers: startInformer(client, BGP_PEERS, { log }, signal),
-      bfdProfiles: startInformer(client, BFD_PROFILES, { log }, signal),
-      communities: startInformer(client, COMMUNITIES, { log }, signal),
-      reporter,
-      log,
-      metrics,
-      ...(lbClass === undefined ? {} : { lbClass }),
-    },
-    signal,
-  );
-  return { controller, reporter, metrics, stop };
+  const running = startOver(client, lbClass === undefined ? {} : { lbClass });
+  stops.push(running.stop);
+  return running;
 }
 
 function apiWith(pools: readonly IPAddressPool[], services: readonly V1Service[] = []): FakeKubeClient {

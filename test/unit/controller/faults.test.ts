@@ -1,0 +1,218 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { CONFIGURATION_STATES, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
+import { type FakeKubeClient, fakeKubeClient, type KubeClient, SERVICES } from "../../../kube/mod.ts";
+import { poolObject, service } from "./objects.ts";
+import { LEASE_DURATION, type Running, type StartOptions, startOver } from "./start.ts";
+
+const running: Running[] = [];
+afterEach(() => {
+  for (const { stop } of running.splice(0)) stop.abort();
+});
+
+function start(client: KubeClient, options?: StartOptions): Running {
+  const started = startOver(client, options);
+  running.push(started);
+  return started;
+}
+
+const until = (check: () => void, timeout = 10_000) => vi.waitFor(check, { timeout, interval: 10 });
+const names = (count: number, prefix = "s") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+function addressesOf(client: FakeKubeClient): readonly string[] {
+  return client
+    .objects(SERVICES)
+    .flatMap(({ status }) => (status?.loadBalancer?.ingress ?? []).map(({ ip = "" }) => ip));
+}
+
+/** Every Service has one address, and no address has two Services. */
+function expectComplete(client: FakeKubeClient, count: number): void {
+  const addresses = addressesOf(client);
+  expect(addresses).toHaveLength(count);
+  expect(new Set(addresses).size).toBe(count);
+}
+
+function cluster(count: number): FakeKubeClient {
+  const client = fakeKubeClient();
+  client.seed(IP_ADDRESS_POOLS, poolObject("a", ["10.0.0.0/24"]));
+  client.seed(SERVICES, ...names(count).map((name) => service(name)));
+  return client;
+}
+
+/** `client`, of which the next `times` patches are carried out or not, and never answered. */
+function hanging(client: FakeKubeClient, times: number, carriedOut: boolean): KubeClient {
+  let left = times;
+  return {
+    ...client,
+    patch: async (resource, name, patch, part) => {
+      if (resource.plural !== "services" || left-- <= 0) return await client.patch(resource, name, patch, part);
+      if (carriedOut) await client.patch(resource, name, patch, part);
+      return await new Promise<never>(() => {});
+    },
+  };
+}
+
+describe("the controller when the API server is in trouble", () => {
+  test.each([409, 429, 500, "unreachable"] as const)("%s to many writes in a row", async (how) => {
+    const client = cluster(30);
+    client.fail("patch", how, 20);
+    start(client);
+    await until(() => expectComplete(client, 30));
+  });
+
+  test("watches cut again and again", async () => {
+    const client = cluster(5);
+    start(client);
+    for (const name of names(20, "later")) {
+      client.cutWatches();
+      client.seed(SERVICES, service(name));
+    }
+    await until(() => expectComplete(client, 25));
+  });
+
+  test("history forgotten (410) while Services come and go", async () => {
+    const client = cluster(5);
+    start(client);
+    await until(() => expectComplete(client, 5));
+    for (const name of names(5)) await client.delete(SERVICES, { namespace: "default", name });
+    client.expire();
+    client.seed(SERVICES, ...names(256, "new").map((name) => service(name)));
+    client.expire();
+    await until(() => expectComplete(client, 256));
+  });
+
+  test("a list refused at the start", async () => {
+    const client = cluster(3);
+    client.fail("list", 500, 7);
+    const { controller } = start(client);
+    expect(controller.ready()).toBe(false);
+    await until(() => expectComplete(client, 3));
+    expect(controller.ready()).toBe(true);
+  });
+
+  test("a status emptied by somebody else is written again", async () => {
+    const client = cluster(1);
+    start(client);
+    await until(() => expectComplete(client, 1));
+    const body = { status: { loadBalancer: { ingress: null } } };
+    await client.patch(SERVICES, { namespace: "default", name: "s0" }, { kind: "merge", body }, "status");
+    await until(() => expect(addressesOf(client)).toEqual(["10.0.0.0"]));
+  });
+});
+
+describe("several replicas of the controller", () => {
+  test("only the leader writes; the other is ready", async () => {
+    const client = cluster(3);
+    const first = start(client, { identity: "a" });
+    await until(() => expectComplete(client, 3));
+    const second = start(client, { identity: "b" });
+    await until(() => expect(second.controller.ready()).toBe(true));
+    expect(second.controller.state()).toMatchObject({ leading: false, leader: "a" });
+    expect(first.controller.state()).toMatchObject({ leading: true });
+    expect(second.reporter.notes).toEqual([]);
+  });
+
+  const cases = [
+    { name: "before its writes reached the server", carriedOut: false },
+    { name: "after its writes reached the server", carriedOut: true },
+  ];
+  test.each(cases)("the leader hangs in the middle of an assignment, $name", async ({ carriedOut }) => {
+    const client = cluster(40);
+    const first = start(hanging(client, 12, carriedOut), { identity: "a" });
+    await until(() => expect(first.leadership?.leading()).toBe(true));
+    await until(() => expect(addressesOf(client).length).toBeGreaterThanOrEqual(carriedOut ? 12 : 0));
+    const begun = performance.now();
+    first.stop.abort();
+    const second = start(client, { identity: "b" });
+    client.seed(SERVICES, ...names(20, "late").map((name) => service(name)));
+    await until(() => expectComplete(client, 60));
+    expect(second.leadership?.leading()).toBe(true);
+    expect(performance.now() - begun).toBeLessThan(LEASE_DURATION * 5);
+  });
+
+  test("leaders that die one after another never move an address", async () => {
+    const client = cluster(10);
+    for (const [i, identity] of ["a", "b", "c"].entries()) {
+      const leader = start(client, { identity });
+      await until(() => expectComplete(client, 10 + i * 10));
+      const before = new Set(addressesOf(client));
+      leader.stop.abort();
+      client.seed(SERVICES, ...names(10, identity).map((name) => service(name)));
+      expect(new Set(addressesOf(client))).toEqual(before);
+    }
+  });
+
+  test("what a Service gave up is remembered by the replica that takes over", async () => {
+    const client = cluster(2);
+    const memory = { remember: 60_000, coolDown: 0 };
+    const first = start(client, { identity: "a", memory });
+    await until(() => expectComplete(client, 2));
+    const second = start(client, { identity: "b", memory });
+    await until(() => expect(second.controller.ready()).toBe(true));
+    const [{ status } = {}] = client.objects(SERVICES).filter(({ metadata }) => metadata?.name === "s1");
+    const had = status?.loadBalancer?.ingress?.[0]?.ip;
+    first.stop.abort();
+    await client.delete(SERVICES, { namespace: "default", name: "s1" });
+    await until(() => expect(second.leadership?.leading()).toBe(true));
+    client.seed(SERVICES, service("s1"));
+    await until(() => expectComplete(client, 2));
+    expect(addressesOf(client)).toContain(had);
+  });
+});
+
+describe("what the controller says about configuration", () => {
+  const conditionsOf = (client: FakeKubeClient) =>
+    [...client.objects(IP_ADDRESS_POOLS), ...client.objects(L2_ADVERTISEMENTS)].map(({ metadata, status }) => [
+      metadata?.name,
+      status?.conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`).join(),
+    ]);
+
+  test("stands on each object, good or bad, and follows it", async () => {
+    const client = cluster(1);
+    client.seed(IP_ADDRESS_POOLS, poolObject("b", ["10.0.0.9/32"]));
+    client.seed(L2_ADVERTISEMENTS, {
+      metadata: { name: "l2", namespace: "metallb-system" },
+      spec: { interfaces: [""] },
+    });
+    start(client);
+    await until(() =>
+      expect(conditionsOf(client)).toEqual([
+        ["a", "Valid True Reconciled"],
+        ["b", "Valid False ConfigurationError"],
+        ["l2", "Valid False ConfigurationError"],
+      ]),
+    );
+    expect(client.objects(IP_ADDRESS_POOLS)[1]?.status?.conditions?.[0]?.message).toContain(
+      "IPAddressPool metallb-system/b: spec.addresses[0]",
+    );
+    const name = { namespace: "metallb-system", name: "b" };
+    await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { spec: { addresses: ["10.0.1.0/24"] } } });
+    await until(() => expect(conditionsOf(client)[1]).toEqual(["b", "Valid True Reconciled"]));
+  });
+
+  test("stands in the ConfigurationState, which comes back when somebody deletes it", async () => {
+    const client = cluster(1);
+    client.seed(IP_ADDRESS_POOLS, poolObject("b", ["10.0.0.9/32"]));
+    start(client);
+    const state = () => client.objects(CONFIGURATION_STATES)[0];
+    await until(() => expect(state()?.status?.result).toBe("Invalid"));
+    expect(state()?.status?.errorSummary).toContain("IPAddressPool metallb-system/b");
+    await client.delete(CONFIGURATION_STATES, { namespace: "ib", name: "controller" });
+    await until(() => expect(state()?.status?.result).toBe("Invalid"));
+    await client.delete(IP_ADDRESS_POOLS, { namespace: "metallb-system", name: "b" });
+    await until(() => expect(state()?.status).toMatchObject({ result: "Valid", errorSummary: "" }));
+    expect(state()?.metadata?.labels).toEqual({ "metallb.io/component-type": "controller" });
+  });
+
+  test("tells how full a pool is as it passes a threshold", async () => {
+    const client = fakeKubeClient();
+    client.seed(IP_ADDRESS_POOLS, poolObject("a", ["10.0.0.0/30"]));
+    client.seed(SERVICES, ...names(3).map((name) => service(name)));
+    const { reporter } = start(client, { usageThresholds: [75, 100] });
+    const told = () => reporter.notes.filter(({ key }) => key === "metallb-system/a").map(({ message }) => message);
+    await until(() => expect(told()).toEqual([expect.stringContaining("75 % reached: 3 of 4 IPv4 addresses")]));
+    client.seed(SERVICES, service("last"));
+    await until(() => expect(told()[1]).toContain("100 % reached: 4 of 4"));
+    for (const name of ["last", "s0", "s1"]) await client.delete(SERVICES, { namespace: "default", name });
+    await until(() => expect(told()[2]).toBe("below 100 %: 1 of 4 IPv4 addresses are in use"));
+  });
+});
