@@ -72,7 +72,8 @@ export const CATALOGUE: readonly ClusterImage[] = [
   },
   {
     file: "kube-proxy",
-    names: [KUBE_PROXY_IMAGE],
+    // The second: what a spec about connection tracking looks into its node with.
+    names: [KUBE_PROXY_IMAGE, "registry.k8s.io/build-image/distroless-iptables:v0.7.14"],
     config: { Entrypoint: ["/usr/local/bin/kube-proxy"], Env: [PATH] },
     layers: async () => [
       await toolBox(),

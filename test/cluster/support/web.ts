@@ -35,14 +35,15 @@ export function webManifest({ name, replicas, policy = "Cluster", nodes }: WebOp
       template: {
         metadata: { labels },
         spec: {
-          terminationGracePeriodSeconds: 1,
+          terminationGracePeriodSeconds: 15,
           ...(nodes === undefined ? {} : { affinity: { nodeAffinity: onNodes } }),
           topologySpreadConstraints: [spread],
           containers: [
             {
               name: "web",
               image: AGNHOST_IMAGE,
-              args: ["netexec", "--http-port=8080"],
+              // Answers on for a while after it was told to end, as long as somebody may still send it requests.
+              args: ["netexec", "--http-port=8080", "--delay-shutdown=5"],
               ports: [{ containerPort: 8080 }],
               readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
             },
