@@ -25,7 +25,7 @@ export type { Neighbour, TunnelPeer } from "./rtnetlink-neighbour.ts";
 export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
 export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
-export { createListenSocket, createUdpSocket, type SocketAddress } from "./socket.ts";
+export { createListenSocket, createUdpSocket, type SocketAddress, setSocketFilter } from "./socket.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";
 export {
   applyTcpOptions,
@@ -37,3 +37,4 @@ export {
   setMd5Key,
   type TcpListener,
 } from "./tcp-socket.ts";
+export { openUdpSender, type UdpSender } from "./udp-sender.ts";

@@ -1,7 +1,9 @@
 import { type Address, addressFromBytes, addressToBytes, parseAddress } from "../net/mod.ts";
+import { type BpfInstruction, encodeFilter } from "./bpf.ts";
 import {
   AF_INET,
   AF_INET6,
+  attachFilter,
   bind,
   check,
   close,
@@ -34,6 +36,11 @@ export function createListenSocket(address: string, port: number, netns?: Netns)
 /** A bound UDP socket inside `netns`, for `socket.bind({ fd })` of node:dgram. Errors as createListenSocket(). */
 export function createUdpSocket(address: string, port: number, netns?: Netns): number {
   return createBoundSocket(SOCK_DGRAM, address, port, netns);
+}
+
+/** What `fd` receives from now on passes `filter` first, inside the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+export function setSocketFilter(fd: number, filter: readonly BpfInstruction[]): void {
+  check(attachFilter(fd, encodeFilter(filter)), "set the filter of a socket");
 }
 
 /** IPv6 sockets take IPv6 only, so that both families can bind the same port. */

@@ -2,14 +2,7 @@ import type { Clock } from "../../core/mod.ts";
 import type { Address, Family } from "../../net/mod.ts";
 import type { BfdStatus } from "../bfd/session.ts";
 import type { Dial } from "./connection.ts";
-import {
-  type Assignment,
-  type Counts,
-  noCounts,
-  type PeerSettings,
-  type PeerStatus,
-  type ToldRoute,
-} from "./message.ts";
+import { type Assignment, type Counts, noCounts, type PeerSettings, type PeerStatus } from "./message.ts";
 import { ceaseBecause, PeerSession, type PeerSessionPorts } from "./peer-session.ts";
 import type { OfferedRoute } from "./route.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
@@ -69,8 +62,12 @@ export class Engine {
       session.stop(ceaseBecause(settings === undefined ? "removed" : "changed"));
       this.#peers.delete(name);
     }
-    this.#ports.bfd.setPeers(peers);
-    for (const settings of peers) if (!this.#peers.has(settings.name)) this.#open(settings);
+    for (const settings of peers) {
+      const present = this.#peers.get(settings.name);
+      if (present === undefined) this.#open(settings);
+      else present.session.settings = settings;
+    }
+    this.relocate();
     if (settled && !this.#settled) for (const { session } of this.#peers.values()) session.settle();
     this.#settled = settled;
     this.#report();
@@ -107,7 +104,7 @@ export class Engine {
   async leave(): Promise<void> {
     const leaving = [...this.#peers.values()].map(({ session }) => session);
     const staying = (session: PeerSession) => session.settings.restartSeconds !== undefined;
-    const told = leaving.filter((session) => !staying(session) && session.told().length > 0);
+    const told = leaving.filter((session) => !staying(session) && session.told > 0);
     for (const session of told) session.shutDownGracefully();
     if (told.length > 0) await new Promise<void>((resolve) => void this.#ports.clock.after(SHUTDOWN_DELAY, resolve));
     for (const session of leaving) session.stop(staying(session) ? undefined : ceaseBecause("shutdown"));
@@ -115,8 +112,9 @@ export class Engine {
     this.#peers.clear();
   }
 
-  told(): Readonly<Record<string, readonly ToldRoute[]>> {
-    return Object.fromEntries([...this.#peers].map(([name, { session }]) => [name, session.told()]));
+  /** Peers may be found at other places than before. */
+  relocate(): void {
+    this.#ports.bfd.setPeers([...this.#peers.values()].map(({ session }) => session.settings));
   }
 
   /** Says how the sessions stand, soon. */

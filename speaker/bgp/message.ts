@@ -2,7 +2,7 @@ import type { Address, Family } from "../../net/mod.ts";
 import type { BfdStatus, BfdTimes } from "../bfd/session.ts";
 import type { OpenSettings } from "./agreement.ts";
 import type { FsmSettings, Phase } from "./fsm.ts";
-import type { OfferedRoute, RouteAttributes } from "./route.ts";
+import type { OfferedRoute } from "./route.ts";
 
 // What crosses between the main thread and the one that keeps time. Plain data.
 
@@ -21,7 +21,12 @@ export interface PeerSettings extends OpenSettings, FsmSettings {
   readonly password?: string;
   /** False: the peer is on a network of this node, so what comes from further away is not of it. */
   readonly multiHop: boolean;
-  readonly bfd?: BfdTimes;
+  /** What comes with a smaller TTL is dropped: RFC 5082. */
+  readonly minimumTtl?: number;
+  readonly bfd?: BfdTimes & {
+    /** The least TTL of packets of a peer several hops away. */
+    readonly minimumTtl: number;
+  };
 }
 
 /** What was sent and received with one peer, since the start. */
@@ -82,6 +87,8 @@ export interface PeerStatus {
 
 export interface Assignment {
   readonly peers: readonly PeerSettings[];
+  /** TCP port on which peers may connect; absent: this node makes all connections. */
+  readonly listenPort?: number;
   /** Everything this node announces after a start is among the routes: the peers may be told that this is all. */
   readonly settled: boolean;
 }
@@ -90,17 +97,10 @@ export type ToWorker =
   | { readonly kind: "assign"; readonly assignment: Assignment }
   /** What changed. */
   | { readonly kind: "routes"; readonly set: readonly OfferedRoute[]; readonly remove: readonly string[] }
-  /** Asks for what each peer was told; answered with the same number. */
-  | { readonly kind: "list"; readonly question: number }
   | { readonly kind: "leave" };
 
 export type FromWorker =
   | { readonly kind: "status"; readonly peers: readonly PeerStatus[] }
-  | {
-      readonly kind: "listed";
-      readonly question: number;
-      readonly peers: Readonly<Record<string, readonly ToldRoute[]>>;
-    }
   | {
       readonly kind: "log";
       readonly level: "debug" | "info" | "warn";
@@ -108,8 +108,3 @@ export type FromWorker =
       readonly fields: object;
       readonly message: string;
     };
-
-export interface ToldRoute {
-  readonly prefix: string;
-  readonly attributes: RouteAttributes;
-}

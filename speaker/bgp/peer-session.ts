@@ -13,7 +13,7 @@ import {
 } from "../../net/mod.ts";
 import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
-import type { Counts, PeerSettings, PeerStatus, ToldRoute } from "./message.ts";
+import type { Counts, PeerSettings, PeerStatus } from "./message.ts";
 import { RibOut } from "./rib-out.ts";
 import { attributesFor, type OfferedRoute } from "./route.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
@@ -35,7 +35,8 @@ const ROUTES_AT_ONCE = 2000;
 
 /** The session with one peer: its connections, of which one stays, and the routes it is told. */
 export class PeerSession implements ConnectionOwner {
-  readonly settings: PeerSettings;
+  /** Only those of BFD ever change. */
+  settings: PeerSettings;
   readonly #ports: PeerSessionPorts;
   readonly #rib = new RibOut();
   readonly #dialed: Connection;
@@ -147,15 +148,16 @@ export class PeerSession implements ConnectionOwner {
           }),
       families: agreement?.families ?? [],
       ...(transport === undefined ? {} : { localAddress: printAddress(transport.local) }),
-      announced: this.#up === undefined ? 0 : this.#rib.told,
+      announced: this.told,
       pending: this.#rib.pending,
       losses: this.#losses,
       counts: { ...this.#ports.counts },
     };
   }
 
-  told(): readonly ToldRoute[] {
-    return this.#up === undefined ? [] : this.#rib.list();
+  /** Number of routes the peer knows. */
+  get told(): number {
+    return this.#up === undefined ? 0 : this.#rib.told;
   }
 
   restarted(): boolean {

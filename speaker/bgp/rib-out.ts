@@ -88,9 +88,4 @@ export class RibOut {
     }
     return { withdraw, announce: [...groups.values()] };
   }
-
-  /** What the peer was told, for people: the prefix, and what was said of it. */
-  list(): readonly { readonly prefix: string; readonly attributes: RouteAttributes }[] {
-    return [...this.#told].map(([prefix, { attributes }]) => ({ prefix, attributes }));
-  }
 }

@@ -1,0 +1,48 @@
+import type { BpfInstruction } from "../../linux/mod.ts";
+import { type Address, addressToBytes, type Family } from "../../net/mod.ts";
+
+/** linux/bpf_common.h: load an octet or a word, jump when equal or at least, return. */
+const LOAD_BYTE = 0x30;
+const LOAD_WORD = 0x20;
+const JUMP_EQUAL = 0x15;
+const JUMP_AT_LEAST = 0x35;
+const RETURN = 0x06;
+/** linux/filter.h SKF_NET_OFF: places are counted from the network header, before what the socket reads. */
+const NETWORK = 0xfff0_0000;
+/** Places in the headers of RFC 791 and RFC 8200. */
+const TTL = { ipv4: NETWORK + 8, ipv6: NETWORK + 7 } as const;
+const SOURCE = { ipv4: NETWORK + 12, ipv6: NETWORK + 8 } as const;
+
+const DROP: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0 };
+const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0xffff };
+
+/** Who may send, and the least TTL it may arrive with. */
+export interface TtlRule {
+  readonly from: Address;
+  readonly least: number;
+}
+
+/**
+ * Passes datagrams of the senders of `rules` that came no further than allowed; the kernel drops the rest, so that nobody
+ * further away wakes this process. RFC 5881 section 5, RFC 5883 section 4.
+ */
+export function ttlFilter(family: Family, rules: readonly TtlRule[]): readonly BpfInstruction[] {
+  return [...rules.filter(({ from }) => from.family === family).flatMap((rule) => oneRule(family, rule)), DROP];
+}
+
+function oneRule(family: Family, { from, least }: TtlRule): BpfInstruction[] {
+  const octets = addressToBytes(from);
+  const view = new DataView(octets.buffer);
+  const words = octets.length / 4;
+  const compare = Array.from({ length: words }, (_, i): BpfInstruction[] => [
+    { code: LOAD_WORD, jt: 0, jf: 0, k: SOURCE[family] + 4 * i },
+    // Behind this pair: those of the other words, then load, compare, return.
+    { code: JUMP_EQUAL, jt: 0, jf: 2 * (words - i - 1) + 3, k: view.getUint32(4 * i) },
+  ]);
+  return [
+    ...compare.flat(),
+    { code: LOAD_BYTE, jt: 0, jf: 0, k: TTL[family] },
+    { code: JUMP_AT_LEAST, jt: 0, jf: 1, k: least },
+    ACCEPT,
+  ];
+}

@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { parentPort } from "node:worker_threads";
+import { explainError, systemClock } from "../../core/mod.ts";
+import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
+import { openBfdReceiver } from "../bfd/receiver.ts";
+import { openBfdSender } from "../bfd/sender.ts";
+import { BfdTable } from "../bfd/table.ts";
+import { Engine } from "./engine.ts";
+import { type Host, nextHopsOf } from "./host.ts";
+import { openListeners } from "./listener.ts";
+import type { FromWorker, ToWorker } from "./message.ts";
+import { dialPeer, Whereabouts } from "./whereabouts.ts";
+
+/**
+ * The thread that keeps time: BGP sessions and BFD go on here whatever the main thread does.
+ * Only wires; everything it decides is decided in engine.ts, table.ts and below.
+ */
+
+/** Milliseconds after which the interfaces are looked at though the kernel said nothing. */
+const HOST_INTERVAL = 10_000;
+
+const port = parentPort!;
+const tell = (message: FromWorker) => port.postMessage(message);
+const rtnetlink = openRtnetlink();
+let host: Host = { links: [], addresses: [] };
+
+const onLog = (level: "info" | "warn", event: string, fields: object, message: string) =>
+  tell({ kind: "log", level, event, fields, message });
+
+const whereabouts = new Whereabouts(() => host);
+const receiver = openBfdReceiver({
+  onPacket: (packet, from, device, multiHop) => bfd.receive(packet, from, device, multiHop),
+  onProblem: (udpPort, reason) => onLog("warn", "bfd.socket", { port: udpPort, reason }, "BFD can't hear its peers"),
+});
+const bfd = new BfdTable({
+  clock: systemClock,
+  random: Math.random,
+  discriminator: () => randomBytes(4).readUInt32BE(),
+  openSender: (peer) => openBfdSender(peer, host.links, onLog),
+  onDown: (name) => engine.bfdDown(name),
+  onChange: () => engine.touch(),
+  onLog,
+});
+
+const engine = new Engine({
+  clock: systemClock,
+  random: Math.random,
+  dial: (peer) => dialPeer(peer, whereabouts),
+  nextHops: (_, local, extended) => nextHopsOf(host, local, extended),
+  bfd: {
+    setPeers: (peers) => {
+      const wanted = peers.flatMap((peer) => whereabouts.bfdPeerOf(peer) ?? []);
+      receiver.setPeers(wanted);
+      bfd.setPeers(wanted);
+    },
+    statusOf: (name) => bfd.statusOf(name),
+  },
+  remoteOf: (peer) => whereabouts.print(peer),
+  onStatus: (peers) => tell({ kind: "status", peers }),
+  onLog,
+});
+const listeners = openListeners(engine, whereabouts, onLog);
+
+const readHost = () => {
+  host = { links: rtnetlink.links(), addresses: rtnetlink.addresses() };
+  engine.relocate();
+};
+const changes = watchRtnetlink(["link", "address"], readHost);
+const resync = setInterval(readHost, HOST_INTERVAL);
+
+const leave = async () => {
+  await engine.leave();
+  listeners.close();
+  receiver.close();
+  changes.close();
+  clearInterval(resync);
+  rtnetlink.close();
+  port.close();
+};
+
+port.on("message", (message: ToWorker) => {
+  switch (message.kind) {
+    case "assign":
+      listeners.set(message.assignment);
+      engine.assign(message.assignment);
+      break;
+    case "routes":
+      engine.change(message.set, message.remove);
+      break;
+    case "leave":
+      leave().catch((error) => onLog("warn", "bgp.leave", { reason: explainError(error) }, "could not end in order"));
+  }
+});
+
+readHost();
