@@ -2,8 +2,8 @@ import { IronbridgeError } from "../core/mod.ts";
 import type { LinkAddress, Rtnetlink } from "../linux/mod.ts";
 import { type Address, compareAddresses, type Prefix, prefixContains, prefixOf, sameAddress } from "../net/mod.ts";
 import { AddressPool } from "./address-pool.ts";
-import { hostLinkName, macOf } from "./attachment.ts";
-import type { Lease } from "./lease-store.ts";
+import { macOf } from "./attachment.ts";
+import { type Lease, linkOf } from "./lease-store.ts";
 
 export const BRIDGE_NAME = "ib0";
 
@@ -69,8 +69,8 @@ function applyGateways(
 /** Pods outlive a bridge that somebody removed: their ends are put into the new one. */
 function applyPorts(kernel: Rtnetlink, index: number, leases: readonly Lease[]): void {
   const links = new Map(kernel.links().map((link) => [link.name, link]));
-  for (const { key } of leases) {
-    const link = links.get(hostLinkName(key));
+  for (const lease of leases) {
+    const link = links.get(linkOf(lease));
     if (link === undefined || (link.master === index && link.up)) continue;
     kernel.setLink(link.index, { master: index, hairpin: true, up: true });
   }
@@ -81,6 +81,6 @@ function isSame(entry: LinkAddress, gateway: { readonly address: Address; readon
 }
 
 /** fe80::/10: the kernel's own. */
-function isLinkLocal({ family, value }: Address): boolean {
+export function isLinkLocal({ family, value }: Address): boolean {
   return family === "ipv6" && value >> 118n === 0x3fan;
 }

@@ -4,14 +4,17 @@ import { Counter, Gauge, Histogram, type Log, type Metrics } from "../core/mod.t
 import type { Store, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
+import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
 import { pluginInstaller } from "./conflist.ts";
+import { detach } from "./detach.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
 import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
-import { LeaseStore } from "./lease-store.ts";
+import { leakFinder } from "./leak.ts";
 import { linkRemover } from "./link-remover.ts";
 import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
+import { openLeaseStore } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
 import type { RoutingMode } from "./routes.ts";
 import { listenForPlugins } from "./server.ts";
@@ -27,6 +30,8 @@ export interface CniOptions {
   /** Where the container runtime looks for plugins (/opt/cni/bin) and their configuration (/etc/cni/net.d). */
   readonly binDir: string;
   readonly confDir: string;
+  /** Where the container runtime keeps what plugins answered; its usual place when absent. */
+  readonly resultDir?: string;
   /** The built plugin. */
   readonly shimPath: string;
   /** Prefixes of the cluster, reached by pods with their own address. */
@@ -57,9 +62,10 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const { log } = options;
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const store = new LeaseStore(join(options.stateDir, "pod-addresses.db"), bootId);
+  const { store, isNew } = openLeaseStore(join(options.stateDir, "pod-addresses.db"), bootId, log);
   const ipam = new Ipam(store);
   const kernel = openRtnetlink();
+  if (isNew) adoptPods(kernel, store, options.resultDir ?? RESULT_DIRECTORY, log);
   for (const { key, complete } of ipam.list()) {
     if (complete) continue;
     removeHostLink(kernel, key);
@@ -67,6 +73,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
   }
 
+  const removeLink = linkRemover(kernel);
   const nft = onDemand(openNft);
   const conntrack = openConntrack();
   const addresses = () => kernel.addresses().map(({ address }) => address);
@@ -84,16 +91,23 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     installed = true;
   };
   const onMtu = (mtu: number) => {
-    for (const { key, netns } of ipam.list()) {
-      const problem = setPodMtu({ kernel, openPod: openPodNetns }, key, netns, mtu);
-      if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...key, problem }, "a pod keeps its old MTU");
+    for (const lease of ipam.list()) {
+      const problem = setPodMtu({ kernel, openPod: openPodNetns }, lease, mtu);
+      if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...lease.key, problem }, "a pod keeps its old MTU");
+    }
+  };
+  const leaks = leakFinder();
+  const freeLeaks = async () => {
+    for (const lease of leaks(ipam.list(), kernel.links(), performance.now())) {
+      await detach({ kernel, ipam, removeLink, hostPorts: ports }, lease.key);
+      log.warn({ event: "cni.leak_freed", ...lease.key, pod: lease.pod }, "freed addresses of a pod that is gone");
     }
   };
   const network = startNodeNetwork(
-    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install, onMtu },
+    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install, onMtu, freeLeaks },
     signal,
   );
-  const pods = { kernel, ipam, removeLink: linkRemover(kernel), hostPorts: ports, openPod: openPodNetns };
+  const pods = { kernel, ipam, removeLink, hostPorts: ports, openPod: openPodNetns };
   const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
   const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 

@@ -2,6 +2,7 @@ import { explainError } from "../core/mod.ts";
 import { type AttachmentKey, hostLinkName, isHostLinkName, printKey } from "./attachment.ts";
 import { isShaperLinkName, shaperLinkName } from "./bandwidth.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import { linkOf } from "./lease-store.ts";
 import type { DetachHost } from "./pod-host.ts";
 
 /**
@@ -17,7 +18,14 @@ export async function detach(host: DetachHost, key: AttachmentKey): Promise<void
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });
   }
-  host.ipam.release(key);
+  host.ipam.release(leaseKey(host.ipam, key));
+}
+
+/** A pod found after the store was lost goes by another key, but its link's name tells. */
+function leaseKey(ipam: DetachHost["ipam"], key: AttachmentKey): AttachmentKey {
+  if (ipam.get(key) !== undefined) return key;
+  const link = hostLinkName(key);
+  return ipam.list().find((lease) => lease.link === link)?.key ?? key;
 }
 
 /**
@@ -34,7 +42,7 @@ export async function collectGarbage(
   const known = new Set(valid.map(printKey));
   const leases = host.ipam.list();
   const lost = leases.filter((lease) => lease.network === network && !known.has(printKey(lease.key)));
-  const owned = new Set([...valid, ...leases.map((lease) => lease.key)].flatMap(linkNames));
+  const owned = new Set([...[...valid, ...leases.map(({ key }) => key)].flatMap(linkNames), ...leases.map(linkOf)]);
   const orphans = host.kernel.links().filter(({ name }) => isOurs(name) && !owned.has(name));
 
   const removed: string[] = [];

@@ -7,6 +7,8 @@ import { type HostPort, PORT_PROTOCOLS, type PortProtocol } from "./host-port.ts
 export interface LeaseExtras {
   readonly hostPorts: readonly HostPort[];
   readonly bandwidth?: Bandwidth;
+  /** The node's end, where it has not the name that follows from the key: of pods found after the store was lost. */
+  readonly link?: string;
 }
 
 const rate = z.object({ rate: z.number(), burst: z.number() });
@@ -22,23 +24,25 @@ const stored = z.object({
       }),
     )
     .default([]),
+  link: z.string().optional(),
   bandwidth: z.object({ ingress: rate.optional(), egress: rate.optional() }).optional(),
 });
 
 /** As JSON, only what there is. */
-export function printExtras({ hostPorts, bandwidth }: LeaseExtras): string {
+export function printExtras({ hostPorts, bandwidth, link }: LeaseExtras): string {
   const ports = hostPorts.map(({ hostAddress, ...port }) => ({
     ...port,
     ...(hostAddress === undefined ? {} : { hostAddress: printAddress(hostAddress) }),
   }));
-  return JSON.stringify({ ...(ports.length === 0 ? {} : { hostPorts: ports }), bandwidth });
+  return JSON.stringify({ ...(ports.length === 0 ? {} : { hostPorts: ports }), bandwidth, link });
 }
 
 /** @throws {Error} for what printExtras() did not write. */
 export function parseExtras(text: string): LeaseExtras {
-  const { hostPorts, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
+  const { hostPorts, link, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
   const limits = { ...(ingress && { ingress }), ...(egress && { egress }) };
   return {
+    ...(link === undefined ? {} : { link }),
     ...(ingress || egress ? { bandwidth: limits } : {}),
     hostPorts: hostPorts.map(({ hostAddress, ...port }) => ({
       ...port,

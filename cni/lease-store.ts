@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { IronbridgeError } from "../core/mod.ts";
 import { type Address, parseAddress, printAddress } from "../net/mod.ts";
-import { type AttachmentKey, type PodName, printKey } from "./attachment.ts";
+import { type AttachmentKey, hostLinkName, type PodName, printKey } from "./attachment.ts";
 import { type LeaseExtras, parseExtras, printExtras } from "./lease-extras.ts";
 
 /** What the node remembers of one attachment. */
@@ -42,6 +42,11 @@ const SCHEMA = `
 const MIGRATIONS: Readonly<Record<number, string>> = {
   1: "ALTER TABLE attachment ADD COLUMN extras TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = 2;",
 };
+
+/** Name of the node's end of the attachment. */
+export function linkOf({ key, link }: Pick<Lease, "key" | "link">): string {
+  return link ?? hostLinkName(key);
+}
 
 /**
  * The attachments of this node and their addresses, on disk. Two owners of one address can't be written: the address is
@@ -173,6 +178,8 @@ function openDatabase(path: string): DatabaseSync {
     // Exclusive: two agents on one store would each believe its own memory of what is free.
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
+    const { quick_check: verdict } = db.prepare("PRAGMA quick_check(1)").get() ?? {};
+    if (verdict !== "ok") throw new Error(`it is damaged: ${verdict}`);
     if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     else migrate(db, Number(version));
     return db;

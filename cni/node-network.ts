@@ -29,6 +29,8 @@ export interface NodeNetworkOptions {
   readonly onReady: () => void;
   /** Called before the MTU of the pods changes, with the new one (octets). */
   readonly onMtu: (mtu: number) => void;
+  /** Frees what pods left behind whose DEL never came. */
+  readonly freeLeaks: () => Promise<void>;
 }
 
 /** What all pods of the node share: kernel settings, bridge, routes to other nodes, masquerade. */
@@ -94,6 +96,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
       ...applyRoutes(options.kernel, desired.routes),
     ]);
     report("bridge", []);
+    await options.freeLeaks();
   };
 
   let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;

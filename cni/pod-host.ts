@@ -7,6 +7,7 @@ import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
+import { type Lease, linkOf } from "./lease-store.ts";
 import type { RemoveLink } from "./link-remover.ts";
 
 /** The node as attach, detach and check see it. */
@@ -80,16 +81,15 @@ function removeLinkNow(kernel: Rtnetlink, name: string): void {
  */
 export function setPodMtu(
   { kernel, openPod }: Pick<PodHost, "kernel" | "openPod">,
-  key: AttachmentKey,
-  netns: string,
+  lease: Lease,
   mtu: number,
 ): string | undefined {
-  const port = kernel.link(hostLinkName(key));
+  const port = kernel.link(linkOf(lease));
   if (port === undefined || port.mtu === mtu) return undefined;
   try {
-    const pod = openPod(netns);
+    const pod = openPod(lease.netns);
     try {
-      const link = pod.kernel.link(key.ifname);
+      const link = pod.kernel.link(lease.key.ifname);
       if (link !== undefined) pod.kernel.setLink(link.index, { mtu });
     } finally {
       pod.close();

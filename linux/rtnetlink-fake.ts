@@ -1,5 +1,6 @@
 import { type Address, type Prefix, prefixContains, prefixOf, printAddress, sameAddress } from "../net/mod.ts";
 import { ERRNO, kernelError } from "./libc.ts";
+import type { Netns } from "./netns.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 import type { LinkAddress } from "./rtnetlink-address.ts";
 import type { BridgeOptions, IfbOptions, Link, LinkChange, VethOptions, VxlanOptions } from "./rtnetlink-link.ts";
@@ -66,6 +67,11 @@ class FakeNamespace implements FakeRtnetlink {
     return this.links().find((link) => link.name === name);
   }
 
+  netnsId(netns: Netns): number | undefined {
+    const index = [...this.#namespaces.keys()].indexOf(netns.path);
+    return index < 0 ? undefined : index;
+  }
+
   addresses(): LinkAddress[] {
     return [...this.#addresses];
   }
@@ -107,7 +113,9 @@ class FakeNamespace implements FakeRtnetlink {
     if (hairpin && master === undefined) throw kernelError(what, ERRNO.EOPNOTSUPP);
     const index = this.#add(what, name, mtu, { kind: "veth", ...(master !== undefined && { master }) });
     const peerIndex = other.#add(what, peer.name, mtu, { kind: "veth", ...(peer.mac && { mac: peer.mac }) });
-    this.#links.set(index, { ...this.#links.get(index)!, peer: peerIndex });
+    const id = other === this ? undefined : this.netnsId(peer.netns);
+    const peerNetns = id === undefined ? {} : { peerNetns: id };
+    this.#links.set(index, { ...this.#links.get(index)!, peer: peerIndex, ...peerNetns });
     other.#links.set(peerIndex, { ...other.#links.get(peerIndex)!, peer: index });
     if (hairpin) this.hairpins.add(index);
     this.#peers.set(index, () => other.#forget(peerIndex));

@@ -35,6 +35,8 @@ export interface Link {
   readonly kind?: string;
   /** Index of the other end of a veth pair, in its namespace. */
   readonly peer?: number;
+  /** That namespace, by the number this one knows it by: netnsId() tells. Absent when it is this one. */
+  readonly peerNetns?: number;
   /** Of a VXLAN: what can't be changed once it is there. */
   readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string; readonly underlay: number };
 }
@@ -105,6 +107,7 @@ const IFLA = {
   GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
+  LINK_NETNSID: 37,
 } as const;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1;
@@ -229,6 +232,22 @@ export function removeLink(index: number): NetlinkRequest {
   return { what: `delete the link of index ${index}`, type: RTM_DELLINK, payload };
 }
 
+/** linux/net_namespace.h. */
+const RTM_GETNSID = 90;
+const NETNSA = { NSID: 1, FD: 3 } as const;
+const NETNSA_NSID_NOT_ASSIGNED = 0xffff_ffff;
+
+export function getNetnsId(netns: Netns): NetlinkRequest {
+  const payload = encodePayload(new Uint8Array(4), [[NETNSA.FD, uint32(netns.fd)]]); // struct rtgenmsg, padded
+  return { what: `find the number of namespace ${netns.path}`, type: RTM_GETNSID, payload };
+}
+
+/** Undefined for a namespace that nothing here leads to. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+export function decodeNetnsId({ payload }: NetlinkMessage): number | undefined {
+  const id = readUint32(decodeAttributes(payload, 4).get(NETNSA.NSID));
+  return id === NETNSA_NSID_NOT_ASSIGNED ? undefined : id;
+}
+
 /** @throws {IronbridgeError} IB_WIRE_TRUNCATED */
 export function decodeLink({ payload }: NetlinkMessage): Link {
   const attributes = decodeAttributes(payload, HEADER_LENGTH);
@@ -239,6 +258,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
   const master = readUint32(attributes.get(IFLA.MASTER));
   const kind = info && readText(decodeAttributes(info).get(INFO.KIND));
   const peer = readUint32(attributes.get(IFLA.LINK));
+  const peerNetns = readUint32(attributes.get(IFLA.LINK_NETNSID));
   const vxlan = info && kind === "vxlan" ? decodeVxlan(decodeAttributes(info).get(INFO.DATA)) : undefined;
   return {
     index: view.getInt32(4, true),
@@ -253,6 +273,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
     ...(master !== undefined && { master }),
     ...(kind !== undefined && { kind }),
     ...(peer !== undefined && { peer }),
+    ...(peerNetns !== undefined && { peerNetns }),
     ...(vxlan !== undefined && { vxlan }),
   };
 }

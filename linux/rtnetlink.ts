@@ -11,7 +11,9 @@ import {
   type BridgeOptions,
   changeLink,
   decodeLink,
+  decodeNetnsId,
   getLink,
+  getNetnsId,
   type IfbOptions,
   type Link,
   type LinkChange,
@@ -43,6 +45,8 @@ import { decodeRoute, listRoutes, type Route, removeRoute, replaceRoute } from "
 export interface Rtnetlink {
   links(): Link[];
   link(name: string): Link | undefined;
+  /** What Link.peerNetns calls `netns`; undefined when no link here leads to it. */
+  netnsId(netns: Netns): number | undefined;
   addresses(): LinkAddress[];
   /** Routes of the main table, both families. */
   routes(): Route[];
@@ -109,6 +113,7 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
   return {
     links: () => socket.dump(listLinks()).map(decodeLink),
     link,
+    netnsId: (netns) => decodeAll(socket.request(getNetnsId(netns)), decodeNetnsId)[0],
     addresses: () => decodeAll(socket.dump(listAddresses()), decodeLinkAddress),
     routes: () => decodeAll(socket.dump(listRoutes()), decodeRoute),
     neighbours: (ifindex) => decodeAll(socket.dump(listNeighbours(ifindex)), decodeNeighbour),

@@ -94,6 +94,7 @@ export class CniNode {
       stateDir: join(directory, "state"),
       binDir: join(directory, "bin"),
       confDir: join(directory, "net.d"),
+      resultDir: join(directory, "results"),
       shimPath: join(ROOT, "dist/ironbridge-cni"),
     };
   }

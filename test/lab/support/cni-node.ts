@@ -19,6 +19,7 @@ export interface CniNodeOptions {
   readonly binDir: string;
   readonly confDir: string;
   readonly shimPath: string;
+  readonly resultDir: string;
 }
 
 const options: CniNodeOptions = JSON.parse(process.argv[2]!);

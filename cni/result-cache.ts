@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { type Address, tryParseAddress } from "../net/mod.ts";
+import type { AttachmentKey } from "./attachment.ts";
+import { NO_RUNTIME_CONFIG, type RuntimeConfig, runtimeConfig } from "./runtime-config.ts";
+
+/** What a runtime remembers of one ADD. */
+export interface CachedResult {
+  readonly key: AttachmentKey;
+  readonly network: string;
+  readonly netns: string;
+  readonly addresses: readonly Address[];
+  readonly runtime: RuntimeConfig;
+}
+
+/** A file of libcni: https://github.com/containernetworking/cni, libcni/api.go, "cniCacheV1". */
+const cached = z.object({
+  kind: z.literal("cniCacheV1"),
+  containerId: z.string(),
+  ifName: z.string(),
+  networkName: z.string(),
+  netns: z.string().default(""),
+  capabilityArgs: z.unknown().optional(),
+  result: z.object({ ips: z.array(z.object({ address: z.string() })).default([]) }).optional(),
+});
+
+/** Reads all results below `directory`; files of another shape are left out, and a directory that is not there is empty. */
+export function readResultCache(directory: string): CachedResult[] {
+  return namesIn(directory).flatMap((name) => {
+    const parsed = cached.safeParse(readJson(join(directory, name)));
+    if (!parsed.success) return [];
+    const { containerId, ifName, networkName, netns, capabilityArgs, result } = parsed.data;
+    const wishes = runtimeConfig.safeParse(capabilityArgs ?? {});
+    const texts = result?.ips.map(({ address }) => address.split("/")[0]!) ?? [];
+    return {
+      key: { containerId, ifname: ifName },
+      network: networkName,
+      netns,
+      addresses: texts.map(tryParseAddress).filter((address) => address !== undefined),
+      runtime: wishes.success ? wishes.data : NO_RUNTIME_CONFIG,
+    };
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Undefined for what is not JSON, such as a file that was half written, or is gone by now. */
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return undefined; // the shape is judged by the caller
+  }
+}
