@@ -16,6 +16,8 @@ const CONFIGURATION = "etc/cni/net.d/10-reference.conflist";
 export async function installReferenceCni(plan: ClusterPlan): Promise<void> {
   const prefixes = await podPrefixes(plan);
   for (const node of plan.nodes) {
+    // The bridge plugin does it too, but only where there is a pod.
+    await runInHost(node.netns, "sysctl", ["--write", "net.ipv4.ip_forward=1"]);
     for (const [name, prefix] of prefixes) {
       const peer = plan.nodes.find((each) => each.name === name);
       if (peer === undefined || peer === node) continue;
