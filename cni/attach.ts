@@ -10,7 +10,7 @@ import type { CniRequest } from "./request.ts";
 import type { AddResult, PodAddress } from "./result.ts";
 import type { RuntimeConfig } from "./runtime-config.ts";
 
-type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
+export type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
 
 /** lo has index 1 in every namespace: net/core/dev.c makes it first. */
 const LOOPBACK_INDEX = 1;

@@ -1,5 +1,6 @@
 import type { Rtnetlink, TokenBucket } from "../linux/mod.ts";
 import { type AttachmentKey, hostLinkName } from "./attachment.ts";
+import { type Lease, linkOf } from "./lease-store.ts";
 
 /** How fast a pod may receive and send, as the CNI project's plugin bandwidth has it. */
 export interface Bandwidth {
@@ -66,12 +67,12 @@ export function applyBandwidth(
 /** In what the limits in the kernel are not those of ADD, in sentences. */
 export function bandwidthProblems(
   kernel: Pick<Rtnetlink, "link" | "qdiscs">,
-  key: AttachmentKey,
-  { ingress, egress }: Bandwidth,
+  lease: Pick<Lease, "key" | "link" | "bandwidth">,
 ): string[] {
+  const { ingress, egress } = lease.bandwidth ?? {};
   const limits = [
-    { name: hostLinkName(key), wanted: ingress },
-    { name: shaperLinkName(key), wanted: egress },
+    { name: linkOf(lease), wanted: ingress },
+    { name: shaperLinkName(lease.key), wanted: egress },
   ];
   return limits.flatMap(({ name, wanted }) => {
     if (wanted === undefined) return [];

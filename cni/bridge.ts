@@ -71,7 +71,7 @@ function applyPorts(kernel: Rtnetlink, index: number, leases: readonly Lease[]):
   const links = new Map(kernel.links().map((link) => [link.name, link]));
   for (const lease of leases) {
     const link = links.get(linkOf(lease));
-    if (link === undefined || (link.master === index && link.up)) continue;
+    if (link === undefined || lease.chained || (link.master === index && link.up)) continue;
     kernel.setLink(link.index, { master: index, hairpin: true, up: true });
   }
 }

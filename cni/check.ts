@@ -29,17 +29,20 @@ export interface Seen {
  * @throws {CniError} InvalidNetns, or CheckFailed naming all that is missing.
  */
 export async function check(host: PodHost, { key, netns, prev }: CheckRequest): Promise<void> {
+  const lease = host.ipam.get(key);
+  const limitProblems = lease === undefined ? [] : bandwidthProblems(host.kernel, lease);
+  const closedHostPorts = await host.hostPorts.missing(key);
   const namespace = host.openPod(netns);
   try {
     const problems = findProblems(key.ifname, prev, {
-      lease: host.ipam.get(key),
+      lease,
       bridgeIndex: host.bridge.index,
       hostLink: host.kernel.link(hostLinkName(key)),
       podLink: namespace.kernel.link(key.ifname),
       podAddresses: namespace.kernel.addresses(),
       podRoutes: namespace.kernel.routes(),
-      limitProblems: bandwidthProblems(host.kernel, key, host.ipam.get(key)?.bandwidth ?? {}),
-      closedHostPorts: await host.hostPorts.missing(key),
+      limitProblems,
+      closedHostPorts,
     });
     if (problems.length > 0) throw new CniError(CniErrorCode.CheckFailed, problems.join("; "));
   } finally {
@@ -51,7 +54,8 @@ export async function check(host: PodHost, { key, netns, prev }: CheckRequest): 
 export function findProblems(ifname: string, prev: PrevResult, seen: Seen): string[] {
   const { lease, hostLink, podLink } = seen;
   if (lease === undefined) return [`the node knows nothing of interface ${ifname} of this container`];
-  const problems: string[] = [];
+  const problems = [...seen.limitProblems, ...seen.closedHostPorts.map((port) => `no host port leads from ${port}`)];
+  if (lease.chained) return problems; // the rest is the other plugin's to check
   const reported = prev.ips.map(({ address }) => tryParseAddress(address.split("/")[0]!));
   for (const address of lease.addresses) {
     const text = printAddress(address);
@@ -67,8 +71,6 @@ export function findProblems(ifname: string, prev: PrevResult, seen: Seen): stri
     }
   }
   problems.push(...linkProblems(ifname, podLink), ...portProblems(hostLinkName(lease.key), hostLink, seen.bridgeIndex));
-  problems.push(...seen.limitProblems);
-  problems.push(...seen.closedHostPorts.map((port) => `no host port leads from ${port}`));
   const mac = prev.interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== "")?.mac.toLowerCase();
   if (mac && podLink !== undefined && printMac(podLink.mac) !== mac) {
     problems.push(`interface ${ifname} has the MAC address ${printMac(podLink.mac)}, prevResult says ${mac}`);

@@ -91,7 +91,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     installed = true;
   };
   const onMtu = (mtu: number) => {
-    for (const lease of ipam.list()) {
+    for (const lease of ipam.list().filter(({ chained }) => chained === undefined)) {
       const problem = setPodMtu({ kernel, openPod: openPodNetns }, lease, mtu);
       if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...lease.key, problem }, "a pod keeps its old MTU");
     }

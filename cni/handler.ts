@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { explainError, type Log } from "../core/mod.ts";
 import { attach } from "./attach.ts";
+import { attachChained } from "./attach-chained.ts";
 import { check } from "./check.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { collectGarbage, detach } from "./detach.ts";
@@ -73,6 +74,7 @@ export function createHandler({ node, log, observe }: HandlerOptions): (invocati
 async function perform(node: HandlerNode, request: CniRequest): Promise<string> {
   switch (request.command) {
     case "ADD":
+      if (request.config.prevResult !== undefined) return attachChained(await readyHost(node), request);
       return printResult(await attach(await readyHost(node), request), request.config.cniVersion);
     case "DEL":
       await detach(node, request.key);

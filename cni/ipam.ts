@@ -49,10 +49,7 @@ export class Ipam {
    * that is full.
    */
   reserve(lease: Omit<Lease, "addresses" | "complete">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
-    if (this.#store.get(lease.key) !== undefined) {
-      const message = `container ${lease.key.containerId} has an interface ${lease.key.ifname} already; DEL comes first`;
-      throw new CniError(CniErrorCode.AlreadyAttached, message);
-    }
+    this.#refuseSecond(lease.key);
     this.#refuseForeign(wish.addresses);
     const taken: PodAddress[] = [];
     try {
@@ -63,6 +60,16 @@ export class Ipam {
       for (const { address } of taken) this.#free(address);
       throw error;
     }
+  }
+
+  /**
+   * Writes down an attachment whose addresses another plugin gave, not complete yet.
+   * @throws {CniError} AlreadyAttached
+   */
+  record(lease: Omit<Lease, "complete">): void {
+    this.#refuseSecond(lease.key);
+    this.#store.insert(lease);
+    for (const pool of this.#pools) for (const address of lease.addresses) pool.hold(address);
   }
 
   /** Says that the attachment works: from now on only DEL or GC removes it. */
@@ -94,6 +101,12 @@ export class Ipam {
   /** Addresses held and at most to hold, per prefix. */
   usage(): { readonly prefix: string; readonly used: number; readonly capacity: number }[] {
     return this.#pools.map(({ prefix, used, capacity }) => ({ prefix: printPrefix(prefix), used, capacity }));
+  }
+
+  #refuseSecond(key: AttachmentKey): void {
+    if (this.#store.get(key) === undefined) return;
+    const message = `container ${key.containerId} has an interface ${key.ifname} already; DEL comes first`;
+    throw new CniError(CniErrorCode.AlreadyAttached, message);
   }
 
   /** Each address asked for must be of one pool, and no pool gives two. */

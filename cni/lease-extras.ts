@@ -9,6 +9,8 @@ export interface LeaseExtras {
   readonly bandwidth?: Bandwidth;
   /** The node's end, where it has not the name that follows from the key: of pods found after the store was lost. */
   readonly link?: string;
+  /** True when another plugin made the interface: it is theirs to keep and to remove. */
+  readonly chained?: true;
 }
 
 const rate = z.object({ rate: z.number(), burst: z.number() });
@@ -25,23 +27,25 @@ const stored = z.object({
     )
     .default([]),
   link: z.string().optional(),
+  chained: z.literal(true).optional(),
   bandwidth: z.object({ ingress: rate.optional(), egress: rate.optional() }).optional(),
 });
 
 /** As JSON, only what there is. */
-export function printExtras({ hostPorts, bandwidth, link }: LeaseExtras): string {
+export function printExtras({ hostPorts, bandwidth, link, chained }: LeaseExtras): string {
   const ports = hostPorts.map(({ hostAddress, ...port }) => ({
     ...port,
     ...(hostAddress === undefined ? {} : { hostAddress: printAddress(hostAddress) }),
   }));
-  return JSON.stringify({ ...(ports.length === 0 ? {} : { hostPorts: ports }), bandwidth, link });
+  return JSON.stringify({ ...(ports.length === 0 ? {} : { hostPorts: ports }), bandwidth, link, chained });
 }
 
 /** @throws {Error} for what printExtras() did not write. */
 export function parseExtras(text: string): LeaseExtras {
-  const { hostPorts, link, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
+  const { hostPorts, link, chained, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
   const limits = { ...(ingress && { ingress }), ...(egress && { egress }) };
   return {
+    ...(chained === undefined ? {} : { chained }),
     ...(link === undefined ? {} : { link }),
     ...(ingress || egress ? { bandwidth: limits } : {}),
     hostPorts: hostPorts.map(({ hostAddress, ...port }) => ({

@@ -27,7 +27,7 @@ const prevResult = z.object({
   interfaces: z
     .array(z.object({ name: z.string(), mac: z.string().default(""), sandbox: z.string().default("") }))
     .default([]),
-  ips: z.array(z.object({ address: z.string() })).default([]),
+  ips: z.array(z.object({ address: z.string(), interface: z.number().optional() })).default([]),
 });
 export type PrevResult = z.infer<typeof prevResult>;
 
@@ -53,6 +53,8 @@ export interface NetworkConfig {
   readonly dns: Dns;
   readonly runtime: RuntimeConfig;
   readonly prevResult?: PrevResult;
+  /** The same as it came, to be handed on. */
+  readonly handedOn?: unknown;
   /** What the runtime says is in use; undefined when it said nothing. */
   readonly validAttachments?: readonly AttachmentKey[];
 }
@@ -103,7 +105,7 @@ export function parseConfig(text: string): NetworkConfig {
     name,
     dns,
     runtime,
-    ...(prev === undefined ? {} : { prevResult: prev }),
+    ...(prev === undefined ? {} : { prevResult: prev, handedOn: object.prevResult }),
     ...(valid === undefined
       ? {}
       : { validAttachments: valid.map(({ containerID, ifname }) => ({ containerId: containerID, ifname })) }),

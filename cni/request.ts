@@ -55,7 +55,6 @@ export function parseRequest({ env, stdin }: Invocation): CniRequest {
   }
   switch (command) {
     case "ADD": {
-      if (config.prevResult !== undefined) throw invalidConfig("ironbridge-cni must be the first plugin of its list");
       const args = parseArgs(env.CNI_ARGS ?? "");
       const pod = parsePod(args);
       return {

@@ -27,6 +27,8 @@ export interface PluginCall {
   readonly containerId?: string;
   readonly netns?: string;
   readonly ifname?: string;
+  /** Where plugins look for others. */
+  readonly path?: string;
   /** Added to the plugin's configuration. */
   readonly config?: object;
 }
@@ -188,16 +190,21 @@ export interface AddJson {
   readonly ips: readonly { readonly address: string; readonly gateway: string; readonly interface: number }[];
 }
 
-/** Starts the program at `path` as a runtime does. */
-export function callPlugin(path: string, call: PluginCall, stdin: string): Promise<PluginAnswer> {
+/** Starts the program at `path` as a runtime does, or, with `args`, a program that starts it elsewhere. */
+export function callPlugin(
+  path: string,
+  call: PluginCall,
+  stdin: string,
+  args: readonly string[] = [],
+): Promise<PluginAnswer> {
   const env = {
     CNI_COMMAND: call.command,
     CNI_CONTAINERID: call.containerId ?? "",
     CNI_NETNS: call.netns ?? "",
     CNI_IFNAME: call.ifname ?? "eth0",
-    CNI_PATH: "/opt/cni/bin",
+    CNI_PATH: call.path ?? "/opt/cni/bin",
   };
-  const child = spawn(path, [], { env, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(path, args, { env: { ...env, PATH: process.env.PATH }, stdio: ["pipe", "pipe", "inherit"] });
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { hostLinkName } from "../../../cni/attachment.ts";
 import {
   applyBandwidth,
   bandwidthProblems,
@@ -27,16 +28,16 @@ describe("tokenBucket()", () => {
 test("applyBandwidth() limits both ways, and bandwidthProblems() sees what has gone", () => {
   const kernel = fakeRtnetlink();
   const peer = { name: "eth0", netns: { fd: -1, path: "/run/netns/p", close() {} } };
-  const index = kernel.createVeth({ name: "ib4f5d8e3a1b2c7", mtu: 1500, hairpin: false, peer });
+  const index = kernel.createVeth({ name: hostLinkName(KEY), mtu: 1500, hairpin: false, peer });
   const limit = { rate: 8e6, burst: 8e5 };
   const shaper = applyBandwidth(kernel, KEY, { index, mtu: 1500 }, { ingress: limit, egress: limit });
   expect(kernel.qdiscs(index)).toEqual([{ kind: "tbf", rate: 1e6 }, { kind: "ingress" }]);
   expect(kernel.qdiscs(shaper!)).toEqual([{ kind: "tbf", rate: 1e6 }]);
   expect(kernel.link(shaperLinkName(KEY))).toMatchObject({ index: shaper, up: true, kind: "ifb" });
-  expect(bandwidthProblems(kernel, KEY, { egress: limit })).toEqual([]);
-  expect(bandwidthProblems(kernel, KEY, { egress: { ...limit, rate: 16e6 } })).toHaveLength(1);
+  expect(bandwidthProblems(kernel, { key: KEY, bandwidth: { egress: limit } })).toEqual([]);
+  expect(bandwidthProblems(kernel, { key: KEY, bandwidth: { egress: { ...limit, rate: 16e6 } } })).toHaveLength(1);
   kernel.deleteLink(shaper!);
-  expect(bandwidthProblems(kernel, KEY, { egress: limit })).toEqual([
+  expect(bandwidthProblems(kernel, { key: KEY, bandwidth: { egress: limit } })).toEqual([
     `interface ${shaperLinkName(KEY)} is not limited to 8000000 bit/s`,
   ]);
 });

@@ -92,12 +92,6 @@ describe("parseRequest() refuses", () => {
       says: 'ipam with value {"type"',
     },
     { name: "CHECK without prevResult", of: call("CHECK"), code: 7, says: "prevResult" },
-    {
-      name: "ADD after another plugin",
-      of: call("ADD", {}, { ...CONFIG, prevResult: {} }),
-      code: 7,
-      says: "first plugin",
-    },
     { name: "GC without a list", of: call("GC"), code: 7, says: "cni.dev/valid-attachments" },
   ];
   test.each(cases)("$name", ({ of, code, says }) => {
