@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest";
+import { parseLdd } from "../../cluster/image/shared-library.ts";
+import { printUnit } from "../../cluster/unit.ts";
+import { IRONBRIDGE, ironbridgeParts, parseVariant, REFERENCE } from "../../cluster/variant.ts";
+
+describe("printUnit()", () => {
+  test("quotes every word for the shell", () => {
+    expect(printUnit({ name: "x", program: "/bin/echo", args: ["a b", "it's"] })).toBe(
+      "#!/bin/sh\nexec '/bin/echo' \\\n  'a b' \\\n  'it'\\''s'\n",
+    );
+  });
+});
+
+describe("parseLdd()", () => {
+  test("gives the libraries and the dynamic linker", () => {
+    const text = `	linux-vdso.so.1 (0x00007ffc)
+	libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f00)
+	/lib64/ld-linux-x86-64.so.2 (0x00007f10)
+`;
+    expect(parseLdd(text)).toEqual(["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]);
+  });
+});
+
+describe("parseVariant()", () => {
+  test("is Ironbridge in all parts when nothing is said", () => expect(parseVariant({})).toEqual(IRONBRIDGE));
+
+  test("refuses what is no choice, and names the choices", () => {
+    expect(() => parseVariant({ cni: "flannel" })).toThrow("--cni flannel: want one of ironbridge, reference");
+  });
+});
+
+describe("ironbridgeParts()", () => {
+  test("are all parts that nobody else does", () => {
+    expect(ironbridgeParts(IRONBRIDGE)).toEqual(["speaker", "proxy", "cni"]);
+    expect(ironbridgeParts({ ...IRONBRIDGE, serviceProxy: "kube-proxy" })).toEqual(["speaker", "cni"]);
+    expect(ironbridgeParts(REFERENCE)).toEqual([]);
+  });
+});
