@@ -1,3 +1,5 @@
+import type { Clock } from "../core/mod.ts";
+
 /** Milliseconds that a change may wait for its rules before this proxy calls itself sick. */
 const PATIENCE = 60_000;
 
@@ -26,6 +28,19 @@ export class Freshness {
     if (result === "failed") this.#waitingSince = this.#writingSince ?? this.#waitingSince ?? now;
     else this.#updated = now;
     this.#writingSince = undefined;
+  }
+
+  /** Takes note of how `sync` begins and ends. */
+  async during<T>(clock: Clock, sync: () => Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      const result = await sync();
+      this.end(clock.now(), "written");
+      return result;
+    } catch (error) {
+      this.end(clock.now(), "failed");
+      throw error;
+    }
   }
 
   isFresh(now: number): boolean {

@@ -4,6 +4,11 @@ import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
 export interface ProxyMetrics {
   readonly syncSeconds: Histogram;
   readonly lastSync: Gauge;
+  /** When the first change that waits was heard of; much later than `lastSync` while writing hangs. */
+  readonly lastQueued: Gauge;
+  readonly syncFailures: Counter;
+  readonly serviceChanges: Counter;
+  readonly endpointChanges: Counter;
   /** From the change that the slice's annotation endpoints.kubernetes.io/last-change-trigger-time tells of. */
   readonly programmingSeconds: Histogram;
   readonly repairs: Counter;
@@ -29,6 +34,27 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
     lastSync: new Gauge({
       name: "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
       help: "Unix time of the last successful sync",
+      registers,
+    }),
+    lastQueued: new Gauge({
+      name: "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
+      help: "Unix time at which a sync was asked for last",
+      registers,
+    }),
+    // One name for both modes and families, where kube-proxy has one for each.
+    syncFailures: new Counter({
+      name: "ironbridge_proxy_sync_failures_total",
+      help: "Syncs that failed and were tried again",
+      registers,
+    }),
+    serviceChanges: new Counter({
+      name: "kubeproxy_sync_proxy_rules_service_changes_total",
+      help: "Changes of Services heard of",
+      registers,
+    }),
+    endpointChanges: new Counter({
+      name: "kubeproxy_sync_proxy_rules_endpoint_changes_total",
+      help: "Changes of EndpointSlices heard of",
       registers,
     }),
     programmingSeconds: new Histogram({

@@ -4,9 +4,9 @@ import type { ProxyMode } from "./data-plane.ts";
 import { startFlowKeeper } from "./flow-keeper.ts";
 import { Freshness } from "./freshness.ts";
 import { isEligible, nodePage } from "./health-check.ts";
-import { HealthServers } from "./health-server.ts";
+import { HealthServers, type HealthServersOptions } from "./health-server.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
-import { createProxyMetrics } from "./metrics.ts";
+import { createProxyMetrics, type ProxyMetrics } from "./metrics.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { ProxyChoices } from "./settings.ts";
 import { StaleFlows } from "./stale-flows.ts";
@@ -49,26 +49,17 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   const freshness = new Freshness();
   const onChange = () => {
     freshness.changed(clock.now());
+    metrics.lastQueued.set(clock.date().getTime() / 1000);
     runner.poke();
   };
   const backlog = new Backlog(options, options.node, onChange, signal);
   const metrics = createProxyMetrics(options.metrics);
   const flows = new StaleFlows();
-  const healthy = () => freshness.isFresh(clock.now());
-  const page = (path: string) => {
-    if (path !== "/healthz" && path !== "/livez") return undefined;
-    const [isHealthy, now] = [healthy() && reconciler.inForce, clock.date().getTime()];
-    const code = { healthy: isHealthy, eligible: isEligible(options.nodes.get(options.node)) };
-    const page = nodePage(path, { ...code, now, updated: now - (clock.now() - freshness.updated) });
-    metrics.healthAnswers[path].inc({ code: page.status });
-    return page;
-  };
-  const { healthzPort = 0 } = options;
   const health = new HealthServers({
     kernel,
     log,
-    healthy,
-    ...(healthzPort > 0 && { node: { port: healthzPort, page } }),
+    healthy: () => freshness.isFresh(clock.now()),
+    ...nodeHealth(options, { clock, freshness, metrics, inForce: () => reconciler.inForce }),
   });
   const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
   const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health }, backlog);
@@ -76,23 +67,17 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   let cancelLook = () => {};
   const work = async () => {
     health.retry();
-    freshness.begin();
-    let isNew: boolean;
-    try {
-      isNew = await reconciler.sync();
-    } catch (error) {
-      freshness.end(clock.now(), "failed");
-      throw error;
-    }
-    freshness.end(clock.now(), "written");
+    const isNew = await freshness.during(clock, () => reconciler.sync());
     if (flows.any) keeper.poke();
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
     if (isNew) for (const listener of listeners) listener();
     await reconciler.removeOthers();
   };
-  const onError = (error: unknown) =>
+  const onError = (error: unknown) => {
+    metrics.syncFailures.inc();
     log.error({ event: "proxy.sync.failed", error: explainError(error) }, "could not write the rules, trying again");
+  };
   const runner = startRunner(work, { ...PACE, onError }, signal);
   const watch = kernel.watchNft(() => {
     reconciler.notice();
@@ -104,10 +89,12 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
       backlog.addSurroundings();
       runner.poke();
     });
+  const stopCounting = countChanges(options, metrics);
   for (const store of [options.services, options.slices, options.nodes]) void store.whenSynced.then(runner.poke);
 
   const close = () => {
     cancelLook();
+    stopCounting();
     watch.close();
     watchAddresses?.close();
     reconciler.close();
@@ -122,5 +109,41 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+  };
+}
+
+/** What this node says of itself, on the port that was chosen for it. */
+function nodeHealth(
+  { nodes, node, healthzPort: port = 0 }: ProxyOptions,
+  facts: {
+    readonly clock: Clock;
+    readonly freshness: Freshness;
+    readonly metrics: ProxyMetrics;
+    readonly inForce: () => boolean;
+  },
+): Pick<HealthServersOptions, "node"> {
+  const { clock, freshness, metrics, inForce } = facts;
+  const page = (path: string) => {
+    if (path !== "/healthz" && path !== "/livez") return undefined;
+    const now = clock.date().getTime();
+    const answer = nodePage(path, {
+      healthy: inForce() && freshness.isFresh(clock.now()),
+      eligible: isEligible(nodes.get(node)),
+      now,
+      updated: now - (clock.now() - freshness.updated),
+    });
+    metrics.healthAnswers[path].inc({ code: answer.status });
+    return answer;
+  };
+  return port === 0 ? {} : { node: { port, page } };
+}
+
+function countChanges({ services, slices }: ProxyStores, metrics: ProxyMetrics): () => void {
+  const stops = [
+    services.subscribe(() => metrics.serviceChanges.inc()),
+    slices.subscribe(() => metrics.endpointChanges.inc()),
+  ];
+  return () => {
+    for (const stop of stops) stop();
   };
 }

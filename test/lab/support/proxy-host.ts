@@ -19,6 +19,8 @@ export type HostOrder =
     }
   /** Opens a TCP connection that later orders use. */
   | { readonly kind: "open"; readonly host: string; readonly port: number }
+  /** Opens and closes connections, one after the other; the answer is a JSON list of milliseconds. */
+  | { readonly kind: "time"; readonly host: string; readonly port: number; readonly count: number }
   /** Asks once more over the connection opened. */
   | { readonly kind: "again" };
 
@@ -55,6 +57,8 @@ async function obey(order: HostOrder): Promise<HostAnswer> {
     case "open":
       kept = connect({ host: order.host, port: order.port });
       return askOver(kept, 2000);
+    case "time":
+      return timeConnects(order.host, order.port, order.count);
     case "again":
       return kept === undefined ? "silent" : askOver(kept, 2000);
   }
@@ -65,6 +69,22 @@ async function askTcp(host: string, port: number, timeout: number): Promise<Host
   const answer = await askOver(socket, timeout);
   socket.destroy();
   return answer;
+}
+
+async function timeConnects(host: string, port: number, count: number): Promise<string> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect({ host, port }, () => {
+        times.push(performance.now() - start);
+        socket.resetAndDestroy();
+        resolve();
+      });
+      socket.once("error", reject);
+    });
+  }
+  return JSON.stringify(times);
 }
 
 function askOver(socket: Socket, timeout: number): Promise<HostAnswer> {

@@ -23,7 +23,8 @@ import {
 import { waitFor } from "../../support/wait.ts";
 import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 
-const PREFIX = "ib-px-";
+/** Another prefix lets a benchmark run beside the tests. */
+const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? "ib-px-";
 /** Where every host of the lab serves. */
 export const SERVING_PORT = 8080;
 export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/32"];
@@ -40,7 +41,7 @@ export interface ProxyLab {
   /** Runs a program in the node's namespace. */
   run(program: string, ...args: readonly string[]): Promise<string>;
   /** Starts the proxy and waits until it is ready. */
-  start(home: Home, choices?: Partial<ProxyOptions>): Promise<RunningProxy>;
+  start(home: Home, choices?: Partial<ProxyOptions>, deadline?: number): Promise<RunningProxy>;
   remove(): Promise<void>;
 }
 
@@ -87,7 +88,8 @@ export async function createProxyLab(): Promise<ProxyLab> {
     netns,
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
-    start: (home, choices) => startIn(home, stores, { kernel: homeKernel(netns, home), ...choices }),
+    start: (home, choices, deadline) =>
+      startIn(home, stores, { kernel: homeKernel(netns, home), ...choices }, deadline),
     remove: async () => {
       for (const host of Object.values(hosts)) host.stop();
       netns.close();
@@ -176,7 +178,12 @@ export class Host {
   }
 }
 
-async function startIn(home: Home, stores: Stores, choices: Partial<ProxyOptions>): Promise<RunningProxy> {
+async function startIn(
+  home: Home,
+  stores: Stores,
+  choices: Partial<ProxyOptions>,
+  deadline = 5000,
+): Promise<RunningProxy> {
   const stop = new AbortController();
   const metrics = createMetrics();
   const proxy = startProxy(
@@ -196,7 +203,7 @@ async function startIn(home: Home, stores: Stores, choices: Partial<ProxyOptions
   stores.services.subscribe(({ key }) => keys.add(key));
   const settled = async () => {
     const isDone = () => proxy.ready() && [...keys].every((key) => proxy.programmed(key));
-    await waitFor("the rules to be in the kernel", isDone, { deadline: 5000, every: 2 });
+    await waitFor("the rules to be in the kernel", isDone, { deadline, every: 2 });
   };
   await settled();
   return {
