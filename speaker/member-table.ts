@@ -31,7 +31,7 @@ export const MEMBER_TIMES: MemberTimes = {
   deafAfter: 600,
   echoMaxAge: 2000,
   refusalMaxAge: 1500,
-  restartGrace: 5000,
+  restartGrace: 10_000,
   pauseGrace: 30_000,
 };
 

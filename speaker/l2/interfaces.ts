@@ -1,12 +1,12 @@
 import type { Link, LinkAddress } from "../../linux/mod.ts";
-import { type Address, addressToBytes, type Prefix, parsePrefix, prefixContains, prefixOf } from "../../net/mod.ts";
+import { type Address, type Prefix, parsePrefix, prefixContains, prefixOf } from "../../net/mod.ts";
 
 /** An interface of the host that may face clients. */
 export interface HostLink extends Link {
   /** The subnets of its addresses. */
   readonly subnets: readonly Prefix[];
-  /** 16 octets: where neighbour advertisements come from; absent while the interface speaks no IPv6. */
-  readonly linkLocal?: Uint8Array;
+  /** It has an IPv6 address, as every interface has that speaks IPv6. */
+  readonly speaksIpv6: boolean;
 }
 
 /** Interfaces that never face the clients' network: MetalLB's list, and the pod side of Ironbridge itself. */
@@ -43,9 +43,9 @@ export function hostLinks(
     .filter((link) => facesClients(link) && !excluded.some((pattern) => pattern.test(link.name)))
     .map((link) => {
       const own = addresses.filter(({ ifindex }) => ifindex === link.index);
-      const linkLocal = own.find(({ address }) => prefixContains(LINK_LOCAL, address));
-      const subnets = own.filter((each) => each !== linkLocal).map(({ address, length }) => prefixOf(address, length));
-      return { ...link, subnets, ...(linkLocal && { linkLocal: addressToBytes(linkLocal.address) }) };
+      const lasting = own.filter(({ address }) => !prefixContains(LINK_LOCAL, address));
+      const subnets = lasting.map(({ address, length }) => prefixOf(address, length));
+      return { ...link, subnets, speaksIpv6: own.some(({ address }) => address.family === "ipv6") };
     });
 }
 
@@ -67,7 +67,7 @@ export interface Place {
  * then only on those with the address's subnet if there are such.
  */
 export function placeOf(address: Address, asked: "all" | readonly string[], links: readonly HostLink[]): Place {
-  const able = links.filter(({ linkLocal }) => address.family === "ipv4" || linkLocal !== undefined);
+  const able = links.filter(({ speaksIpv6 }) => address.family === "ipv4" || speaksIpv6);
   const matching = asked === "all" ? able : able.filter(({ name }) => asked.some((each) => names(each, name)));
   const fitting = matching.filter(({ subnets }) => subnets.some((subnet) => prefixContains(subnet, address)));
   const chosen = asked === "all" && fitting.length > 0 ? fitting : matching;

@@ -50,13 +50,12 @@ export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
 
   const answer = (link: HostLink, asked: NeighbourSolicitation, from: Uint8Array, how: Answer) => {
     const address = printAddress(addressFromBytes(asked.target));
-    if (!mayAnswer() || link.linkLocal === undefined) return;
+    if (!mayAnswer()) return;
     counts.add(address, "requests");
     const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link.index);
     if (mac === undefined) return;
-    const reply = ndpReply(asked, link.linkLocal, mac);
     const to = isUnspecified(asked.source) ? multicastMac(ALL_NODES) : from;
-    ports.send(link.index, to, encodeNdp(reply));
+    ports.send(link.index, to, encodeNdp(ndpReply(asked, mac)));
     counts.add(address, "responses");
   };
 
@@ -86,7 +85,7 @@ export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
   const ports = openFramePorts({ etherType: EtherType.Ipv6, onFrame, onProblem });
   return {
     setLinks: (links) => {
-      ports.setLinks(links.filter(({ linkLocal }) => linkLocal !== undefined));
+      ports.setLinks(links.filter(({ speaksIpv6 }) => speaksIpv6));
       joinGroups();
     },
     setAnswers: (next) => {
@@ -99,10 +98,10 @@ export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
     announce: (address) => {
       const how = answers.get(address);
       if (how === undefined || how.inNameOf !== undefined) return;
-      for (const { index, name, mac, linkLocal } of ports.links()) {
-        if (!answersOn(how, name) || linkLocal === undefined) continue;
-        const target = addressToBytes(parseAddress(address));
-        ports.send(index, multicastMac(ALL_NODES), encodeNdp(unsolicitedNdp(target, linkLocal, mac)));
+      const target = addressToBytes(parseAddress(address));
+      for (const { index, name, mac } of ports.links()) {
+        if (!answersOn(how, name)) continue;
+        ports.send(index, multicastMac(ALL_NODES), encodeNdp(unsolicitedNdp(target, mac)));
         counts.add(address, "gratuitous");
       }
     },
@@ -118,13 +117,13 @@ export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
 /**
  * The answer to `asked`: its target is at `mac`. To one that looks for duplicates (source ::) it goes to all nodes, which
  * tells it that the address is taken: RFC 4862 section 5.4.3. It overrides what the asker has cached, for a holder is the
- * only one (MetalLB's does not).
+ * only one (MetalLB's does not). It comes from the target itself, as the kernel's own do; ndisc6 hears no other.
  */
-export function ndpReply(asked: NeighbourSolicitation, source: Uint8Array, mac: Uint8Array): NdpPacket {
+export function ndpReply(asked: NeighbourSolicitation, mac: Uint8Array): NdpPacket {
   const probed = isUnspecified(asked.source);
   return {
     kind: "advertisement",
-    source,
+    source: asked.target,
     destination: probed ? ALL_NODES : asked.source,
     target: asked.target,
     solicited: !probed,
@@ -134,10 +133,10 @@ export function ndpReply(asked: NeighbourSolicitation, source: Uint8Array, mac: 
 }
 
 /** Tells all nodes at once that `target` is at `mac`. RFC 4861 section 7.2.6. */
-export function unsolicitedNdp(target: Uint8Array, source: Uint8Array, mac: Uint8Array): NdpPacket {
+export function unsolicitedNdp(target: Uint8Array, mac: Uint8Array): NdpPacket {
   return {
     kind: "advertisement",
-    source,
+    source: target,
     destination: ALL_NODES,
     target,
     solicited: false,

@@ -43,9 +43,14 @@ export interface Probe extends Disposable {
   firstAnswer(since: number, match: (sighting: ArpSighting) => boolean, deadline: number): Promise<number>;
 }
 
-export async function startSpeakerLab(more: Partial<SpeakerNodeOptions> = {}): Promise<SpeakerLab> {
+/** @param prepare Called before the speakers start. */
+export async function startSpeakerLab(
+  more: Partial<SpeakerNodeOptions> = {},
+  prepare: (topology: Topology) => Promise<void> = async () => {},
+): Promise<SpeakerLab> {
   const directory = mkdtempSync(join(tmpdir(), "ib-speaker-"));
   const topology = await buildTopology(TAG, 3);
+  await prepare(topology);
   const options = { ...clusterOf(topology.nodes), ...more };
   const nodes = await Promise.all(topology.nodes.map((host) => speakerNode(host, options, directory)));
   const nodeOf = (name: string) => nodes.find((node) => node.name === name)!;
@@ -128,6 +133,11 @@ function runScript(host: LabHost, script: string, args: readonly string[], logFi
   });
 }
 
+/** The Node object of a host. */
+export function nodeObject({ name, address }: LabHost, spec: NonNullable<V1Node["spec"]> = {}): V1Node {
+  return { metadata: { name }, spec, status: { addresses: [{ type: "InternalIP", address }] } };
+}
+
 /** The objects of a cluster with one Service of type LoadBalancer that has an endpoint on every node. */
 function clusterOf(hosts: readonly LabHost[]): Omit<SpeakerNodeOptions, "node"> {
   const pool: IPAddressPool = {
@@ -136,12 +146,7 @@ function clusterOf(hosts: readonly LabHost[]): Omit<SpeakerNodeOptions, "node"> 
   };
   const advertisement: L2Advertisement = { metadata: { name: "all", namespace: "metallb-system" }, spec: {} };
   return {
-    nodes: hosts.map(
-      ({ name, address }): V1Node => ({
-        metadata: { name },
-        status: { addresses: [{ type: "InternalIP", address }] },
-      }),
-    ),
+    nodes: hosts.map((host) => nodeObject(host)),
     services: [webService()],
     slices: [webSlice(hosts.map(({ name }) => name))],
     pools: [pool],
@@ -149,11 +154,11 @@ function clusterOf(hosts: readonly LabHost[]): Omit<SpeakerNodeOptions, "node"> 
   };
 }
 
-export function webService(spec: V1Service["spec"] = {}): V1Service {
+export function webService(spec: V1Service["spec"] = {}, ip = ADDRESS): V1Service {
   return {
     metadata: { name: "web", namespace: "default" },
     spec: { type: "LoadBalancer", ...spec },
-    status: { loadBalancer: { ingress: [{ ip: ADDRESS }] } },
+    status: { loadBalancer: { ingress: [{ ip }] } },
   };
 }
 

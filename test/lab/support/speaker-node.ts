@@ -23,6 +23,7 @@ export type SpeakerOrder =
   /** Which Services the kernel has the rules of. */
   | { readonly kind: "program"; readonly services: readonly string[] }
   | { readonly kind: "services"; readonly services: readonly V1Service[] }
+  | { readonly kind: "nodes"; readonly nodes: readonly V1Node[] }
   | { readonly kind: "slices"; readonly slices: readonly V1EndpointSlice[] };
 
 export interface SpeakerAnswer {
@@ -42,12 +43,13 @@ const slices = fakeStore<V1EndpointSlice>(options.slices, {
   service: ({ metadata }) => [`${metadata?.namespace}/${metadata?.labels?.["kubernetes.io/service-name"]}`],
 });
 const services = fakeStore<V1Service>(options.services);
+const nodes = fakeStore<V1Node>(options.nodes);
 let programmed = new Set(options.services.map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`));
 
 const speaker = startSpeaker(
   {
     node: options.node,
-    nodes: fakeStore<V1Node>(options.nodes),
+    nodes,
     services,
     slices,
     pools: fakeStore<IPAddressPool>(options.pools),
@@ -70,6 +72,7 @@ process.on("message", async (order: SpeakerOrder) => {
     speaker.poke();
   }
   if (order.kind === "services") for (const service of order.services) services.set(service);
+  if (order.kind === "nodes") for (const node of order.nodes) nodes.set(node);
   if (order.kind === "slices") for (const slice of order.slices) slices.set(slice);
   const answer: SpeakerAnswer = {
     ready: speaker.ready(),

@@ -272,8 +272,8 @@ describe("Engine when the holder's program is killed", () => {
     const lan = startedLan();
     const before = owner(lan);
     lan.kill(before);
-    const moved = waitFor(lan, 6000, () => lan.owners(ADDRESS).length === 1);
-    expect(moved).toBeGreaterThan(4000);
+    const moved = waitFor(lan, 11_000, () => lan.owners(ADDRESS).length === 1);
+    expect(moved).toBeGreaterThan(9000);
     lan.start(before);
     lan.clock.advance(1000);
     expect(owner(lan)).not.toBe(before);

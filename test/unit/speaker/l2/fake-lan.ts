@@ -18,6 +18,7 @@ const ETH0: HostLink = {
   broadcast: true,
   noArp: false,
   subnets: [parsePrefix("192.168.1.0/24")],
+  speaksIpv6: false,
 };
 
 /** One node of the fake LAN: its engine, and whether its program and its machine run. */

@@ -42,13 +42,13 @@ describe("hostLinks()", () => {
 });
 
 describe("hostLinks() and addresses", () => {
-  test("gives a link's subnets and its link-local address", () => {
+  test("gives a link's subnets, and whether it speaks IPv6", () => {
     const at = (text: string, length: number, ifindex = 2) => ({ ifindex, address: parseAddress(text), length });
     const addresses = [at("192.0.2.11", 24), at("fe80::1", 64), at("2001:db8::11", 64), at("10.0.0.1", 8, 3)];
     const [host] = hostLinks([link()], addresses, []);
     expect(host?.subnets).toEqual([parsePrefix("192.0.2.0/24"), parsePrefix("2001:db8::/64")]);
-    expect(host?.linkLocal?.at(-1)).toBe(1);
-    expect(hostLinks([link()], [], [])[0]).not.toHaveProperty("linkLocal");
+    expect(host?.speaksIpv6).toBe(true);
+    expect(hostLinks([link()], [at("192.0.2.11", 24)], [])[0]?.speaksIpv6).toBe(false);
   });
 });
 
@@ -56,7 +56,7 @@ describe("placeOf()", () => {
   const host = (name: string, ...subnets: string[]) => ({
     ...link({ name }),
     subnets: subnets.map(parsePrefix),
-    ...(subnets.some((each) => each.includes(":")) ? { linkLocal: new Uint8Array(16) } : {}),
+    speaksIpv6: subnets.some((each) => each.includes(":")),
   });
   const LINKS = [
     host("eth0", "192.0.2.0/24"),

@@ -40,9 +40,9 @@ describe("readNdp()", () => {
 
 describe("ndpReply()", () => {
   test("tells the asker, solicited", () => {
-    expect(ndpReply(asked, bytes("fe80::1"), OWN)).toMatchObject({
+    expect(ndpReply(asked, OWN)).toMatchObject({
       destination: asked.source,
-      source: bytes("fe80::1"),
+      source: target,
       target,
       solicited: true,
       targetMac: OWN,
@@ -51,7 +51,7 @@ describe("ndpReply()", () => {
 
   test("tells everybody when the asker looks for duplicates", () => {
     const probe = { ...asked, source: bytes("::") };
-    expect(ndpReply(probe, bytes("fe80::1"), OWN)).toMatchObject({
+    expect(ndpReply(probe, OWN)).toMatchObject({
       destination: ALL_NODES,
       solicited: false,
       override: true,
@@ -61,7 +61,7 @@ describe("ndpReply()", () => {
 
 describe("unsolicitedNdp()", () => {
   test("tells everybody and overrides what they know", () => {
-    const packet = unsolicitedNdp(target, bytes("fe80::1"), OWN);
+    const packet = unsolicitedNdp(target, OWN);
     expect(packet).toMatchObject({ destination: ALL_NODES, solicited: false, override: true, targetMac: OWN });
   });
 });
