@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Counter, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
-import type { Store, V1Node } from "../kube/mod.ts";
+import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
+import type { KubeClient, Store, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
@@ -12,6 +12,7 @@ import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
 import { leakFinder } from "./leak.ts";
 import { linkRemover } from "./link-remover.ts";
+import { clearUnavailable } from "./node-condition.ts";
 import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
 import { openLeaseStore } from "./open-lease-store.ts";
@@ -23,6 +24,7 @@ export interface CniOptions {
   /** Name of this node. */
   readonly node: string;
   readonly nodes: Store<V1Node>;
+  readonly client: Pick<KubeClient, "patch">;
   /** Unix socket for the plugin; its directory becomes root's alone. At most 107 characters. */
   readonly socketPath: string;
   /** Where the store of addresses is kept; must survive restarts of the agent. */
@@ -83,10 +85,20 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   let listening = false;
   let installed = false;
   const attachable = Promise.withResolvers<void>();
+  const tellCluster = async () => {
+    const node = options.nodes.get(options.node);
+    try {
+      if (node !== undefined) await clearUnavailable(options.client, node, new Date());
+    } catch (error) {
+      const reason = explainError(error); // the next look tries again
+      log.warn({ event: "cni.condition_refused", reason }, "the node's condition NetworkUnavailable was not cleared");
+    }
+  };
   const install = () => {
     attachable.resolve();
     if (!listening) return;
     installPlugin();
+    void tellCluster();
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };

@@ -26,6 +26,7 @@ export const CONFIG_KINDS = [
 const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [
     { apiGroups: [""], resources: ["services", "nodes"], verbs: READ },
+    { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
     { apiGroups: ["metallb.io"], resources: ["ipaddresspools", "l2advertisements"], verbs: READ },
     EVENTS,
@@ -49,7 +50,11 @@ const READ_MEMBERS: Rule = { apiGroups: [""], resources: ["secrets"], resourceNa
 
 /** The same, in the namespace of Ironbridge. */
 const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
-  agent: [READ_MEMBERS],
+  agent: [
+    READ_MEMBERS,
+    { apiGroups: ["metallb.io"], resources: ["servicel2statuses"], verbs: ["list", "create", "delete"] },
+    { apiGroups: ["metallb.io"], resources: ["servicel2statuses/status"], verbs: ["update"] },
+  ],
   // Creating can't be bound to a name: the name is in the body.
   controller: [
     READ_MEMBERS,

@@ -101,6 +101,11 @@ export class CniNode {
     };
   }
 
+  /** Of the process that runs the CNI part. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   get conflist(): string {
     return join(this.options.confDir, "10-ironbridge.conflist");
   }

@@ -4,8 +4,8 @@
  */
 import { createInterface } from "node:readline";
 import { type RoutingMode, startCni } from "../../../cni/mod.ts";
-import { createLog, createMetrics } from "../../../core/mod.ts";
-import { fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
+import { createLog, createMetrics, type LogLevel } from "../../../core/mod.ts";
+import { fakeKubeClient, fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
 
 export interface CniNodeOptions {
@@ -20,6 +20,8 @@ export interface CniNodeOptions {
   readonly confDir: string;
   readonly shimPath: string;
   readonly resultDir: string;
+  /** "debug" when absent. */
+  readonly logLevel?: LogLevel;
 }
 
 const options: CniNodeOptions = JSON.parse(process.argv[2]!);
@@ -38,8 +40,9 @@ const cni = startCni(
   {
     ...options,
     nodes,
+    client: fakeKubeClient(),
     clusterCidrs: options.clusterCidrs.map(parsePrefix),
-    log: createLog("cni-node", "debug"),
+    log: createLog("cni-node", options.logLevel ?? "debug"),
     metrics: createMetrics(),
   },
   stop.signal,
