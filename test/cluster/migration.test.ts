@@ -1,19 +1,17 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runInHost } from "../../lab/command.ts";
-import { longestOutage } from "../support/probe.ts";
 import { installIronbridge, installKubeProxy, installMetallb, waitForNodesReady, waitForPods } from "./install.ts";
 import { kubectl } from "./kubectl.ts";
 import { CHECKOUT, type MachinePlan } from "./plan.ts";
 import { removeReferenceCni } from "./reference-cni.ts";
 import { startTestCluster, type TestCluster } from "./support/test-cluster.ts";
-import { startTraffic } from "./support/traffic.ts";
+import { EXTERNAL, failedThroughNodes, startTraffic } from "./support/traffic.ts";
 import { webManifest } from "./support/web.ts";
 import { REFERENCE } from "./variant.ts";
 
 const AGENT = ["-n", "ironbridge-system", "daemonset/ironbridge-agent"];
 const NODE_PORTS = ["node1", "node2"];
-const NOTHING_FAILED = { "node port of node1": [], "node port of node2": [] };
 
 /** Each test goes on where the one before it ended: the way a cluster's owner goes. */
 describe("from MetalLB, kube-proxy and the reference CNI to Ironbridge and back, with traffic running", () => {
@@ -33,10 +31,10 @@ describe("from MetalLB, kube-proxy and the reference CNI to Ironbridge and back,
     await traffic.flows();
     await change();
     await traffic.flows();
-    const { "external address": external = [], ...nodePorts } = await traffic.stop();
-    expect(nodePorts).toEqual(NOTHING_FAILED);
+    const tolls = await traffic.stop();
+    expect(failedThroughNodes(tolls)).toEqual([]);
     // An address that moves to another node breaks the connections open at that moment, and costs no more than a second.
-    expect(longestOutage(external.map((answer) => ({ ...answer, ok: true })))).toBeLessThan(1_000);
+    expect(tolls[EXTERNAL]?.outage).toBeLessThan(1_000);
   }
 
   test("load balancer: Ironbridge announces beside MetalLB, then MetalLB goes", () =>

@@ -1,4 +1,4 @@
-import { type Answer, startProbe } from "../../support/probe.ts";
+import { type Answer, longestOutage, startProbe } from "../../support/probe.ts";
 import { getObject } from "../kubectl.ts";
 import type { ClusterPlan } from "../plan.ts";
 import { externalAddress } from "./test-cluster.ts";
@@ -7,9 +7,19 @@ import { externalAddress } from "./test-cluster.ts";
 export interface Traffic {
   /** Waits until every way answers. */
   flows(): Promise<void>;
-  /** Ends it. The failed requests of each way. */
-  stop(): Promise<Readonly<Record<string, readonly Answer[]>>>;
+  /** Ends it and gives what each way saw. */
+  stop(): Promise<Readonly<Record<string, Toll>>>;
 }
+
+/** What a change cost those who came one way. */
+export interface Toll {
+  readonly failed: readonly Answer[];
+  /** The longest time without an answer, milliseconds. */
+  readonly outage: number;
+}
+
+/** By the Service's external address. */
+export const EXTERNAL = "external address";
 
 interface ServiceObject {
   readonly spec: { readonly ports: readonly { readonly nodePort: number }[] };
@@ -19,7 +29,7 @@ interface ServiceObject {
 export async function startTraffic(plan: ClusterPlan, service: string, nodes: readonly string[]): Promise<Traffic> {
   const { spec } = await getObject<ServiceObject>(plan, "service", service);
   const urls: Record<string, string> = {
-    "external address": `http://${await externalAddress(plan, "default", service)}/hostname`,
+    [EXTERNAL]: `http://${await externalAddress(plan, "default", service)}/hostname`,
   };
   for (const node of plan.nodes.filter(({ name }) => nodes.includes(name))) {
     urls[`node port of ${node.name}`] = `http://${node.address}:${spec.ports[0]!.nodePort}/hostname`;
@@ -30,8 +40,18 @@ export async function startTraffic(plan: ClusterPlan, service: string, nodes: re
       for (const [, probe] of probes) await probe.succeed(20, 20_000);
     },
     stop: async () => {
-      const ended = await Promise.all(probes.map(async ([name, probe]) => [name, await probe.stop()] as const));
-      return Object.fromEntries(ended.map(([name, answers]) => [name, answers.filter(({ ok }) => !ok)]));
+      const tolls = probes.map(async ([name, probe]) => {
+        const answers = await probe.stop();
+        const toll: Toll = { failed: answers.filter(({ ok }) => !ok), outage: longestOutage(answers) };
+        process.stdout.write(`    ${name}: ${toll.failed.length} of ${answers.length} requests failed\n`);
+        return [name, toll] as const;
+      });
+      return Object.fromEntries(await Promise.all(tolls));
     },
   };
+}
+
+/** The requests that failed on any way but the external address. */
+export function failedThroughNodes(tolls: Readonly<Record<string, Toll>>): readonly Answer[] {
+  return Object.entries(tolls).flatMap(([name, { failed }]) => (name === EXTERNAL ? [] : failed));
 }
