@@ -34,6 +34,7 @@ export function announcementReporter(options: AnnouncementReporterOptions): Anno
   /** Services this node announces since it said so. */
   let assigned: ReadonlySet<string> = new Set();
   const failingSince = new Map<string, number>();
+  let labelled: Record<string, string>[] = [];
 
   const tell = (key: string, note: EventNote) => {
     const service = services.get(key);
@@ -45,16 +46,18 @@ export function announcementReporter(options: AnnouncementReporterOptions): Anno
     announced: (status, candidacies) => {
       metrics.members.reset();
       for (const reach of Object.values(status.members)) metrics.members.inc({ reach });
-      metrics.announced.reset();
+      for (const labels of labelled) metrics.announced.remove(labels);
+      labelled = [];
       const next = new Set<string>();
       for (const { facts } of candidacies.values()) {
         const states = facts.addresses.map((ip) => ({ ip, ...status.addresses[ip] }));
         const held = states.filter(({ own }) => own?.stance === "holds");
-        for (const { ip } of held) metrics.announced.set({ service: facts.service, protocol: "layer2", node, ip }, 1);
+        labelled.push(...held.map(({ ip }) => ({ service: facts.service, protocol: "layer2", node, ip })));
         // A moment without a holder, while links or rules come and go, is no new assignment.
         const stays = assigned.has(facts.service) && states.every(({ holder = node }) => holder === node);
         if (held.length > 0 || stays) next.add(facts.service);
       }
+      for (const labels of labelled) metrics.announced.set(labels, 1);
       for (const key of next) {
         if (assigned.has(key)) continue;
         const message = `announcing from node "${node}" with protocol "layer2"`;

@@ -140,7 +140,7 @@ function ruleOf(adverts: readonly Advert[]): ElectionRule {
 }
 
 /** Addresses of the status that nodes are to answer for: not host names, not ipMode Proxy (KEP-1860). */
-function addressesOf(service: V1Service): Address[] {
+export function addressesOf(service: V1Service): Address[] {
   if (service.spec?.type !== "LoadBalancer") return [];
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   return ingress.filter(({ ipMode = "VIP" }) => ipMode === "VIP").flatMap(({ ip = "" }) => tryParseAddress(ip) ?? []);
@@ -149,6 +149,6 @@ function addressesOf(service: V1Service): Address[] {
 type Endpoint = NonNullable<V1EndpointSlice["endpoints"]>[number];
 
 /** Ready, or still serving while it terminates. An endpoint that says nothing is ready. */
-function canServe({ conditions }: Endpoint): boolean {
+export function canServe({ conditions }: Endpoint): boolean {
   return conditions?.ready !== false || conditions.serving === true;
 }

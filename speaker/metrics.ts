@@ -1,15 +1,25 @@
 import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
 
+const ANNOUNCED = "metallb_speaker_announced";
+
+/** The metric that both protocols write, each its own labels: one per registry, whoever asks first. */
+export function announcedGauge(registry: Metrics): Gauge {
+  const known = registry.getSingleMetric(ANNOUNCED);
+  if (known instanceof Gauge) return known;
+  const labelNames = ["service", "protocol", "node", "ip"];
+  return new Gauge({
+    name: ANNOUNCED,
+    help: "Services being announced from this node",
+    labelNames,
+    registers: [registry],
+  });
+}
+
 /** Names with `metallb_` are MetalLB's own, so that existing dashboards and alerts keep working. */
 export function speakerMetrics(registry: Metrics) {
   const registers = [registry];
   return {
-    announced: new Gauge({
-      name: "metallb_speaker_announced",
-      help: "Services being announced from this node",
-      labelNames: ["service", "protocol", "node", "ip"],
-      registers,
-    }),
+    announced: announcedGauge(registry),
     requests: new Counter({
       name: "metallb_layer2_requests_received",
       help: "ARP and NDP requests received for addresses this node answers for",

@@ -1,3 +1,5 @@
+export { type Bgp, type BgpOptions, startBgp } from "./bgp/bgp.ts";
+export type { BgpState } from "./bgp/bgp-state.ts";
 export {
   factsOf,
   type NodeRefusal,

@@ -1,0 +1,199 @@
+import { Worker } from "node:worker_threads";
+import type {
+  BFDProfile,
+  BGPAdvertisement,
+  BGPPeer,
+  Community,
+  IPAddressPool,
+  L2Advertisement,
+} from "../../config/mod.ts";
+import {
+  type Clock,
+  explainError,
+  type Log,
+  type Metrics,
+  ownModule,
+  startRunner,
+  systemClock,
+} from "../../core/mod.ts";
+import {
+  type Change,
+  objectKey,
+  type Store,
+  type V1EndpointSlice,
+  type V1Node,
+  type V1Secret,
+  type V1Service,
+} from "../../kube/mod.ts";
+import { heededNodes } from "../node-condition.ts";
+import { Readiness } from "../readiness.ts";
+import { type BgpState, bgpStateOf } from "./bgp-state.ts";
+import { ConfigView } from "./config-view.ts";
+import type { Assignment, FromWorker, PeerStatus, ToWorker } from "./message.ts";
+import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
+import { bgpReporter } from "./reporter.ts";
+import { RouteView } from "./route-view.ts";
+
+/** The objects BGP is configured with. */
+export interface BgpStores {
+  readonly pools: Store<IPAddressPool>;
+  readonly l2Advertisements: Store<L2Advertisement>;
+  readonly bgpAdvertisements: Store<BGPAdvertisement>;
+  readonly bgpPeers: Store<BGPPeer>;
+  readonly bfdProfiles: Store<BFDProfile>;
+  readonly communities: Store<Community>;
+}
+
+export interface BgpOptions extends BgpStores {
+  /** Name of the Node object of this node. */
+  readonly node: string;
+  readonly nodes: Store<V1Node>;
+  readonly services: Store<V1Service>;
+  /** Needs an index "service": namespace/name of the Service a slice belongs to. */
+  readonly slices: Store<V1EndpointSlice>;
+  /** Secrets of type kubernetes.io/basic-auth with passwords of peers. */
+  readonly secrets: Store<V1Secret>;
+  /** True when the kernel of this node has the rules of the Service. Call poke() when an answer may have changed. */
+  readonly programmed: (service: string) => boolean;
+  /** TCP port on which peers may connect; absent: this node makes all connections itself. */
+  readonly listenPort?: number;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock?: Clock;
+}
+
+export interface Bgp {
+  /** Resolves when all sessions have ended after the signal; rejects when the thread failed. */
+  readonly done: Promise<void>;
+  /** True once this node knows the cluster. */
+  ready(): boolean;
+  state(): BgpState;
+  /** Says that an answer of `programmed` may have changed. */
+  poke(): void;
+}
+
+/** Longest wait after the start for the rules of all Services before the peers are told that these are all routes. */
+const SETTLE = 10_000;
+const SERVICE_NAME = "kubernetes.io/service-name";
+
+/** Announces the external addresses of Services to BGP routers. */
+export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
+  const { node, nodes, services, slices, secrets, programmed, listenPort, log, clock = systemClock } = options;
+  const { pools, l2Advertisements, bgpAdvertisements, bgpPeers, bfdProfiles, communities } = options;
+  const configStores = [pools, l2Advertisements, bgpAdvertisements, bgpPeers, bfdProfiles, communities];
+  const stores = [...configStores, nodes, services, slices, secrets];
+  const startedAt = clock.now();
+  const readiness = new Readiness();
+  const report = bgpReporter(options);
+  const slicesOf = (key: string) => slices.byIndex("service", key);
+  const view = new RouteView({ service: (key) => services.get(key), slicesOf });
+  const dirty = new Set<string>();
+  let config: ConfigView | undefined;
+  let nodeText = "";
+  let peers: readonly NodePeer[] = [];
+  let statuses: readonly PeerStatus[] = [];
+  let sent = "";
+
+  const worker = new Worker(ownModule("speaker/bgp/worker"));
+  const tell = (message: ToWorker) => worker.postMessage(message);
+  const exited = new Promise<void>((resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", () => resolve());
+  });
+  worker.on("message", (message: FromWorker) => {
+    if (message.kind === "log") log[message.level]({ event: message.event, ...message.fields }, message.message);
+    if (message.kind !== "status") return;
+    statuses = message.peers;
+    report.sessions(statuses, peers);
+  });
+
+  const poke = () => runner.poke();
+  const touch = (key: string | undefined) => {
+    if (key !== undefined) dirty.add(key);
+    poke();
+  };
+  const forgetConfig = () => {
+    config = undefined;
+    poke();
+  };
+  const stops = [
+    services.subscribe(({ key }) => touch(key)),
+    slices.subscribe((change) => touch(serviceOf(change))),
+    nodes.subscribe(poke),
+    secrets.subscribe(poke),
+    ...configStores.map((store) => store.subscribe(forgetConfig)),
+  ];
+  for (const store of stores) void store.whenSynced.then(poke);
+
+  let cancelWake = () => {};
+  const wakeAfter = (ms: number) => {
+    cancelWake();
+    if (ms !== Number.POSITIVE_INFINITY) cancelWake = clock.after(ms, poke);
+  };
+
+  const work = async () => {
+    if (signal.aborted || !stores.every(({ synced }) => synced)) return;
+    const own = heededNodes(nodes.list()).find(({ metadata }) => metadata?.name === node);
+    const text = JSON.stringify([own?.metadata?.labels, own?.spec, own?.status?.conditions, own?.status?.addresses]);
+    if (config === undefined || text !== nodeText) {
+      config = new ConfigView(options, own?.metadata?.labels ?? {});
+      nodeText = text;
+      for (const service of services.list()) dirty.add(objectKey(service));
+      report.problems(config.problems);
+    }
+    const touched = [...dirty];
+    dirty.clear();
+    view.refresh(touched, config.config, own);
+    const wanted = [...view.services.values()].filter((each) => "routes" in each).map(({ service }) => service);
+    const again = readiness.update(wanted, programmed, clock.now()) ?? Number.POSITIVE_INFINITY;
+    const ready = new Set(wanted.filter((service) => readiness.isReady(service)));
+    const settled = clock.now() - startedAt >= SETTLE || ready.size === wanted.length;
+    wakeAfter(Math.min(again, settled ? Number.POSITIVE_INFINITY : SETTLE));
+    const change = view.settle(touched, ready);
+    if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
+    assign(own, config, settled);
+    report.services(view, ready);
+  };
+
+  const assign = (own: V1Node | undefined, { config, object }: ConfigView, settled: boolean) => {
+    const secret = (name: string, namespace: string) => secrets.get(`${namespace}/${name}`);
+    peers =
+      own === undefined
+        ? []
+        : nodePeersOf(config.bgpPeers, { node: own, bfdProfiles: config.bfdProfiles, secret, object });
+    const assignment: Assignment = {
+      peers: peers.flatMap((peer) => ("settings" in peer ? [peer.settings] : [])),
+      ...(listenPort === undefined ? {} : { listenPort }),
+      settled,
+    };
+    const text = JSON.stringify(assignment, (_, value) => (typeof value === "bigint" ? String(value) : value));
+    if (text !== sent) tell({ kind: "assign", assignment });
+    sent = text;
+    report.sessions(statuses, peers);
+  };
+
+  const onError = (error: unknown) =>
+    log.error({ event: "bgp.decide", reason: explainError(error) }, "could not decide what to announce by BGP");
+  const runner = startRunner(work, { minInterval: 5, retryInterval: 1000, maxInterval: 60_000, onError }, signal);
+
+  const leave = () => {
+    for (const stop of stops) stop();
+    cancelWake();
+    tell({ kind: "leave" });
+  };
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
+
+  return {
+    done: exited,
+    ready: () => sent !== "",
+    state: () => bgpStateOf(view, peers, statuses),
+    poke,
+  };
+}
+
+function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {
+  const { namespace, labels } = (after ?? before)?.metadata ?? {};
+  const name = labels?.[SERVICE_NAME];
+  return name === undefined ? undefined : `${namespace}/${name}`;
+}

@@ -1,0 +1,40 @@
+import { type BGPPeer, type BgpPeer, type Labels, resolveConfig } from "../../config/mod.ts";
+import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "./advert-options.ts";
+import type { BgpStores } from "./bgp.ts";
+import type { BgpConfig } from "./decide.ts";
+
+/** The configuration as one node sees it: objects that other nodes alone use can't spoil it. */
+export class ConfigView {
+  readonly config: BgpConfig;
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[];
+  readonly #peers: ReadonlyMap<string, BGPPeer>;
+
+  /** @param labels Of this node. */
+  constructor(stores: BgpStores, labels: Labels) {
+    const bgpAdvertisements = stores.bgpAdvertisements.list();
+    const bgpPeers = stores.bgpPeers.list();
+    const config = resolveConfig({
+      pools: stores.pools.list(),
+      l2Advertisements: stores.l2Advertisements.list(),
+      bgpAdvertisements,
+      bgpPeers,
+      bfdProfiles: stores.bfdProfiles.list(),
+      communities: stores.communities.list(),
+      nodes: [labels],
+    });
+    const advertOptions = new Map<string, BgpAdvertOptions>();
+    const told: string[] = [];
+    for (const object of bgpAdvertisements) {
+      const { options, problems } = bgpAdvertOptionsOf(object);
+      advertOptions.set(`${object.metadata?.namespace}/${object.metadata?.name}`, options);
+      told.push(...problems);
+    }
+    this.config = { ...config, advertOptions };
+    this.problems = [...config.problems.map(({ message }) => message), ...told];
+    this.#peers = new Map(bgpPeers.map((object) => [`${object.metadata?.namespace}/${object.metadata?.name}`, object]));
+  }
+
+  /** The object `peer` was read from. */
+  readonly object = ({ namespace, name }: BgpPeer): BGPPeer | undefined => this.#peers.get(`${namespace}/${name}`);
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { type BfdSettings, type BGPPeer, type BgpPeer, matchesAny } from "../../config/mod.ts";
+import type { V1Node, V1Secret } from "../../kube/mod.ts";
+import { type Family, parseAddress, tryParseAddress } from "../../net/mod.ts";
+import type { PeerSettings } from "./message.ts";
+
+/** A peer of this node: how to hold its session, or what it waits for. */
+export type NodePeer =
+  | { readonly name: string; readonly namespace: string; readonly settings: PeerSettings }
+  | { readonly name: string; readonly namespace: string; readonly waits: string };
+
+/** What a peer's settings are made of besides the peer. */
+export interface PeerContext {
+  readonly node: V1Node;
+  readonly bfdProfiles: readonly BfdSettings[];
+  readonly secret: (name: string, namespace: string) => V1Secret | undefined;
+  /** The object a peer was read from, for its annotations. */
+  readonly object: (peer: BgpPeer) => BGPPeer | undefined;
+}
+
+/** Seconds; RFC 4271 section 10 suggests a hold time of 90. */
+const DEFAULT_HOLD_TIME = 90;
+/** Seconds before another attempt, at most: an agent that comes back should not wait for its sessions. */
+const DEFAULT_CONNECT_TIME = 10;
+/** Seconds a peer keeps the routes while the agent restarts: FRR's own default. */
+const RESTART_TIME = 120;
+/** Annotation of a BGPPeer: the most hops its packets may have come (GTSM, RFC 5082). */
+const TTL_SECURITY = "ironbridge.io/ttl-security";
+
+/** The peers of a node, by name: those whose selectors choose it. */
+export function nodePeersOf(peers: readonly BgpPeer[], context: PeerContext): NodePeer[] {
+  const labels = context.node.metadata?.labels;
+  return peers
+    .filter(({ nodeSelectors }) => nodeSelectors.length === 0 || matchesAny(nodeSelectors, labels))
+    .map((peer) => nodePeerOf(peer, context));
+}
+
+function nodePeerOf(peer: BgpPeer, context: PeerContext): NodePeer {
+  const { name, namespace, passwordSecret } = peer;
+  const secret = passwordSecret === undefined ? undefined : readSecret(passwordSecret, context);
+  if (secret !== undefined && "problem" in secret) return { name, namespace, waits: secret.problem };
+  const password = secret?.password ?? peer.password;
+  const bfd = context.bfdProfiles.find((profile) => profile.name === peer.bfdProfile);
+  const hops = Number(context.object(peer)?.metadata?.annotations?.[TTL_SECURITY] ?? Number.NaN);
+  const { sourceAddress, keepaliveSeconds } = peer;
+  const settings: PeerSettings = {
+    name,
+    asn: peer.localAsn ?? peer.myAsn,
+    peerAsn: peer.peerAsn,
+    routerId: routerIdOf(peer, context.node),
+    holdTimeSeconds: peer.holdTimeSeconds ?? DEFAULT_HOLD_TIME,
+    ...(keepaliveSeconds === undefined || keepaliveSeconds === 0 ? {} : { keepaliveSeconds }),
+    families: familiesOf(peer),
+    ...(peer.gracefulRestart ? { restartSeconds: RESTART_TIME } : {}),
+    passive: false,
+    connectRetry: (peer.connectSeconds ?? DEFAULT_CONNECT_TIME) * 1000,
+    target: peer.target,
+    port: peer.port,
+    ...(sourceAddress && { sourceAddress }),
+    vrf: peer.vrf,
+    ...(password === undefined ? {} : { password }),
+    multiHop: peer.multiHop,
+    ...(hops >= 1 && hops <= 254 ? { minimumTtl: 256 - hops } : {}),
+    ...(bfd && { bfd: bfdTimesOf(bfd) }),
+  };
+  return { name, namespace, settings };
+}
+
+/** MetalLB's words for what is wrong. */
+function readSecret(
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+  { secret }: PeerContext,
+): { readonly password: string } | { readonly problem: string } {
+  const found = secret(name, namespace);
+  if (found === undefined) return { problem: `the Secret ${namespace}/${name} with the password is not there` };
+  if (found.type !== "kubernetes.io/basic-auth") {
+    return { problem: `the Secret ${namespace}/${name} is of type ${found.type}, want kubernetes.io/basic-auth` };
+  }
+  const password = found.data?.password;
+  if (password === undefined) return { problem: `the Secret ${namespace}/${name} has no key "password"` };
+  return { password: Buffer.from(password, "base64").toString("utf8") };
+}
+
+/** A session carries the family it runs over; both where asked for, and where no address says which it is. */
+function familiesOf({ target, dualStack }: BgpPeer): readonly Family[] {
+  return dualStack || target.kind === "interface" ? ["ipv4", "ipv6"] : [target.address.family];
+}
+
+/** The number asked for, else the node's IPv4 address, else one made from its name, which no two nodes share by luck. */
+function routerIdOf({ routerId }: BgpPeer, { metadata, status }: V1Node): number {
+  const internal = (status?.addresses ?? [])
+    .filter(({ type }) => type === "InternalIP")
+    .flatMap(({ address }) => tryParseAddress(address) ?? []);
+  const chosen = routerId ?? internal.find(({ family }) => family === "ipv4");
+  if (chosen?.family === "ipv4") return Number(chosen.value);
+  const hash = createHash("sha256")
+    .update(metadata?.name ?? "")
+    .digest();
+  return hash.readUInt32BE(0) || Number(parseAddress("0.0.0.1").value);
+}
+
+function bfdTimesOf(bfd: BfdSettings): NonNullable<PeerSettings["bfd"]> {
+  const { transmitInterval, receiveInterval, detectMultiplier, echoInterval, passiveMode, minimumTtl } = bfd;
+  return { transmitInterval, receiveInterval, detectMultiplier, echoInterval, passive: passiveMode, minimumTtl };
+}

@@ -1,0 +1,35 @@
+import type { Log, Metrics } from "../../core/mod.ts";
+import type { PeerStatus } from "./message.ts";
+import { bgpMetrics } from "./metrics.ts";
+import type { NodePeer } from "./peer-settings.ts";
+import type { RouteView } from "./route-view.ts";
+
+export interface BgpReporterOptions {
+  readonly node: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Log lines and metrics about the sessions of this node. */
+export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
+  const all = bgpMetrics(metrics);
+  let complained = "";
+  let waiting = "";
+  return {
+    problems: (problems: readonly string[]) => {
+      const text = problems.join("\n");
+      if (text !== complained) {
+        for (const problem of problems) log.warn({ event: "bgp.config", problem }, "a mistake in the configuration");
+      }
+      complained = text;
+    },
+    sessions: (statuses: readonly PeerStatus[], peers: readonly NodePeer[]) => {
+      all.sessions(statuses);
+      const waits = peers.flatMap((peer) => ("waits" in peer ? [`${peer.name}: ${peer.waits}`] : []));
+      const text = waits.join("\n");
+      if (text !== waiting) for (const reason of waits) log.warn({ event: "bgp.waits", reason }, "a peer has to wait");
+      waiting = text;
+    },
+    services: (view: RouteView, ready: ReadonlySet<string>) => all.announced(node, view, ready),
+  };
+}
