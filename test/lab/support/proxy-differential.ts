@@ -53,8 +53,8 @@ export const randomCluster: fc.Arbitrary<RandomCluster> = fc.record({
 const GATEWAY = { ipv4: "10.244.1.1", ipv6: "fd00:244:1::1" };
 /** Milliseconds; answers take less than one. */
 const SILENCE = 150;
-/** A pod of three that is not met in so many connections is not used: chance 1 of 1,600. */
-const TRIES = 18;
+/** A pod of three that is not met in so many connections is not used: chance 1 of 10 billion. */
+const TRIES = 60;
 
 /** Puts `cluster` in the place of all others, and tries every way to every Service. Throws at the first difference. */
 export async function compare(lab: ProxyLab, running: RunningProxy, cluster: RandomCluster): Promise<void> {
