@@ -50,6 +50,7 @@ export const CATALOGUE: readonly ClusterImage[] = [
       [
         { to: "/agnhost", from: built("agnhost"), mode: 0o755 },
         { to: "/agnhost-2", link: "agnhost" },
+        { to: "/coredns", from: built("coredns"), mode: 0o755 },
         { to: "/uploads", directory: 0o755 },
         ...["localhost.crt", "localhost.key"].map((name) => ({
           to: `/${name}`,
@@ -57,6 +58,12 @@ export const CATALOGUE: readonly ClusterImage[] = [
         })),
       ],
     ],
+  },
+  {
+    file: "conntrack-regression",
+    names: [`${E2E}/regression-issue-74839:1.2`],
+    config: { Entrypoint: ["/regression-issue-74839"] },
+    layers: async () => [[{ to: "/regression-issue-74839", from: built("regression-issue-74839"), mode: 0o755 }]],
   },
   {
     file: "tools",
