@@ -16,9 +16,12 @@ import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/
 import { startSpeaker } from "../speaker/mod.ts";
 import { apiServerOf } from "./api-server.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
-import { memberKey } from "./member-key.ts";
+import { followMemberKey, memberKey } from "./member-key.ts";
 import { knowledgePart, laterPart, type Part } from "./part.ts";
 import { addFlags } from "./settings.ts";
+
+/** Where Ironbridge's own objects live when nothing else is said. */
+const DEFAULT_NAMESPACE = "ironbridge-system";
 
 /** `ironbridge agent`. */
 export function agentCommand(): Command {
@@ -55,8 +58,10 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const programmed = parts.proxy?.programmed ?? (() => true);
   const startWithKey = (key: Uint8Array) => {
     const members = { port: options.memberPort, key };
-    const speaker = startSpeaker({ ...shared, pools, l2Advertisements, programmed, members }, signal);
+    const statuses = { client, namespace: options.namespace ?? DEFAULT_NAMESPACE };
+    const speaker = startSpeaker({ ...shared, pools, l2Advertisements, programmed, members, statuses }, signal);
     parts.proxy?.subscribe(speaker.poke);
+    followMemberKey(key, options, daemon, speaker.setMemberKey, signal);
     return speaker;
   };
   const starting = memberKey(options, daemon, signal).then(startWithKey);

@@ -13,6 +13,8 @@ const KEY_LENGTH = 32;
 const SHORTEST = 16;
 /** Milliseconds between two looks for a Secret that is not there yet. */
 const LOOK_EVERY = 1_000;
+/** Milliseconds between two looks for a key that was replaced. */
+const FOLLOW = { minInterval: 1_000, retryInterval: 30_000, maxInterval: 30_000 } as const;
 /** Milliseconds without an answer after which the copy of an earlier run has to do. */
 const COPY_AFTER = 2_000;
 
@@ -56,6 +58,36 @@ export function memberKey(source: Source, { client, log }: Cluster, signal: Abor
   const waits = (error: unknown) =>
     log.warn({ event: "members.no_key", namespace, error: explainError(error) }, "no shared key yet, announcing waits");
   return untilDone(lookOrCopy, waits, signal);
+}
+
+/** Calls `onChange` with the key whenever it is another than before: a key that is replaced needs no restart. */
+export function followMemberKey(
+  first: Uint8Array,
+  { memberKeyFile, namespace, stateDir }: Source,
+  { client, log }: Cluster,
+  onChange: (key: Uint8Array) => void,
+  signal: AbortSignal,
+): void {
+  let known = first;
+  const look = async () => {
+    const key =
+      memberKeyFile !== undefined
+        ? readKeyFile(memberKeyFile)
+        : namespace === undefined
+          ? known
+          : await fetchKey(client, namespace);
+    if (Buffer.compare(key, known) === 0) return;
+    known = key;
+    if (memberKeyFile === undefined) keepCopy(stateDir, join(stateDir, "member-key"), key);
+    log.info({ event: "members.key_changed" }, "the shared key was replaced");
+    onChange(key);
+  };
+  const onError = (error: unknown) =>
+    log.warn(
+      { event: "members.no_key", error: explainError(error) },
+      "cannot look for a new shared key, the old one stays",
+    );
+  startRunner(look, { ...FOLLOW, onError }, signal);
 }
 
 /** Makes the Secret when it is not there; tries again until it is. */
