@@ -13,8 +13,9 @@ import type { DetachHost } from "./pod-host.ts";
 export async function detach(host: DetachHost, key: AttachmentKey): Promise<void> {
   try {
     await host.hostPorts.close(key);
-    // Whether there was a limit is not asked: the store may have been lost.
-    await Promise.all([host.removeLink(hostLinkName(key)), host.removeLink(shaperLinkName(key))]);
+    // The kernel is asked whether there was a limit: the store may have been lost.
+    const shaper = host.kernel.link(shaperLinkName(key));
+    await Promise.all([hostLinkName(key), ...(shaper === undefined ? [] : [shaper.name])].map(host.removeLink));
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });
   }

@@ -57,6 +57,8 @@ const buffer = new Uint8Array(64 * 1024);
 /** Attribute of an acknowledgement with the kernel's own words: linux/netlink.h NLMSGERR_ATTR_MSG. */
 const NLMSGERR_ATTR_MSG = 1;
 const NLM_F_ACK_TLVS = 0x200;
+/** Answers to more requests would not fit the buffer of a socket, which is 212 KiB where nobody changed it. */
+const MOST_AT_ONCE = 64;
 /** A list that changed while it was read is read again; under constant change the last reading is taken. */
 const DUMP_ATTEMPTS = 4;
 
@@ -83,7 +85,7 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
     }
   };
 
-  const requestLater = async (requests: readonly NetlinkRequest[]) => {
+  const sendSome = async (requests: readonly NetlinkRequest[]) => {
     const first = sequence + 1;
     const messages = requests.map(({ type, flags = 0, payload }) => {
       sequence = (sequence + 1) >>> 0;
@@ -101,6 +103,13 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
           refusals.push(error);
         }
       }
+    }
+    return refusals;
+  };
+  const requestLater = async (requests: readonly NetlinkRequest[]) => {
+    const refusals: unknown[] = [];
+    for (let start = 0; start < requests.length; start += MOST_AT_ONCE) {
+      refusals.push(...(await sendSome(requests.slice(start, start + MOST_AT_ONCE))));
     }
     return refusals;
   };

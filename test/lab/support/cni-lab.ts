@@ -9,7 +9,6 @@ import { waitFor } from "../../support/wait.ts";
 import type { CniNodeOptions } from "./cni-node.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
-const TAG = "cni";
 
 /** Nodes with the CNI part on one L2 network, as network namespaces, and a host outside that knows no way to any pod. */
 export interface CniLab {
@@ -51,9 +50,10 @@ export function nodeObject(
   };
 }
 
-export async function createCniLab(): Promise<CniLab> {
+/** @param tag Part of the names of its namespaces: two labs at once want two. */
+export async function createCniLab(tag = "cni"): Promise<CniLab> {
   await exec(join(ROOT, "tools/build-shim"), []);
-  const topology = await buildTopology(TAG, 2);
+  const topology = await buildTopology(tag, 2);
   const directory = mkdtempSync(join(tmpdir(), "ib-cni-"));
   const [node1, node2] = topology.nodes.map(({ name, netns }) => new CniNode(name, netns, join(directory, name)));
   let pods = 0;
@@ -63,13 +63,13 @@ export async function createCniLab(): Promise<CniLab> {
     outside: netnsPath(topology.client.netns),
     addPod: async () => {
       pods += 1;
-      const name = `ib-${TAG}-pod-${pods.toString(16).padStart(10, "0")}`;
+      const name = `ib-${tag}-pod-${pods.toString(16).padStart(10, "0")}`;
       await exec("ip", ["netns", "add", name]);
       return netnsPath(name);
     },
     remove: async () => {
       await Promise.all([node1!.kill(), node2!.kill()]);
-      await removeTopology(TAG);
+      await removeTopology(tag);
       rmSync(directory, { recursive: true });
     },
   };
