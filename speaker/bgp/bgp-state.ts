@@ -26,14 +26,17 @@ export function bgpStateOf(view: RouteView, peers: readonly NodePeer[], statuses
   const statusOf = new Map(statuses.map((status) => [status.name, status]));
   const refused: Record<string, BgpServiceRefusal> = {};
   for (const each of view.services.values()) if ("refused" in each) refused[each.service] = each.refused;
-  const routesOf = (peer: string) =>
-    [...view.routes.values()].flatMap(({ key, offers }) => {
-      const attributes = attributesFor(offers, peer);
+  const routesOf = (peer: NodePeer) => {
+    if ("waits" in peer) return [];
+    const { name, families } = peer.settings;
+    return [...view.routes.values()].flatMap(({ key, prefix, offers }) => {
+      const attributes = families.includes(prefix.family) ? attributesFor(offers, name) : undefined;
       return attributes === undefined ? [] : [printRoute(key, attributes)];
     });
+  };
   const entries = peers.map((peer) => {
     const waits = "waits" in peer ? { why: peer.waits } : {};
-    return [peer.name, { ...statusOf.get(peer.name), ...waits, routes: routesOf(peer.name) }] as const;
+    return [peer.name, { ...statusOf.get(peer.name), ...waits, routes: routesOf(peer) }] as const;
   });
   return { peers: Object.fromEntries(entries), refused };
 }

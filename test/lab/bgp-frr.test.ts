@@ -1,37 +1,348 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BGPAdvertisement } from "../../config/mod.ts";
 import { waitFor } from "../support/wait.ts";
-import { type BgpLab, type Frr, isUp, startBgpLab, startFrr } from "./support/bgp-lab.ts";
+import {
+  type BgpLab,
+  type BgpNode,
+  type Frr,
+  isUp,
+  NAMESPACE,
+  peerObject,
+  ROUTER,
+  startBgpLab,
+  startFrr,
+  startWeb,
+  VIP,
+  webService,
+  webSlice,
+} from "./support/bgp-lab.ts";
+import type { BgpObjects } from "./support/bgp-node.ts";
 
+/** Sessions of two nodes with one FRR: each test changes the objects and asks FRR what it knows. */
 let lab: BgpLab;
 let frr: Frr;
+let first: BgpNode;
+
+const SECRET_KEY = "correct-horse";
+const DEADLINE = { deadline: 15_000 };
 
 beforeAll(async () => {
-  lab = await startBgpLab({ tag: "frr", nodes: 2, objects: () => ({}) });
+  const peers = [
+    peerObject({ bfdProfile: "fast", holdTime: "30s", keepaliveTime: "10s", routerID: "" }),
+    peerObject({ peerAddress: ROUTER.v6, passwordSecret: { name: "key", namespace: NAMESPACE } }, "router6"),
+  ];
+  lab = await startBgpLab({
+    tag: "frr",
+    nodes: 2,
+    objects: () => ({
+      bgpPeers: peers,
+      services: [webService({}, [VIP.v4, VIP.v6])],
+      secrets: [
+        {
+          metadata: { name: "key", namespace: NAMESPACE },
+          type: "kubernetes.io/basic-auth",
+          data: { password: Buffer.from(SECRET_KEY).toString("base64") },
+        },
+      ],
+      bfdProfiles: [
+        {
+          metadata: { name: "fast", namespace: NAMESPACE },
+          spec: { transmitInterval: 100, receiveInterval: 150, detectMultiplier: 4 },
+        },
+      ],
+      communities: [
+        { metadata: { name: "c", namespace: NAMESPACE }, spec: { communities: [{ name: "gold", value: "64512:77" }] } },
+      ],
+    }),
+  });
+  [first] = lab.nodes as [BgpNode];
   frr = await startFrr(lab, [
+    "bfd",
+    " profile fast",
+    "  transmit-interval 100",
+    "  receive-interval 150",
     "router bgp 64512",
     " bgp router-id 192.0.2.1",
     " no bgp ebgp-requires-policy",
-    " neighbor 192.0.2.11 remote-as 64513",
-    " neighbor 192.0.2.12 remote-as 64513",
+    " no bgp default ipv4-unicast",
+    " no bgp network import-check",
+    " bgp bestpath as-path multipath-relax",
+    ...lab.nodes.flatMap(({ v4, v6 }) => [
+      ` neighbor ${v4} remote-as 64513`,
+      ` neighbor ${v4} bfd profile fast`,
+      ` neighbor ${v4} timers connect 1`,
+      ` neighbor ${v6} remote-as 64513`,
+      ` neighbor ${v6} password ${SECRET_KEY}`,
+      ` neighbor ${v6} timers connect 1`,
+    ]),
     " address-family ipv4 unicast",
+    "  network 10.99.0.0/16",
     "  maximum-paths 8",
+    ...lab.nodes.map(({ v4 }) => `  neighbor ${v4} activate`),
+    " exit-address-family",
+    " address-family ipv6 unicast",
+    "  maximum-paths 8",
+    ...lab.nodes.map(({ v6 }) => `  neighbor ${v6} activate`),
     " exit-address-family",
   ]);
-});
-afterAll(() => lab[Symbol.asyncDispose]());
+  for (const node of lab.nodes) await node.until("sessions", (all) => isUp(all) && isUp(all, "router6"), 30_000);
+}, 90_000);
+afterAll(() => lab?.[Symbol.asyncDispose]());
+
+interface Path {
+  readonly aspath: { readonly string: string };
+  readonly metric?: number;
+  readonly community?: { readonly string: string };
+  readonly largeCommunity?: { readonly string: string };
+  readonly nexthops: readonly { readonly ip: string; readonly scope?: string }[];
+}
+
+async function paths(prefix: string): Promise<readonly Path[]> {
+  const family = prefix.includes(":") ? "ipv6" : "ipv4";
+  const shown = await frr.show(`show bgp ${family} unicast ${prefix}`);
+  return (shown.paths ?? []) as readonly Path[];
+}
+
+/** Waits until FRR knows `prefix` by exactly these next hops. */
+async function pathsVia(prefix: string, nextHops: readonly string[]): Promise<readonly Path[]> {
+  const look = async () => {
+    const found = await paths(prefix);
+    const ips = found.map(({ nexthops }) => nexthops[0]?.ip ?? "").sort();
+    return ips.join() === [...nextHops].sort().join() && found;
+  };
+  return waitFor(`${prefix} via ${nextHops.join(" and ")}`, look, DEADLINE);
+}
+
+function advert(
+  spec: BGPAdvertisement["spec"],
+  annotations: Record<string, string> = {},
+  name = "all",
+): BGPAdvertisement {
+  return { metadata: { name, namespace: NAMESPACE, annotations }, spec };
+}
+
+const set = (objects: Partial<BgpObjects>) =>
+  Promise.all(lab.nodes.map((node) => node.order({ kind: "set", objects })));
 
 describe("startBgp() with FRR", () => {
-  test("announces an address from every node", async () => {
-    for (const node of lab.nodes) await node.until("a session", (answer) => isUp(answer));
-    const routes = await waitFor(
-      "two ways",
-      async () => {
-        const shown = await frr.show("show bgp ipv4 unicast 203.0.113.10/32");
-        return (shown.paths as unknown[] | undefined)?.length === 2 && shown;
-      },
-      { deadline: 10_000 },
+  test("announces an address of each family from every node", async () => {
+    const v4 = await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
     );
-    console.log(JSON.stringify(routes).slice(0, 1500));
-    expect(routes).toBeDefined();
+    expect(v4.map(({ aspath }) => aspath.string)).toEqual(["64513", "64513"]);
+    await pathsVia(
+      `${VIP.v6}/128`,
+      lab.nodes.map((node) => node.v6),
+    );
   });
+
+  test("agrees on the hold time, and tells what it can do", async () => {
+    const shown = await frr.show(`show bgp neighbors ${first.v4}`);
+    expect(shown[first.v4]).toMatchObject({
+      bgpState: "Established",
+      remoteAs: 64513,
+      remoteRouterId: first.v4,
+      bgpTimerHoldTimeMsecs: 30_000,
+      bgpTimerKeepAliveIntervalMsecs: 10_000,
+      neighborCapabilities: {
+        "4byteAs": "advertisedAndReceived",
+        extendedMessage: "advertisedAndReceived",
+        routeRefresh: "advertisedAndReceivedNew",
+        enhancedRouteRefresh: "advertisedAndReceived",
+      },
+    });
+  });
+
+  test("has BFD sessions with the times of the profile", async () => {
+    const peer = await waitFor(
+      "BFD",
+      async () => {
+        const all = (await frr.show("show bfd peers")) as unknown as readonly Record<string, unknown>[];
+        return all.find((each) => each.peer === first.v4 && each.status === "up");
+      },
+      DEADLINE,
+    );
+    expect(peer).toMatchObject({
+      "remote-transmit-interval": 100,
+      "remote-receive-interval": 150,
+      "remote-detect-multiplier": 4,
+      diagnostic: "ok",
+    });
+    const { metrics } = await first.order({ kind: "tell" });
+    expect(metrics).toContain(`metallb_bfd_session_up{peer="192.0.2.1:179"} 1`);
+  });
+
+  test("tells communities, large ones, aliases, MED and a longer path", async () => {
+    const communities = ["64512:1", "gold", "large:64512:7:9"];
+    const annotations = { "ironbridge.io/med": "50", "ironbridge.io/as-path-prepend": "2" };
+    await set({ bgpAdvertisements: [advert({ communities }, annotations)] });
+    const look = async () => (await paths(`${VIP.v4}/32`)).every((path) => path.community !== undefined) || undefined;
+    await waitFor("communities", look, DEADLINE);
+    for (const path of await paths(`${VIP.v4}/32`)) {
+      expect(path.community?.string).toBe("64512:1 64512:77");
+      expect(path.largeCommunity?.string).toBe("64512:7:9");
+      expect(path.metric).toBe(50);
+      expect(path.aspath.string).toBe("64513 64513 64513");
+    }
+  });
+
+  test("announces the aggregate that an advertisement asks for, and no longer the address", async () => {
+    await set({ bgpAdvertisements: [advert({ aggregationLength: 24 })] });
+    await pathsVia(
+      "203.0.113.0/24",
+      lab.nodes.map((node) => node.v4),
+    );
+    await waitFor("no /32", async () => (await paths(`${VIP.v4}/32`)).length === 0, DEADLINE);
+    await set({ bgpAdvertisements: [advert({})] });
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+    await waitFor("no /24", async () => (await paths("203.0.113.0/24")).length === 0, DEADLINE);
+  });
+
+  test("announces to the peers that an advertisement names only", async () => {
+    await set({ bgpAdvertisements: [advert({ peers: ["router6"] })] });
+    await waitFor("no IPv4", async () => (await paths(`${VIP.v4}/32`)).length === 0, DEADLINE);
+    await pathsVia(
+      `${VIP.v6}/128`,
+      lab.nodes.map((node) => node.v6),
+    );
+    await set({ bgpAdvertisements: [advert({})] });
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  });
+
+  test("announces from the nodes that an advertisement selects only", async () => {
+    const nodeSelectors = [{ matchLabels: { "kubernetes.io/hostname": "node2" } }];
+    await set({ bgpAdvertisements: [advert({ nodeSelectors })] });
+    await pathsVia(`${VIP.v4}/32`, [lab.nodes[1]!.v4]);
+    await set({ bgpAdvertisements: [advert({})] });
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  });
+
+  test("announces a Service of policy Local from nodes with an endpoint only", async () => {
+    const services = [webService({ externalTrafficPolicy: "Local" }, [VIP.v4, VIP.v6])];
+    await set({ services, slices: [webSlice(["node2"])] });
+    await pathsVia(`${VIP.v4}/32`, [lab.nodes[1]!.v4]);
+    await set({ slices: [webSlice(["node1"])] });
+    await pathsVia(`${VIP.v4}/32`, [first.v4]);
+    await set({ services: [webService({}, [VIP.v4, VIP.v6])], slices: [webSlice(["node1", "node2"])] });
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  });
+
+  test("waits for the rules of a Service before it announces it", async () => {
+    const other = { ...webService({}, ["203.0.113.20"]), metadata: { name: "other", namespace: "default" } };
+    const slice = webSlice(["node1", "node2"]);
+    const slices = [
+      {
+        ...slice,
+        metadata: { name: "other-1", namespace: "default", labels: { "kubernetes.io/service-name": "other" } },
+      },
+    ];
+    await first.order({ kind: "unprogram", services: ["default/other"] });
+    await set({ services: [other], slices });
+    await pathsVia("203.0.113.20/32", [lab.nodes[1]!.v4]);
+    await first.order({ kind: "unprogram", services: [] });
+    await pathsVia(
+      "203.0.113.20/32",
+      lab.nodes.map((node) => node.v4),
+    );
+    for (const node of lab.nodes) await node.order({ kind: "delete", from: "services", keys: ["default/other"] });
+    await waitFor("no route", async () => (await paths("203.0.113.20/32")).length === 0, DEADLINE);
+  });
+
+  test("installs no route of the router", async () => {
+    const shown = await frr.show(`show bgp ipv4 unicast neighbors ${first.v4} advertised-routes`);
+    expect(Object.keys(shown.advertisedRoutes as object)).toContain("10.99.0.0/16");
+    expect(await lab.inNode(first, "ip", "route")).not.toContain("10.99");
+  });
+
+  test("sends its routes again when asked to", async () => {
+    const refreshes = async () =>
+      Number(/updates_total\{peer="192.0.2.1:179"\} (\d+)/.exec((await first.order({ kind: "tell" })).metrics)?.[1]);
+    const before = await refreshes();
+    await frr.text(`clear bgp ipv4 unicast ${first.v4} soft in`);
+    await waitFor("more UPDATEs", async () => (await refreshes()) > before, DEADLINE);
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  });
+
+  test("lets a client behind the router reach a Service through all nodes, and by policy Local through one", async () => {
+    using _ = await startWeb(lab);
+    const answers = async () => {
+      const names = new Set<string>();
+      for (let i = 0; i < 40; i++) names.add(await lab.inClient("curl", "-s", "--max-time", "2", `http://${VIP.v4}/`));
+      return [...names].sort().join();
+    };
+    await waitFor("answers of both", async () => (await answers()) === "node1,node2", { deadline: 20_000 });
+    await set({
+      services: [webService({ externalTrafficPolicy: "Local" }, [VIP.v4, VIP.v6])],
+      slices: [webSlice(["node2"])],
+    });
+    await pathsVia(`${VIP.v4}/32`, [lab.nodes[1]!.v4]);
+    await waitFor("answers of one", async () => (await answers()) === "node2", { deadline: 20_000 });
+    await set({ services: [webService({}, [VIP.v4, VIP.v6])], slices: [webSlice(["node1", "node2"])] });
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  });
+
+  test("refuses a peer with another TCP-MD5 key, and takes it with the right one", async () => {
+    await frr.text("configure terminal", "router bgp 64512", `neighbor ${first.v6} password wrong`);
+    await first.until("no session", ({ state }) => state.peers.router6?.phase !== "established");
+    const shown = await frr.show(`show bgp neighbors ${first.v6}`);
+    expect(shown[first.v6]).not.toMatchObject({ bgpState: "Established" });
+    const refused = async () => {
+      const [names = "", values = ""] = (await lab.inNode(first, "grep", "TcpExt", "/proc/net/netstat")).split("\n");
+      return Number(values.split(" ")[names.split(" ").indexOf("TCPMD5Failure")]);
+    };
+    const before = await refused();
+    await waitFor("segments the kernel drops", async () => (await refused()) > before, DEADLINE);
+    expect((await first.order({ kind: "tell" })).state.peers.router6?.phase).not.toBe("established");
+    await frr.text("configure terminal", "router bgp 64512", `neighbor ${first.v6} password ${SECRET_KEY}`);
+    await first.until("a session", (answer) => isUp(answer, "router6"), 40_000);
+  }, 60_000);
+
+  test("loses the session within moments when BFD misses the router, and has it again afterwards", async () => {
+    await lab.inRouter("ip", "link", "set", "dev", "node1", "nomaster");
+    await pathsVia(`${VIP.v4}/32`, [lab.nodes[1]!.v4]);
+    await first.until("no session", ({ state }) => state.peers.router?.phase !== "established", 5_000);
+    await lab.inRouter("ip", "link", "set", "dev", "node1", "master", "lan0");
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  }, 60_000);
+
+  test("says that it stops, and why", async () => {
+    await first.stop();
+    const look = async () => {
+      const shown = await frr.show(`show bgp neighbors ${first.v6}`);
+      const neighbour = shown[first.v6] as Record<string, unknown>;
+      return neighbour.bgpState !== "Established" && neighbour;
+    };
+    const neighbour = await waitFor("the end of the session", look, DEADLINE);
+    expect(neighbour).toMatchObject({
+      lastNotificationReason: "Cease/Administrative Shutdown",
+      lastShutdownDescription: "the speaker of this node stops",
+    });
+    first.start();
+    await pathsVia(
+      `${VIP.v4}/32`,
+      lab.nodes.map((node) => node.v4),
+    );
+  }, 60_000);
 });

@@ -312,3 +312,21 @@ export async function startFrr(lab: BgpLab, config: readonly string[]): Promise<
   await waitFor("vtysh", async () => (await text("show version")) !== "", { deadline: 10_000 });
   return { text, show: async (command) => JSON.parse(await text(`${command} json`)) };
 }
+
+/** A web server on every node that answers at the Service's addresses with the node's name. */
+export async function startWeb(lab: BgpLab): Promise<Disposable> {
+  const script = `require("http").createServer((_, r) => r.end(process.argv[1])).listen(80, "${VIP.v4}", () => console.log("up"))`;
+  const servers: ChildProcess[] = [];
+  for (const node of lab.nodes) {
+    await lab.inNode(node, "ip", "address", "replace", `${VIP.v4}/32`, "dev", "lo");
+    const args = [`--net=/run/netns/${node.netns}`, process.execPath, "-e", script, node.name];
+    const server = spawn("nsenter", args, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(server.stdout, "data");
+    servers.push(server);
+  }
+  return {
+    [Symbol.dispose]: () => {
+      for (const server of servers) server.kill("SIGKILL");
+    },
+  };
+}
