@@ -14,6 +14,9 @@ import { Planner } from "./planner.ts";
 import { currentAddresses, type ServedClass } from "./requests.ts";
 import { planWriter } from "./writer.ts";
 
+/** Services decided about at once: some tens of milliseconds of work. */
+const BATCH = 250;
+
 export interface AssignmentDeps {
   readonly client: KubeClient;
   readonly services: Store<V1Service>;
@@ -75,15 +78,20 @@ export class Assignment {
       this.#since.set(key, this.#deps.clock.now());
   }
 
-  /** Decides about every Service that is marked, or about all when none is, and writes it. */
-  async run(onPlanned: () => void): Promise<void> {
+  /**
+   * Decides about the Services that are marked, or about all when none is, and writes it: as many as can be done without
+   * being late for a renewal of the lease.
+   * @returns False while others are still to be looked at.
+   */
+  async run(onPlanned: () => void): Promise<boolean> {
     if (this.planner.idle) this.planner.markAll();
     const begun = performance.now();
-    const plans = this.planner.plan(this.#deps.clock.now());
+    const plans = this.planner.plan(this.#deps.clock.now(), BATCH);
     this.#deps.metrics().planSeconds.observe((performance.now() - begun) / 1000);
     this.#deps.metrics().updates.inc(plans.length);
     onPlanned();
     await this.#write(plans);
+    return this.planner.idle;
   }
 
   /** Milliseconds until an address that rests can go to somebody who waits; undefined when none rests. */

@@ -128,13 +128,14 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
     }
     if (!inOffice) await takeOffice();
     if (configChanged) configure();
-    await assignment.run(() => {
-      ready = true;
+    const finished = await assignment.run(() => {
+      ready ||= assignment.planner.idle;
       counters.poke();
       cancelWake();
       const rest = assignment.nextWake();
       if (rest !== undefined) cancelWake = clock.after(rest + 1, wake);
     });
+    if (!finished) runner.poke();
   };
 
   const wake = () => {

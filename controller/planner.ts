@@ -48,6 +48,9 @@ export class Planner {
   /** What the run of plan() under way has come to so far: newer than what the cluster shows. */
   #drafts = new Map<string, Plan>();
 
+  /** The keys that are to be looked at before any other that is marked. */
+  #wave: ArrayIterator<string> = [].values();
+  #waveSize = 0;
   /** When plan() was called last. */
   #now = 0;
 
@@ -63,7 +66,7 @@ export class Planner {
   }
 
   get idle(): boolean {
-    return this.#marked.size === 0;
+    return this.#marked.size === 0 && this.#waveSize === 0;
   }
 
   mark(key: string): void {
@@ -93,31 +96,43 @@ export class Planner {
   }
 
   /**
-   * One plan for each Service looked at; the allocator holds what they say as soon as this returns.
+   * One plan for each Service looked at; the allocator holds what they say as soon as this returns. Services beyond
+   * `limit` stay marked, so that deciding about very many does not keep the program from everything else.
    * @param now Milliseconds of the clock that the memory of addresses goes by.
    */
-  plan(now: number): readonly Plan[] {
+  plan(now: number, limit = Number.POSITIVE_INFINITY): readonly Plan[] {
     this.#now = now;
     this.allocator.rest(this.#memory.cooling(now));
     this.#drafts = new Map();
-    for (let wave = this.#nextWave(); wave.length > 0; wave = this.#nextWave()) {
-      for (const { key } of wave) this.#claimCurrent(key);
-      for (const { key } of wave) this.#planOne(key);
+    for (let looked = 0; looked < limit; looked++) {
+      const key = this.#wave.next().value ?? this.#nextWave();
+      if (key === undefined) break;
+      this.#waveSize--;
+      this.#planOne(key);
     }
     return [...this.#drafts.values()];
   }
 
   /**
-   * The marked keys to look at next: first the Services that hold an address or are gone, so that an address in use is
-   * claimed before it can be given away, and what they give up can go to the one that waits longest; then the others,
-   * first come first served.
+   * Begins with the marked keys to look at next, and gives the first of them: first the Services that hold an address or
+   * are gone, so that an address in use is claimed before it can be given away, and what they give up can go to the one
+   * that waits longest; then the others, first come first served.
    */
-  #nextWave(): readonly Subject[] {
-    const marked = Array.from(this.#marked, (key) => ({ key, service: this.#cluster.service(key) }));
+  #nextWave(): string | undefined {
+    const marked: readonly Subject[] = Array.from(this.#marked, (key) => ({
+      key,
+      service: this.#cluster.service(key),
+    }));
     const holders = marked.filter((subject) => this.#isHolder(subject));
-    const wave = holders.length > 0 ? holders : marked;
-    for (const { key } of wave) this.#marked.delete(key);
-    return wave.sort((a, b) => byAge(a.service ?? {}, b.service ?? {}));
+    const wave = holders.length > 0 ? holders : [...marked];
+    wave.sort((a, b) => byAge(a.service ?? {}, b.service ?? {}));
+    for (const { key } of wave) {
+      this.#marked.delete(key);
+      this.#claimCurrent(key);
+    }
+    this.#wave = wave.map(({ key }) => key).values();
+    this.#waveSize = wave.length;
+    return this.#wave.next().value;
   }
 
   #isHolder({ key, service }: Subject): boolean {

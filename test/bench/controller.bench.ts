@@ -85,7 +85,7 @@ async function grow(run: Run, size: number, progress: (line: string) => void): P
 
 /** Deciding alone, in this process: it must not matter how big the pool is. */
 function comparePools(progress: (line: string) => void): readonly Figure[] {
-  const pools = { "/24": "10.0.0.0/24", "/8": "11.0.0.0/8", "IPv6 /64": "fc00::/64" };
+  const pools = { "/24": "10.0.0.0/24", "/8": "11.0.0.0/8", "IPv6 /120": "fc00::/120", "IPv6 /64": "fc00::/64" };
   for (const prefix of Object.values(pools)) planAll(prefix); // the compiler's work is done before
   return Object.entries(pools).map(([name, prefix]) => {
     const times = Array.from({ length: 5 }, () => planAll(prefix)).sort((a, b) => a - b);
