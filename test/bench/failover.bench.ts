@@ -1,49 +1,150 @@
-import type { Lab } from "../../lab/mod.ts";
-import { longestOutage, startProbe } from "../support/probe.ts";
+import type { Lab, LabNode } from "../../lab/mod.ts";
+import { type Answer, longestOutage, startProbe } from "../support/probe.ts";
 import { announcerOf, curl, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
-import { type Bench, summarize } from "./figure.ts";
+import { type Bench, type Figure, summarize } from "./figure.ts";
 
-const RUNS = 10;
+/** Fewer for a quick look: BENCH_RUNS=3 make bench NAME=failover. */
+const RUNS = Number(process.env.BENCH_RUNS ?? 20);
 const ADDRESS = "192.168.1.101";
 /** MetalLB 0.15.2, L2, link of the announcing node cut, endpoints elsewhere: 5.3, 7.0, 7.6, 8.1 s; the median. */
 const METALLB = { peer: "MetalLB 0.15.2 on Kubernetes 1.34, recorded 2026-11", peerValue: 7_300 };
+const NO_PEER = { peer: "none", peerValue: null };
 
-/** How long a client outside sees nothing when the announcing node's link is cut. */
+/** Something that befalls the announcing node, and how it is made good. */
+interface Trouble {
+  readonly name: string;
+  /** kept: the endpoints on the node stay; moved: they would be lost with it, whoever announces, so there are none. */
+  readonly endpoints: "kept" | "moved";
+  readonly peer: { readonly peer: string; readonly peerValue: number | null };
+  strike(lab: Lab, node: LabNode): Promise<unknown>;
+  mend(lab: Lab, node: LabNode): Promise<unknown>;
+}
+
+const TROUBLES: readonly Trouble[] = [
+  {
+    name: "link cut",
+    endpoints: "moved",
+    peer: METALLB,
+    strike: (_, node) => node.cutLink(),
+    mend: (_, node) => node.restoreLink(),
+  },
+  {
+    name: "all processes of the node frozen",
+    endpoints: "moved",
+    peer: METALLB,
+    strike: (_, node) => signalAll(node, "SIGSTOP"),
+    mend: (_, node) => signalAll(node, "SIGCONT"),
+  },
+  {
+    name: "agent kill -9",
+    endpoints: "kept",
+    peer: NO_PEER,
+    strike: async (_, node) => node.killAgent("SIGKILL"),
+    mend: (lab) => agentsReady(lab),
+  },
+  {
+    name: "planned drain",
+    endpoints: "kept",
+    peer: NO_PEER,
+    strike: (lab, node) => lab.kubectl(["cordon", node.name]),
+    mend: (lab, node) => lab.kubectl(["uncordon", node.name]),
+  },
+  {
+    name: "rolling restart of all agents",
+    endpoints: "kept",
+    peer: NO_PEER,
+    strike: async (lab) => {
+      for (const node of lab.nodes) {
+        const before = node.agentPid();
+        node.killAgent("SIGTERM");
+        await waitFor(`the next agent of ${node.name}`, () => (node.agentPid() ?? before) !== before, {
+          deadline: 20_000,
+        });
+        await agentsReady(lab);
+      }
+    },
+    mend: async () => {},
+  },
+];
+
+/** How long a client outside sees nothing when something befalls the announcing node, and how many requests fail. */
 export const bench: Bench = {
-  summary: `link of the announcing node cut ${RUNS} times; the longest time without an answer, new connections every 10 ms`,
+  summary: `troubles of the announcing node, ${RUNS} runs each; the longest time without an answer, a request every 10 ms`,
   run: async (progress) => {
     const lab = await startTestLab();
     try {
       await lab.applySamples();
-      await waitFor("the web Service to answer", () => curl(lab, `http://${ADDRESS}/`), { deadline: 20_000 });
-      const outages: number[] = [];
-      for (let run = 1; run <= RUNS; run++) {
-        outages.push(await cutOnce(lab));
-        progress(`run ${run}: ${outages.at(-1)!.toFixed(0)} ms`);
+      await waitFor("the web Service to answer", () => curl(lab, `http://${ADDRESS}/`), { deadline: 30_000 });
+      const annotation = "ironbridge.io/drain-on-cordon=true";
+      const figures: Figure[] = [];
+      for (const trouble of TROUBLES) {
+        const drains = trouble.name === "planned drain" ? annotation : `${annotation.split("=")[0]}-`;
+        await lab.kubectl(["annotate", "l2advertisements", "--all", "-A", "--overwrite", drains]);
+        const outages: number[] = [];
+        const failures: number[] = [];
+        for (let run = 1; run <= RUNS; run++) {
+          const answers = await strikeOnce(lab, trouble);
+          outages.push(longestOutage(answers));
+          failures.push(answers.filter(({ ok }) => !ok).length);
+        }
+        progress(`${trouble.name}: ${outages.map((ms) => ms.toFixed(0)).join(" ")} ms; failed ${failures.join(" ")}`);
+        const about = { bench: "failover", case: `${trouble.name}, longest outage`, unit: "ms", ...trouble.peer };
+        figures.push(...summarize(about, outages));
+        const lost = { bench: "failover", case: `${trouble.name}, failed requests`, unit: "requests", ...NO_PEER };
+        figures.push(...summarize(lost, failures));
       }
-      return summarize({ bench: "failover", case: "link cut, L2", unit: "ms", ...METALLB }, outages);
+      return figures;
     } finally {
       await lab.stop();
     }
   },
 };
 
-async function cutOnce(lab: Lab): Promise<number> {
-  const name = await waitFor("an announcer", () => announcerOf(lab, ADDRESS), { deadline: 5_000 });
+async function strikeOnce(lab: Lab, trouble: Trouble): Promise<readonly Answer[]> {
+  await agentsReady(lab);
+  const name = await waitFor("an announcer", () => announcerOf(lab, ADDRESS), { deadline: 20_000 });
   const node = lab.nodes.find((each) => each.name === name)!;
-  // Endpoints on the cut node would be lost with it, whoever announces.
-  await lab.kubectl(["cordon", name]);
-  const onNode = ["get", "pods", "-l", "app=web", "--field-selector", `spec.nodeName=${name}`, "-o", "name"];
+  if (trouble.endpoints === "moved") await moveEndpoints(lab, name);
+  const probe = startProbe(lab.outside.netns, `http://${ADDRESS}/`);
+  await probe.succeed(50, 20_000);
+  await trouble.strike(lab, node);
+  await probe.succeed(200, 30_000);
+  await trouble.mend(lab, node);
+  await probe.succeed(100, 30_000);
+  const answers = await probe.stop();
+  if (trouble.endpoints === "moved") await lab.kubectl(["uncordon", name]);
+  return answers;
+}
+
+async function moveEndpoints(lab: Lab, node: string): Promise<void> {
+  await lab.kubectl(["cordon", node]);
+  const onNode = ["get", "pods", "-l", "app=web", "--field-selector", `spec.nodeName=${node}`, "-o", "name"];
   const pods = (await lab.kubectl(onNode)).split("\n").filter((pod) => pod !== "");
   if (pods.length > 0) await lab.kubectl(["delete", ...pods]);
   await lab.kubectl(["rollout", "status", "deployment", "web", "--timeout=20s"]);
-  const probe = startProbe(lab.outside.netns, `http://${ADDRESS}/`);
-  await probe.succeed(50, 10_000);
-  await node.cutLink();
-  await probe.succeed(100, 20_000);
-  const outage = longestOutage(await probe.stop());
-  await node.restoreLink();
-  await lab.kubectl(["uncordon", name]);
-  return outage;
+}
+
+/** Waits until every agent says that all its parts are ready. */
+async function agentsReady(lab: Lab): Promise<void> {
+  for (const node of lab.nodes) {
+    const ready = async () => {
+      const { exitCode } = await node.exec("curl", ["-sf", "--max-time", "1", "http://127.0.0.1:10249/readyz"]);
+      return exitCode === 0;
+    };
+    await waitFor(`the agent of ${node.name}`, ready, { deadline: 30_000, every: 100 });
+  }
+}
+
+async function signalAll(node: LabNode, signal: "SIGSTOP" | "SIGCONT"): Promise<void> {
+  const { stdout } = await node.exec("ip", ["netns", "pids", node.netns]);
+  for (const pid of stdout.split("\n").map(Number)) {
+    if (pid > 0 && pid !== process.pid) {
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it ended meanwhile
+      }
+    }
+  }
 }
