@@ -6,14 +6,18 @@ import {
   AGENT_OPTIONS,
   type AgentOptions,
   type AgentPart,
+  BFD_PROFILES,
+  BGP_ADVERTISEMENTS,
+  BGP_PEERS,
+  COMMUNITIES,
   IP_ADDRESS_POOLS,
   L2_ADVERTISEMENTS,
   readAgentOptions,
 } from "../config/mod.ts";
 import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
-import { ENDPOINT_SLICES, NODES, openObjectCache, SERVICES, startInformer } from "../kube/mod.ts";
+import { ENDPOINT_SLICES, NODES, openObjectCache, SECRETS, SERVICES, startInformer } from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
-import { startSpeaker } from "../speaker/mod.ts";
+import { startBgp, startSpeaker } from "../speaker/mod.ts";
 import { apiServerOf } from "./api-server.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
 import { followMemberKey, memberKey } from "./member-key.ts";
@@ -42,7 +46,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
   const informing = { log, cache: openObjectCache(join(options.stateDir, "objects.db"), log) };
   const nodes = startInformer(client, NODES, informing, signal);
-  const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Part } = {};
+  const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Part; bgp?: Part } = {};
   if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), nodes }, signal);
   if (!has("proxy") && !has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes }) };
 
@@ -56,9 +60,10 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const l2Advertisements = startInformer(client, L2_ADVERTISEMENTS, informing, signal);
   // Beside another Service proxy nobody can say when its rules are there.
   const programmed = parts.proxy?.programmed ?? (() => true);
+  const namespace = options.namespace ?? DEFAULT_NAMESPACE;
+  const statuses = { client, namespace };
   const startWithKey = (key: Uint8Array) => {
     const members = { port: options.memberPort, key };
-    const statuses = { client, namespace: options.namespace ?? DEFAULT_NAMESPACE };
     const speaker = startSpeaker({ ...shared, pools, l2Advertisements, programmed, members, statuses }, signal);
     parts.proxy?.subscribe(speaker.poke);
     followMemberKey(key, options, daemon, speaker.setMemberKey, signal);
@@ -66,7 +71,20 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   };
   const starting = memberKey(options, daemon, signal).then(startWithKey);
   parts.speaker = laterPart(starting, "there is no shared key of the members yet", signal);
-  return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements }) };
+  // Passwords are for no disk.
+  const ofPeers = { namespace, fieldSelector: "type=kubernetes.io/basic-auth" };
+  const bgpStores = {
+    bgpAdvertisements: startInformer(client, BGP_ADVERTISEMENTS, informing, signal),
+    bgpPeers: startInformer(client, BGP_PEERS, informing, signal),
+    bfdProfiles: startInformer(client, BFD_PROFILES, informing, signal),
+    communities: startInformer(client, COMMUNITIES, informing, signal),
+    secrets: startInformer(client, SECRETS, { log, selectors: ofPeers }, signal),
+  };
+  const bgp = startBgp({ ...shared, ...bgpStores, pools, l2Advertisements, programmed, statuses }, signal);
+  parts.proxy?.subscribe(bgp.poke);
+  parts.bgp = bgp;
+  const { secrets: _, ...cached } = bgpStores;
+  return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements, ...cached }) };
 }
 
 /** @throws {IronbridgeError} IB_OPTION_INVALID when the way to know pods wants the name of a link. */

@@ -18,6 +18,7 @@ import {
 } from "../../core/mod.ts";
 import {
   type Change,
+  type KubeClient,
   objectKey,
   type Store,
   type V1EndpointSlice,
@@ -32,7 +33,9 @@ import { ConfigView } from "./config-view.ts";
 import type { Assignment, FromWorker, PeerStatus, ToWorker } from "./message.ts";
 import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
 import { bgpReporter } from "./reporter.ts";
+import { attributesFor } from "./route.ts";
 import { RouteView } from "./route-view.ts";
+import { startBgpStatusWriter } from "./status-writer.ts";
 
 /** The objects BGP is configured with. */
 export interface BgpStores {
@@ -59,6 +62,8 @@ export interface BgpOptions extends BgpStores {
   readonly listenPort?: number;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where ServiceBGPStatus objects and conditions of BGPPeers are written; they are not when absent. */
+  readonly statuses?: { readonly client: KubeClient; readonly namespace: string };
   readonly clock?: Clock;
 }
 
@@ -93,6 +98,8 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   let peers: readonly NodePeer[] = [];
   let statuses: readonly PeerStatus[] = [];
   let sent = "";
+  /** Services whose rules are in the kernel. */
+  let ready: ReadonlySet<string> = new Set();
 
   const worker = new Worker(ownModule("speaker/bgp/worker"));
   const tell = (message: ToWorker) => worker.postMessage(message);
@@ -105,7 +112,13 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     if (message.kind !== "status") return;
     statuses = message.peers;
     report.sessions(statuses, peers);
+    statusWriter?.poke();
   });
+
+  const sessions = () => peers.map((peer) => ({ peer, status: statuses.find(({ name }) => name === peer.name) }));
+  const announced = () => announcedTo(view, ready, peers);
+  const writing = { node, bgpPeers, announced, sessions, clock, log };
+  const statusWriter = options.statuses && startBgpStatusWriter({ ...writing, ...options.statuses }, signal);
 
   const poke = () => runner.poke();
   const touch = (key: string | undefined) => {
@@ -146,13 +159,14 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     view.refresh(touched, config.config, own);
     const wanted = [...view.services.values()].filter((each) => "routes" in each).map(({ service }) => service);
     const again = readiness.update(wanted, programmed, clock.now()) ?? Number.POSITIVE_INFINITY;
-    const ready = new Set(wanted.filter((service) => readiness.isReady(service)));
+    ready = new Set(wanted.filter((service) => readiness.isReady(service)));
     const settled = clock.now() - startedAt >= SETTLE || ready.size === wanted.length;
     wakeAfter(Math.min(again, settled ? Number.POSITIVE_INFINITY : SETTLE));
     const change = view.settle(touched, ready);
     if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
     assign(own, config, settled);
     report.services(view, ready);
+    statusWriter?.poke();
   };
 
   const assign = (own: V1Node | undefined, { config, object }: ConfigView, settled: boolean) => {
@@ -190,6 +204,23 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     state: () => bgpStateOf(view, peers, statuses),
     poke,
   };
+}
+
+/** The Services this node announces, and the names of the peers they are for. */
+function announcedTo(
+  { services }: RouteView,
+  ready: ReadonlySet<string>,
+  peers: readonly NodePeer[],
+): ReadonlyMap<string, readonly string[]> {
+  const names = peers.map(({ name }) => name).sort();
+  const announced = new Map<string, readonly string[]>();
+  for (const each of services.values()) {
+    if (!("routes" in each) || !ready.has(each.service)) continue;
+    const offers = each.routes.flatMap((route) => route.offers);
+    const meant = names.filter((name) => attributesFor(offers, name) !== undefined);
+    if (meant.length > 0) announced.set(each.service, meant);
+  }
+  return announced;
 }
 
 function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {

@@ -28,7 +28,8 @@ const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     { apiGroups: [""], resources: ["services", "nodes"], verbs: READ },
     { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
-    { apiGroups: ["metallb.io"], resources: ["ipaddresspools", "l2advertisements"], verbs: READ },
+    { apiGroups: ["metallb.io"], resources: CONFIG_KINDS, verbs: READ },
+    { apiGroups: ["metallb.io"], resources: ["bgppeers/status"], verbs: ["patch"] },
     EVENTS,
   ],
   controller: [
@@ -46,14 +47,19 @@ const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   ],
 };
 
+/** Plural names of the kinds in which speakers say what they announce. */
+const STATUS_KINDS = ["servicel2statuses", "servicebgpstatuses"];
+
 const READ_MEMBERS: Rule = { apiGroups: [""], resources: ["secrets"], resourceNames: [MEMBERS_SECRET], verbs: ["get"] };
 
 /** The same, in the namespace of Ironbridge. */
 const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [
     READ_MEMBERS,
-    { apiGroups: ["metallb.io"], resources: ["servicel2statuses"], verbs: ["list", "create", "delete"] },
-    { apiGroups: ["metallb.io"], resources: ["servicel2statuses/status"], verbs: ["update"] },
+    // Passwords of BGP peers, whose Secrets users name as they like.
+    { apiGroups: [""], resources: ["secrets"], verbs: READ },
+    { apiGroups: ["metallb.io"], resources: STATUS_KINDS, verbs: ["list", "create", "delete"] },
+    { apiGroups: ["metallb.io"], resources: STATUS_KINDS.map((kind) => `${kind}/status`), verbs: ["update"] },
   ],
   // Creating can't be bound to a name: the name is in the body.
   controller: [

@@ -1,0 +1,157 @@
+import { randomBytes } from "node:crypto";
+import {
+  BGP_PEERS,
+  type BGPPeer,
+  type Condition,
+  SERVICE_BGP_STATUSES,
+  type ServiceBGPStatus,
+} from "../../config/mod.ts";
+import { type Clock, explainError, type Log, startRunner } from "../../core/mod.ts";
+import type { KubeClient, Store } from "../../kube/mod.ts";
+import type { PeerStatus } from "./message.ts";
+import type { NodePeer } from "./peer-settings.ts";
+
+export interface BgpStatusWriterOptions {
+  readonly client: KubeClient;
+  /** Where ServiceBGPStatus objects live. */
+  readonly namespace: string;
+  readonly node: string;
+  readonly bgpPeers: Store<BGPPeer>;
+  /** Services this node announces, and the names of the peers they are for. */
+  readonly announced: () => ReadonlyMap<string, readonly string[]>;
+  /** The peers of this node and how their sessions stand. */
+  readonly sessions: () => readonly { readonly peer: NodePeer; readonly status: PeerStatus | undefined }[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const LABEL = {
+  node: "metallb.io/node",
+  name: "metallb.io/service-name",
+  namespace: "metallb.io/service-namespace",
+} as const;
+
+/** Milliseconds between two rounds, and after which one is made though nothing changed: others may delete our objects. */
+const ROUND = { minInterval: 500, retryInterval: 5000, maxInterval: 300_000 } as const;
+
+/** Keeps a ServiceBGPStatus for each Service this node announces, and a condition of this node on each of its BGPPeers. */
+export function startBgpStatusWriter(options: BgpStatusWriterOptions, signal: AbortSignal): { poke(): void } {
+  const { client, namespace, node, announced, log } = options;
+  const conditions = new ConditionWriter(options);
+  const round = async () => {
+    const { items } = await client.list(SERVICE_BGP_STATUSES, { namespace });
+    const change = serviceStatusChange(items, announced(), node);
+    for (const object of change.remove) await client.delete(SERVICE_BGP_STATUSES, nameOf(object));
+    for (const object of change.update) await client.update(SERVICE_BGP_STATUSES, object, "status");
+    for (const object of change.create) {
+      const name = `bgp-${randomBytes(4).toString("hex")}`;
+      const named = { ...object, metadata: { ...object.metadata, namespace, name } };
+      const created = await client.create(SERVICE_BGP_STATUSES, named);
+      await client.update(SERVICE_BGP_STATUSES, { ...created, status: object.status }, "status");
+    }
+    await conditions.write();
+  };
+  const onError = (error: unknown) =>
+    log.warn({ event: "bgp.status", reason: explainError(error) }, "could not write what BGP does to the cluster");
+  return startRunner(round, { ...ROUND, onError }, signal);
+}
+
+/** What makes the objects of `node` say what it announces; those of other nodes are theirs. */
+export function serviceStatusChange(
+  objects: readonly ServiceBGPStatus[],
+  announced: ReadonlyMap<string, readonly string[]>,
+  node: string,
+) {
+  const create = new Map([...announced].map(([key, peers]) => [key, newStatus(key, peers, node)]));
+  const update: ServiceBGPStatus[] = [];
+  const remove: ServiceBGPStatus[] = [];
+  for (const object of objects) {
+    const { status } = object;
+    const mine = (status?.node ?? object.metadata?.labels?.[LABEL.node]) === node;
+    if (!mine) continue;
+    const key = `${status?.serviceNamespace}/${status?.serviceName}`;
+    const fresh = create.get(key);
+    create.delete(key);
+    if (fresh === undefined) remove.push(object);
+    else if (JSON.stringify(status?.peers ?? []) !== JSON.stringify(fresh.status?.peers)) {
+      update.push({ ...object, status: { ...status, peers: fresh.status?.peers } });
+    }
+  }
+  return { create: [...create.values()], update, remove };
+}
+
+function newStatus(key: string, peers: readonly string[], node: string): ServiceBGPStatus {
+  const [serviceNamespace = "", serviceName = ""] = key.split("/");
+  const labels = { [LABEL.node]: node, [LABEL.name]: serviceName, [LABEL.namespace]: serviceNamespace };
+  return { metadata: { labels }, status: { node, serviceName, serviceNamespace, peers: [...peers] } };
+}
+
+function nameOf({ metadata }: ServiceBGPStatus): { name: string; namespace: string } {
+  return { name: metadata?.name ?? "", namespace: metadata?.namespace ?? "" };
+}
+
+/** The part of a condition that says something. */
+export type Statement = Pick<Condition, "status" | "reason" | "message">;
+
+/** How a session stands, as a condition. */
+export function statementOf(peer: NodePeer, status: PeerStatus | undefined): Statement {
+  if ("waits" in peer) return { status: "False", reason: "Waiting", message: `The session waits: ${peer.waits}.` };
+  if (status?.phase === "established") {
+    const message = `The session with AS ${status.peerAsn} at ${status.remote} is up.`;
+    return { status: "True", reason: "Established", message };
+  }
+  const why = status?.why === undefined ? "" : `: ${status.why}`;
+  return { status: "False", reason: "NotEstablished", message: `There is no session${why}.` };
+}
+
+/** Writes conditions by server-side apply, so that each node owns its own among those of all nodes. */
+class ConditionWriter {
+  readonly #options: BgpStatusWriterOptions;
+  /** What was written, by namespace/name of the peer; undefined: that there is nothing to say. */
+  readonly #written = new Map<string, { readonly text: string; readonly status: string; readonly since: string }>();
+
+  constructor(options: BgpStatusWriterOptions) {
+    this.#options = options;
+  }
+
+  async write(): Promise<void> {
+    const { bgpPeers, sessions } = this.#options;
+    const wanted = new Map(
+      sessions().map(({ peer, status }) => [`${peer.namespace}/${peer.name}`, statementOf(peer, status)]),
+    );
+    for (const key of new Set([...this.#written.keys(), ...wanted.keys()])) {
+      const object = bgpPeers.get(key);
+      if (object === undefined) this.#written.delete(key);
+      else await this.#writeOne(key, object, wanted.get(key));
+    }
+  }
+
+  async #writeOne(key: string, object: BGPPeer, statement: Statement | undefined): Promise<void> {
+    const { client, node, clock } = this.#options;
+    const before = this.#written.get(key);
+    const text = JSON.stringify([statement, object.metadata?.generation]);
+    if (before?.text === text) return;
+    const now = clock
+      .date()
+      .toISOString()
+      .replace(/\.\d+Z$/, "Z");
+    const since = before !== undefined && before.status === statement?.status ? before.since : now;
+    const condition = statement && {
+      type: `session.ironbridge.io/${node}`,
+      ...statement,
+      observedGeneration: object.metadata?.generation ?? 0,
+      lastTransitionTime: since,
+    };
+    const { name = "", namespace = "" } = object.metadata ?? {};
+    const body = {
+      apiVersion: `${BGP_PEERS.group}/${BGP_PEERS.version}`,
+      kind: BGP_PEERS.kind,
+      metadata: { name, namespace },
+      status: condition === undefined ? {} : { conditions: [condition] },
+    };
+    const patch = { kind: "apply" as const, body, fieldManager: `ironbridge-bgp-${node}`, force: true };
+    await client.patch(BGP_PEERS, { name, namespace }, patch, "status");
+    if (statement === undefined) this.#written.delete(key);
+    else this.#written.set(key, { text, status: statement.status, since });
+  }
+}
