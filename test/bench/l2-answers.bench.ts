@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { V1EndpointSlice, V1Service } from "../../kube/mod.ts";
+import { nodeObject, startSpeakerLab } from "../lab/support/speaker-lab.ts";
+import { waitFor } from "../support/wait.ts";
+import { type Bench, type Figure, percentile } from "./figure.ts";
+import type { ArpLatency } from "./support/arp-latency.ts";
+
+const PREFIX = "10.50";
+const ADDRESSES = 1000;
+const SERVICES = 30_000;
+const NO_PEER = { peer: "none", peerValue: null };
+
+/** One node with many addresses: do all its neighbours hear of them, and how fast does it answer. */
+export const bench: Bench = {
+  summary: `${ADDRESSES} addresses on one node: announcements lost, and time to answer, idle and while ${SERVICES} Services come in`,
+  run: async (progress) => {
+    const pools = [
+      { metadata: { name: "pool", namespace: "metallb-system" }, spec: { addresses: [`${PREFIX}.0.0/22`] } },
+    ];
+    const alone = [nodeObject({ name: "node1", address: "192.168.1.11" } as never)];
+    await using lab = await startSpeakerLab({ nodes: alone, pools, services: [], slices: [] });
+    const node = lab.node("node1");
+    const { client } = lab.topology;
+    const script = join(import.meta.dirname, "support/arp-latency.ts");
+    const argument = JSON.stringify({ prefix: PREFIX, count: ADDRESSES, own: client.address });
+    const args = ["netns", "exec", client.netns, process.execPath, script, argument];
+    const neighbour = spawn("ip", args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const measure = async (): Promise<ArpLatency> => {
+      const answered = once(neighbour, "message");
+      neighbour.send("tell");
+      return (await answered)[0];
+    };
+    await measure();
+
+    const names = Array.from({ length: ADDRESSES }, (_, i) => i);
+    await node.order({ kind: "program", services: names.map((i) => `default/s${i}`) });
+    await node.order({ kind: "slices", slices: names.map((i) => sliceOf(`s${i}`)) });
+    const services = names.map((i) => serviceOf(`s${i}`, `${PREFIX}.${i >> 8}.${i & 0xff}`));
+    await node.order({ kind: "services", services });
+    const all = async () =>
+      (await node.order({ kind: "tell" })).state.addresses.every(({ stance }) => stance === "holds");
+    await waitFor("all addresses to be held", all, { deadline: 60_000, every: 200 });
+    await pause(7000); // the burst, MetalLB's rhythm, and the second after which the counters are told
+    const { gratuitous } = await measure();
+    const { metrics } = await node.order({ kind: "tell" });
+    const counters = [...metrics.matchAll(/^metallb_layer2_gratuitous_sent\{.*\} (\d+)$/gm)];
+    const sent = counters.reduce((sum, [, value]) => sum + Number(value), 0);
+    const heard = Object.values(gratuitous).reduce((sum, each) => sum + each, 0);
+    const unheard = names.length - Object.keys(gratuitous).length;
+    progress(
+      `announcements of ${names.length} addresses: ${sent} sent, ${heard} heard; ${unheard} addresses not heard of`,
+    );
+
+    await pause(5000);
+    const idle = await measure();
+    const ids = Array.from({ length: SERVICES }, (_, i) => `c${i}`);
+    const loading = node.order({ kind: "slices", slices: ids.map(sliceOf) });
+    const more = node.order({ kind: "services", services: ids.map((id) => serviceOf(id, undefined)) });
+    await Promise.all([loading, more]);
+    const busy = await measure();
+    neighbour.disconnect();
+    const figure = (about: string, metric: string, unit: string, value: number, n: number): Figure => {
+      return { bench: "l2-answers", case: about, n, metric, unit, value: Math.round(value * 1000) / 1000, ...NO_PEER };
+    };
+    const latency = (about: string, { answers, unanswered }: ArpLatency) => [
+      figure(about, "p50", "ms", percentile(answers, 0.5), answers.length),
+      figure(about, "p99", "ms", percentile(answers, 0.99), answers.length),
+      figure(about, "max", "ms", Math.max(...answers), answers.length),
+      figure(about, "unanswered", "questions", unanswered, answers.length),
+    ];
+    return [
+      figure("announcements lost", "total", "frames", sent - heard, sent),
+      figure("addresses not heard of", "total", "addresses", unheard, names.length),
+      ...latency("time to answer, idle", idle),
+      ...latency(`time to answer while ${SERVICES} Services come in`, busy),
+    ];
+  },
+};
+
+function serviceOf(name: string, ip: string | undefined): V1Service {
+  const metadata = { name, namespace: "default" };
+  if (ip === undefined) return { metadata, spec: { type: "ClusterIP" } };
+  return { metadata, spec: { type: "LoadBalancer" }, status: { loadBalancer: { ingress: [{ ip }] } } };
+}
+
+function sliceOf(name: string | number): V1EndpointSlice {
+  return {
+    metadata: { name: `${name}-1`, namespace: "default", labels: { "kubernetes.io/service-name": `${name}` } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["10.244.1.7"], nodeName: "node1", conditions: { ready: true } }],
+  };
+}
