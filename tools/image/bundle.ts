@@ -5,6 +5,7 @@ const ENTRIES = {
   "cli/main": "cli/image-main.ts",
   "cli/agent": "cli/agent.ts",
   "cli/controller": "cli/controller.ts",
+  "speaker/bgp/worker": "speaker/bgp/worker.ts",
   "speaker/l2/worker": "speaker/l2/worker.ts",
 } as const;
 
