@@ -60,7 +60,7 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
     ended.abort();
     await shared.leadership?.done;
   });
-  const webhook = webhookPart(options, { ...daemon, ...stores }, controller.leading, signal);
+  const webhook = webhookPart(options, { ...daemon, ...stores, ...shared }, signal);
   const parts = { controller: { ...controller, done }, ...webhook, knowledge: knowledgePart(stores) };
   await serveParts(daemon, parts, options.adminAddress, signal);
 }
@@ -85,14 +85,13 @@ function shareNamespace(
 
 function webhookPart(
   { namespace, webhookAddress }: ControllerOptions,
-  deps: Omit<WebhookDeps, "namespace" | "name" | "listen" | "leading">,
-  leading: () => boolean,
+  deps: Omit<WebhookDeps, "namespace" | "name" | "listen">,
   signal: AbortSignal,
 ): { webhook?: Webhook } {
   if (webhookAddress === undefined) return {};
   if (namespace === undefined) {
     throw new IronbridgeError("IB_OPTION_INVALID", "the webhook needs --namespace for its certificate");
   }
-  const own = { namespace, name: WEBHOOK_NAME, listen: webhookAddress, leading };
+  const own = { namespace, name: WEBHOOK_NAME, listen: webhookAddress };
   return { webhook: startWebhook({ ...deps, ...own }, signal) };
 }

@@ -47,8 +47,6 @@ export interface Controller {
   readonly done: Promise<void>;
   /** True once every address in use has been claimed and waiting Services have been looked at, or another replica leads. */
   ready(): boolean;
-  /** True in the replica that assigns addresses. */
-  leading(): boolean;
   /** For /debug/state: pools, and why Services wait. */
   state(): unknown;
   /** Looks at every Service again. */
@@ -189,7 +187,6 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   return {
     done: Promise.all([runner.done, counters.done, findings.done]).then(() => {}),
     ready: () => ready || (!leading() && stores.every(({ synced }) => synced)),
-    leading,
     state: () => ({
       leading: leading(),
       ...(leadership === undefined ? {} : { leader: leadership.holder() }),

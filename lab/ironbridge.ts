@@ -23,5 +23,6 @@ export function agentCommand(node: string, proxyMode: ProxyMode, directory: LabD
 }
 
 export function controllerCommand(directory: LabDirectory): string[] {
-  return [EXECUTABLE, "controller", "--kubeconfig", directory.lanKubeconfig, "--namespace", "ironbridge-system"];
+  const own = ["--namespace", "ironbridge-system", "--webhook-address", "127.0.0.1:9443"];
+  return [EXECUTABLE, "controller", "--kubeconfig", directory.lanKubeconfig, ...own];
 }

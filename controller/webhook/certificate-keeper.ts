@@ -2,6 +2,7 @@ import { type Clock, explainError, type Log, type Runner, startRunner } from "..
 import {
   type KubeClient,
   type KubeObject,
+  type Leadership,
   type Resource,
   refusalStatus,
   SECRETS,
@@ -28,8 +29,8 @@ export interface KeeperDeps {
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** True in the replica that may renew the certificate; every replica may make the first one. */
-  readonly leading: () => boolean;
+  /** The leader renews the certificate and has it trusted; every replica may make the first one. Absent: the only replica. */
+  readonly leadership?: Pick<Leadership, "leading" | "subscribe">;
   readonly onCertificate: (certificate: Certificate) => void;
 }
 
@@ -41,7 +42,8 @@ const LOOK_EVERY = 60_000;
  * trust it. The one before is trusted on for as long as a replica may still show it.
  */
 export function keepCertificate(deps: KeeperDeps, signal: AbortSignal): Runner {
-  const { client, namespace, name, clock, log } = deps;
+  const { client, namespace, name, clock, log, leadership } = deps;
+  const leading = leadership?.leading ?? (() => true);
   const names = [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`, name];
   const at = { namespace, name };
   let shown: string | undefined;
@@ -58,11 +60,11 @@ export function keepCertificate(deps: KeeperDeps, signal: AbortSignal): Runner {
   const work = async () => {
     const found = await client.get(SECRETS, at);
     const good = found !== undefined && stillGood(text(found, "tls.crt"), names, clock.date());
-    const secret = good || (found !== undefined && !deps.leading()) ? found : await renew(found);
+    const secret = good || (found !== undefined && !leading()) ? found : await renew(found);
     const certificate = { cert: text(secret, "tls.crt"), key: text(secret, "tls.key") };
     if (certificate.cert !== shown) deps.onCertificate(certificate);
     shown = certificate.cert;
-    if (deps.leading()) await trust(client, name, `${text(secret, "former.crt")}${certificate.cert}`);
+    if (leading()) await trust(client, name, `${text(secret, "former.crt")}${certificate.cert}`);
   };
 
   const onError = (error: unknown) => {
@@ -70,7 +72,10 @@ export function keepCertificate(deps: KeeperDeps, signal: AbortSignal): Runner {
     const level = refusalStatus(error) === 409 ? "debug" : "warn";
     log[level]({ event: "webhook.certificate-failed", error: explainError(error) }, "cannot keep the certificate");
   };
-  return startRunner(work, { minInterval: 100, retryInterval: 2_000, maxInterval: LOOK_EVERY, onError }, signal);
+  const pace = { minInterval: 100, retryInterval: 2_000, maxInterval: LOOK_EVERY, onError };
+  const runner = startRunner(work, pace, signal);
+  if (leadership !== undefined) signal.addEventListener("abort", leadership.subscribe(runner.poke), { once: true });
+  return runner;
 }
 
 /** Nothing to do where no webhook is installed. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Clock, explainError, IronbridgeError, type Log, systemClock } from "../../core/mod.ts";
-import type { KubeClient } from "../../kube/mod.ts";
+import type { KubeClient, Leadership } from "../../kube/mod.ts";
 import { type ConfigStores, configObjects } from "../config-stores.ts";
 import { keepCertificate } from "./certificate-keeper.ts";
 import { type AdmissionRequest, review } from "./review.ts";
@@ -13,7 +13,8 @@ export interface WebhookDeps extends ConfigStores {
   /** Of the Service, the Secret and the ValidatingWebhookConfiguration alike. */
   readonly name: string;
   readonly listen: { readonly host: string; readonly port: number };
-  readonly leading: () => boolean;
+  /** Absent: this is the only replica. */
+  readonly leadership?: Leadership;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -46,8 +47,9 @@ export function startWebhook(deps: WebhookDeps, signal: AbortSignal): Webhook {
     server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
     certified = true;
   };
-  const { client, namespace, name, leading } = deps;
-  const keeper = keepCertificate({ client, namespace, name, clock, log, leading, onCertificate }, signal);
+  const { client, namespace, name, leadership } = deps;
+  const office = leadership === undefined ? {} : { leadership };
+  const keeper = keepCertificate({ client, namespace, name, clock, log, ...office, onCertificate }, signal);
   const listening = new Promise<number>((resolve, reject) => {
     server.once("error", (cause) =>
       reject(

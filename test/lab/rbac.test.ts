@@ -1,8 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeMemberKey, memberKey } from "../../cli/member-key.ts";
-import { IP_ADDRESS_POOLS } from "../../config/mod.ts";
+import {
+  BFD_PROFILES,
+  BGP_ADVERTISEMENTS,
+  BGP_PEERS,
+  COMMUNITIES,
+  CONFIGURATION_STATES,
+  CONTROLLER_LEASE,
+  IP_ADDRESS_POOLS,
+  MEMBERS_SECRET,
+  WEBHOOK_NAME,
+} from "../../config/mod.ts";
 import { silentLog } from "../../core/mod.ts";
-import { createKubeClient, createReporter, SERVICES } from "../../kube/mod.ts";
+import {
+  createKubeClient,
+  createReporter,
+  type KubeClient,
+  type KubeObject,
+  LEASES,
+  type Resource,
+  SECRETS,
+  SERVICES,
+} from "../../kube/mod.ts";
 import type { Lab } from "../../lab/mod.ts";
 import { installedObjects, type Rule } from "../../tools/manifests/mod.ts";
 import { addressOf, startTestLab } from "../support/test-lab.ts";
@@ -38,6 +57,34 @@ interface Grant extends Rule {
   /** "" for the whole cluster. */
   readonly namespace: string;
 }
+
+/** One object of each kind that users write; the controller says on each what it found. */
+async function makeConfiguration(client: KubeClient): Promise<void> {
+  const metadata = { name: "mine", namespace: NAMESPACE };
+  await client.create(BGP_ADVERTISEMENTS, { metadata, spec: { ipAddressPools: ["none"] } });
+  await client.create(BGP_PEERS, { metadata, spec: { myASN: 64512, peerASN: 64513, peerAddress: "192.0.2.1" } });
+  await client.create(BFD_PROFILES, { metadata, spec: {} });
+  await client.create(COMMUNITIES, { metadata, spec: { communities: [{ name: "a", value: "1:1" }] } });
+}
+
+/** The webhook's objects as they are after a year: the certificate is to be renewed, and to be trusted. */
+async function makeWebhook(client: KubeClient): Promise<void> {
+  await client.patch(SECRETS, { name: WEBHOOK_NAME, namespace: NAMESPACE }, { kind: "merge", body: { data: null } });
+  const webhook = { name: "configuration.ironbridge.io", sideEffects: "None", admissionReviewVersions: ["v1"] };
+  const clientConfig = { service: { name: WEBHOOK_NAME, namespace: NAMESPACE } };
+  await client.create(WEBHOOK_CONFIGURATIONS, {
+    metadata: { name: WEBHOOK_NAME },
+    webhooks: [{ ...webhook, clientConfig }],
+  });
+}
+
+const WEBHOOK_CONFIGURATIONS: Resource<KubeObject & { readonly webhooks: readonly object[] }> = {
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  kind: "ValidatingWebhookConfiguration",
+  plural: "validatingwebhookconfigurations",
+  namespaced: false,
+};
 
 /** The rules of a component's two roles. */
 function grantsOf(component: string): readonly Grant[] {
@@ -82,6 +129,7 @@ describe("what the programs ask of the API server", () => {
       if (call !== undefined && program !== undefined) calls[program]?.set(print(call), call);
       return false;
     }, 500);
+    await makeWebhook(lab.client);
     // They started before anybody listened.
     for (const node of lab.nodes) node.killAgent("SIGKILL");
     lab.killController("SIGKILL");
@@ -90,6 +138,11 @@ describe("what the programs ask of the API server", () => {
     // A lab that is stopped while it makes pods complains.
     const settled = () => lab.kubectl(["wait", "pods", "--all", "-A", "--for=condition=Ready", "--timeout=20s"]);
     await waitFor("running pods", settled, { deadline: 30_000 });
+    await makeConfiguration(lab.client);
+    // What was made before anybody listened is made anew.
+    await lab.client.delete(LEASES, { name: CONTROLLER_LEASE, namespace: NAMESPACE });
+    await lab.client.delete(CONFIGURATION_STATES, { name: "controller", namespace: NAMESPACE });
+    await lab.client.delete(SECRETS, { name: MEMBERS_SECRET, namespace: NAMESPACE });
     const mistake = { metadata: { name: "wrong", namespace: "metallb-system" }, spec: { addresses: ["10.0.0.300"] } };
     await lab.client.create(IP_ADDRESS_POOLS, mistake).catch(() => {}); // the schema may refuse it
     // The lab gives its agents the key in a file.

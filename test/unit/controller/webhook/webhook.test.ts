@@ -50,7 +50,7 @@ function start(client: FakeKubeClient, clock: FakeClock, leading = true) {
     namespace: "ib",
     name: NAME,
     listen,
-    leading: () => leading,
+    leadership: { leading: () => leading, holder: () => "", subscribe: () => () => {}, done: Promise.resolve() },
     log: silentLog(),
     clock,
   };
