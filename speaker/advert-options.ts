@@ -13,7 +13,7 @@ export const DEFAULT_OPTIONS: AdvertOptions = { election: "sticky", drainOnCordo
 
 const ELECTION = "ironbridge.io/election";
 const DRAIN_ON_CORDON = "ironbridge.io/drain-on-cordon";
-const RULES: readonly ElectionRule[] = ["sticky", "revertive"];
+const RULES: readonly ElectionRule[] = ["sticky", "revertive", "spread"];
 
 /** The options of `advertisement`, and a sentence for each annotation whose value means nothing and is not heeded. */
 export function advertOptionsOf({ metadata = {} }: L2Advertisement): {

@@ -24,8 +24,9 @@ export const FITNESS = { nodeReady: 0x4000, inSubnet: 0x8000 } as const;
  * How the announcer of an address is chosen when it has one already:
  * - sticky: only a fitter or better liked node takes it from a holder, since moving an address breaks connections
  * - revertive: the best ranked node takes it, as MetalLB does
+ * - spread: as sticky, and of free addresses no node gets many more than the others
  */
-export type ElectionRule = "sticky" | "revertive";
+export type ElectionRule = "sticky" | "revertive" | "spread";
 
 /** Everything one member claims, by the canonical text of the address. */
 export type Claims = ReadonlyMap<string, Claim>;

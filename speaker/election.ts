@@ -49,6 +49,6 @@ export function bestRanked<C extends Pick<Contender, "node" | "score">>(
 }
 
 /** Can take the address now: any other member would not know, or not act. */
-function isFree({ stance, reach }: Contender): boolean {
+export function isFree({ stance, reach }: Contender): boolean {
   return reach === "alive" && (stance === "ready" || stance === "standsIn");
 }

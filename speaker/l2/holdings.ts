@@ -1,6 +1,7 @@
 import type { Claim, Claims, ElectionRule } from "../claim.ts";
-import { bestRanked, type Contender, electHolder, electStandIn } from "../election.ts";
+import { bestRanked, type Contender, electHolder, electStandIn, isFree } from "../election.ts";
 import type { Peer } from "../member-table.ts";
+import { SpreadBook } from "./spread.ts";
 
 /** An address this node could announce now: rules in the kernel, an interface to announce it on. */
 export interface Wanted {
@@ -58,8 +59,9 @@ export interface HoldingsInput {
 export function decideHoldings(input: HoldingsInput): Holdings {
   const claims = claimsByAddress(input.peers);
   const next = new Map<string, Holding>();
-  for (const [address, wanted] of input.wanted) {
-    next.set(address, holdingOf(address, wanted, claims.get(address) ?? [], input));
+  const book = spreadBook(input);
+  for (const [address, wanted] of book === undefined ? input.wanted : sortedByAddress(input.wanted)) {
+    next.set(address, holdingOf(address, wanted, claims.get(address) ?? [], input, book));
   }
   for (const [address, holding] of input.before) {
     if (next.has(address)) continue;
@@ -69,7 +71,13 @@ export function decideHoldings(input: HoldingsInput): Holdings {
   return next;
 }
 
-function holdingOf(address: string, wanted: Wanted, others: readonly Contender[], input: HoldingsInput): Holding {
+function holdingOf(
+  address: string,
+  wanted: Wanted,
+  others: readonly Contender[],
+  input: HoldingsInput,
+  book: SpreadBook | undefined,
+): Holding {
   const { self, before, resume, peers, now } = input;
   const { score, rankAddress } = wanted;
   const until = before.get(address)?.until ?? now + SETTLE;
@@ -78,7 +86,12 @@ function holdingOf(address: string, wanted: Wanted, others: readonly Contender[]
   const holdsAlready = stanceBefore === "holds" || (!taken && (stanceBefore === "handsOver" || resume(address)));
   const us: Contender = { node: self, score, stance: holdsAlready ? "holds" : "ready", reach: "alive" };
 
-  const holder = electHolder([us, ...others], rankAddress);
+  const isHeld = [us, ...others].some(({ stance }) => stance === "holds");
+  const spreads = wanted.rule === "spread" && !isHeld;
+  const holder =
+    spreads && book !== undefined
+      ? book.give([us, ...others].filter(isFree), rankAddress)
+      : electHolder([us, ...others], rankAddress);
   if (holder === us && holdsAlready) return { stance: "holds", score, ...(taken ? { contested: true } : {}) };
   const spoken = others.filter(({ reach }) => reach === "alive").length;
   const present = peers.filter(({ reach }) => reach === "alive").length;
@@ -111,6 +124,18 @@ function handOver(holding: Holding, others: readonly Contender[], { peers, now }
   if (taken || !peers.some(({ reach }) => reach === "alive")) return undefined;
   const until = holding.until ?? now + HAND_OVER;
   return now < until ? { stance: "handsOver", score: holding.score, until } : undefined;
+}
+
+/** Undefined when no address is to be spread. */
+function spreadBook({ self, wanted, peers, before }: HoldingsInput): SpreadBook | undefined {
+  if (![...wanted.values()].some(({ rule }) => rule === "spread")) return undefined;
+  const there = peers.filter(({ reach }) => reach === "alive").map(({ name, claims }) => [name, claims] as const);
+  return new SpreadBook(new Map([...there, [self, before]]));
+}
+
+/** In an order that is the same on every member. */
+function sortedByAddress(wanted: ReadonlyMap<string, Wanted>): [string, Wanted][] {
+  return [...wanted].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** The claims of all members that can be reached, turned round. */

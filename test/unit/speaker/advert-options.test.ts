@@ -15,7 +15,7 @@ describe("advertOptionsOf()", () => {
     const { options: read, problems } = options({ "ironbridge.io/election": "best" });
     expect(read.election).toBe("sticky");
     expect(problems).toEqual([
-      'L2Advertisement lb/all: annotation ironbridge.io/election is "best"; write one of revertive, sticky.',
+      'L2Advertisement lb/all: annotation ironbridge.io/election is "best"; write one of revertive, spread, sticky.',
     ]);
   });
 });

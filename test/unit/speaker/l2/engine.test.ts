@@ -411,6 +411,26 @@ describe("Engine with better and worse nodes", () => {
     expect(owner(lan)).toBe(best);
   });
 
+  test("with the spread rule no node gets many more addresses than the others", () => {
+    const addresses = Array.from({ length: 60 }, (_, i) => `192.168.1.${100 + i}`);
+    const most = (lan: FakeLan) =>
+      Math.max(...NODES.map((name) => addresses.filter((a) => lan.owners(a)[0] === name).length));
+    const announcements = (rule: "sticky" | "spread") => addresses.map((address) => announcement(address, { rule }));
+    const plain = fakeLan(NODES, announcements("sticky"));
+    plain.startAll();
+    plain.clock.advance(1000);
+    const lan = fakeLan(NODES, announcements("spread"));
+    lan.startAll();
+    lan.clock.advance(1000);
+    for (const address of addresses) owner(lan, address);
+    expect(most(lan)).toBeLessThanOrEqual(25);
+    expect(most(lan)).toBeLessThanOrEqual(most(plain));
+    lan.die(owner(lan, addresses[0]));
+    lan.clock.advance(1000);
+    for (const address of addresses) owner(lan, address);
+    expect(most(lan)).toBeLessThanOrEqual(38);
+  });
+
   test("a preferred node that comes and goes drags nothing along", () => {
     const lan = startedLan();
     const before = owner(lan);
