@@ -12,6 +12,8 @@ const CAPABILITIES = {
   mac: true,
   "io.kubernetes.cri.pod-annotations": true,
 };
+/** What containerd starts beside every network; the same program under another name. */
+const LOOPBACK_TYPE = "loopback";
 const CONFLIST_NAME = "10-ironbridge.conflist";
 
 /**
@@ -36,10 +38,12 @@ export interface InstallOptions {
  */
 export function pluginInstaller({ shimPath, binDir, confDir, socketPath }: InstallOptions): () => void {
   const plugin = join(binDir, PLUGIN_TYPE);
+  const loopback = join(binDir, LOOPBACK_TYPE);
   const conflist = Buffer.from(printConflist(socketPath));
   let compared = false; // once is enough for a program of this size: only we write it
   return () => {
     if (!compared || !existsSync(plugin)) replaceFile(plugin, readFileSync(shimPath), 0o755);
+    if (!existsSync(loopback)) replaceFile(loopback, readFileSync(shimPath), 0o755); // anybody's will do
     compared = true;
     replaceFile(join(confDir, CONFLIST_NAME), conflist, 0o644);
   };

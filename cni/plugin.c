@@ -5,6 +5,9 @@
  * answer. It is C and static because the runtime starts it several times per pod: 0.6 ms instead of a JavaScript
  * engine's 30. It decides nothing but VERSION, and never waits past a deadline.
  *
+ * Started by the name "loopback" it is the plugin of that name, which containerd wants beside every network: it sets lo
+ * up in the pod's namespace, and needs no agent for it.
+ *
  *   request:  "ibc1" | length (32 bit, big endian) | NAME=VALUE NUL ... NUL | standard input
  *   answer:   "ibc1" | length (32 bit, big endian) | exit code (1 octet) | standard output
  *
@@ -13,11 +16,15 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -29,7 +36,8 @@
 #define HEADER 8
 
 /* CNI error codes: https://www.cni.dev/docs/spec/#error */
-enum { IO_FAILURE = 5, INVALID_CONFIG = 7, TRY_AGAIN = 11, UNAVAILABLE = 50 };
+enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, INVALID_CONFIG = 7, INVALID_NETNS = 8, TRY_AGAIN = 11 };
+enum { UNAVAILABLE = 50, CHECK_FAILED = 102, INTERNAL = 999 };
 enum outcome { ANSWERED, NOT_SENT, NOT_ANSWERED };
 
 /* Milliseconds. The kubelet gives up after 2 minutes; an agent restarts in some seconds. */
@@ -152,7 +160,46 @@ static enum outcome exchange(int fd, size_t length, uint32_t *size, long long un
   return transfer(fd, answer, *size, 0, until) ? ANSWERED : NOT_ANSWERED;
 }
 
-int main(void) {
+/* Reads the flags of lo, sets or clears IFF_UP when `up` is not negative, and returns what they were; -1 with errno. */
+static int loopback_flags(int up) {
+  struct ifreq lo = {.ifr_name = "lo"};
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0) return -1;
+  int before = lo.ifr_flags;
+  if (up >= 0) {
+    lo.ifr_flags = (short)(up ? before | IFF_UP : before & ~IFF_UP);
+    if (ioctl(fd, SIOCSIFFLAGS, &lo) < 0) return -1;
+  }
+  close(fd);
+  return before;
+}
+
+/* The plugin loopback. Its configuration names no more than itself. */
+static int loopback(const char *command, const char *config) {
+  const char *netns = getenv("CNI_NETNS");
+  int adding = !strcmp(command, "ADD"), deleting = !strcmp(command, "DEL"), checking = !strcmp(command, "CHECK");
+  if (!adding && !deleting && !checking) return 0; /* GC and STATUS: there is nothing to collect or to wait for */
+  if (!netns || !*netns) {
+    if (deleting) return 0;
+    fail(INVALID_ENVIRONMENT, "required environment variables missing: CNI_NETNS", "");
+  }
+  if (adding && strstr(config, "\"prevResult\"")) fail(INVALID_CONFIG, "loopback must be the first plugin of its list", "");
+  int fd = open(netns, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && deleting) return 0; /* lo has gone with its namespace */
+  if (fd < 0 || setns(fd, CLONE_NEWNET) < 0) fail(INVALID_NETNS, "CNI_NETNS can't be used", strerror(errno));
+  int flags = loopback_flags(adding ? 1 : deleting ? 0 : -1);
+  if (flags < 0) fail(INTERNAL, "lo can't be set", strerror(errno));
+  if (checking && !(flags & IFF_UP)) fail(CHECK_FAILED, "interface lo is down", netns);
+  if (!adding) return 0;
+  int old = version[0] == '0'; /* 1.0.0 dropped ips[].version */
+  printf("{\"cniVersion\":\"%s\",\"interfaces\":[{\"name\":\"lo\",\"mac\":\"00:00:00:00:00:00\",\"sandbox\":\"", version);
+  for (; *netns; netns++) putchar(*netns < ' ' || *netns == '"' || *netns == '\\' ? '?' : *netns);
+  printf("\"}],\"ips\":[{%s\"address\":\"127.0.0.1/8\",\"interface\":0},", old ? "\"version\":\"4\"," : "");
+  printf("{%s\"address\":\"::1/128\",\"interface\":0}],\"dns\":{}}\n", old ? "\"version\":\"6\"," : "");
+  return 0;
+}
+
+int main(int count, char **args) {
   const char *command = getenv("CNI_COMMAND");
   if (!command) {
     fputs("ironbridge-cni: the CNI plugin of Ironbridge; CNI protocol versions " SUPPORTED "\n", stderr);
@@ -167,6 +214,8 @@ int main(void) {
     printf("{\"cniVersion\":\"%s\",\"supportedVersions\":" SUPPORTED "}\n", version);
     return 0;
   }
+  const char *slash = count > 0 ? strrchr(args[0], '/') : NULL;
+  if (!strcmp(slash ? slash + 1 : count > 0 ? args[0] : "", "loopback")) return loopback(command, config);
 
   struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = DEFAULT_SOCKET};
   if (!find(config, "\"agentSocket\"", address.sun_path, sizeof address.sun_path)) {

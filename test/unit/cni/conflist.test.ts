@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -15,9 +15,9 @@ const path = (...names: string[]) => join(directory, ...names);
 const installer = () =>
   pluginInstaller({ shimPath: path("shim"), binDir: path("bin"), confDir: path("net.d"), socketPath: "/run/a.sock" });
 
-test("pluginInstaller() puts the program and the list that names it, and nothing else", () => {
+test("pluginInstaller() puts the program under both names and the list that names it, and nothing else", () => {
   installer()();
-  expect(readdirSync(path("bin"))).toEqual(["ironbridge-cni"]);
+  expect(readdirSync(path("bin")).sort()).toEqual(["ironbridge-cni", "loopback"]);
   expect(statSync(path("bin", "ironbridge-cni")).mode & 0o777).toBe(0o755);
   expect(readdirSync(path("net.d"))).toEqual(["10-ironbridge.conflist"]);
   expect(JSON.parse(readFileSync(path("net.d", "10-ironbridge.conflist"), "utf8"))).toEqual({
@@ -51,7 +51,7 @@ test("pluginInstaller() leaves files alone that are right, and puts back what ha
   rmSync(path("bin"), { recursive: true });
   rmSync(path("net.d"), { recursive: true });
   install();
-  expect(readdirSync(path("bin"))).toEqual(["ironbridge-cni"]);
+  expect(readdirSync(path("bin")).sort()).toEqual(["ironbridge-cni", "loopback"]);
   expect(readdirSync(path("net.d"))).toEqual(["10-ironbridge.conflist"]);
 });
 
@@ -60,4 +60,11 @@ test("pluginInstaller() replaces the program of another version", () => {
   writeFileSync(path("shim"), "two");
   installer()();
   expect(readFileSync(path("bin", "ironbridge-cni"), "utf8")).toBe("two");
+});
+
+test("pluginInstaller() leaves the loopback plugin of others alone", () => {
+  mkdirSync(path("bin"));
+  writeFileSync(path("bin", "loopback"), "theirs");
+  installer()();
+  expect(readFileSync(path("bin", "loopback"), "utf8")).toBe("theirs");
 });
