@@ -1,0 +1,248 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { waitFor } from "../support/wait.ts";
+import {
+  type BgpLab,
+  type BgpLabOptions,
+  type Frr,
+  isUp,
+  NAMESPACE,
+  peerObject,
+  ROUTER,
+  startBgpLab,
+  startFrr,
+  VIP,
+  webService,
+} from "./support/bgp-lab.ts";
+
+/** Kinds of sessions, each with a router of its own: BIRD, GoBGP, and FRR where it alone can. */
+const DEADLINE = { deadline: 20_000 };
+let lab: BgpLab | undefined;
+afterEach(async () => {
+  await lab?.[Symbol.asyncDispose]();
+  lab = undefined;
+});
+
+async function start(objects: BgpLabOptions["objects"], more: Partial<BgpLabOptions> = {}): Promise<BgpLab> {
+  lab = await startBgpLab({ tag: "peers", nodes: 1, objects, ...more });
+  return lab;
+}
+
+async function startBird(lab: BgpLab, config: readonly string[]): Promise<(command: string) => Promise<string>> {
+  const file = join(lab.directory, "bird.conf");
+  const socket = join(lab.directory, "bird.ctl");
+  writeFileSync(file, `${["router id 192.0.2.1;", "protocol device {}", ...config].join("\n")}\n`);
+  lab.daemon("bird", "-f", "-c", file, "-s", socket);
+  const ask = (command: string) => lab.inRouter("birdc", "-s", socket, ...command.split(" "));
+  await waitFor("birdc", async () => (await ask("show status")) !== "", DEADLINE);
+  return ask;
+}
+
+async function startGobgp(lab: BgpLab, config: object): Promise<(command: string) => Promise<string>> {
+  const file = join(lab.directory, "gobgpd.json");
+  writeFileSync(file, JSON.stringify(config));
+  lab.daemon("gobgpd", "-t", "json", "-f", file, "--api-hosts", "127.0.0.1:50051");
+  const ask = (command: string) => lab.inRouter("gobgp", ...command.split(" "));
+  await waitFor("gobgp", async () => (await ask("neighbor")) !== "", DEADLINE);
+  return ask;
+}
+
+/** What `ask` answers once it has all of `parts`. */
+function shows(
+  ask: (command: string) => Promise<string>,
+  command: string,
+  ...parts: readonly string[]
+): Promise<string> {
+  const look = async () => {
+    const text = await ask(command);
+    if (!parts.every((part) => text.includes(part))) throw new Error(text);
+    return text;
+  };
+  return waitFor(`"${command}" with ${parts.join(", ")}`, look, DEADLINE);
+}
+
+const dual = () => ({ services: [webService({}, [VIP.v4, VIP.v6])] });
+const bfdProfiles = [
+  {
+    metadata: { name: "fast", namespace: NAMESPACE },
+    spec: { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 },
+  },
+];
+
+describe("startBgp() with BIRD", () => {
+  test("internal, both families over IPv4, with preference, BFD, and a key", async () => {
+    const peer = peerObject({ peerASN: 64513, dualStackAddressFamily: true, password: "k", bfdProfile: "fast" });
+    const advert = {
+      metadata: { name: "all", namespace: NAMESPACE },
+      spec: { localPref: 150, communities: ["large:1:2:3"] },
+    };
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [peer], bgpAdvertisements: [advert], bfdProfiles }));
+    const bird = await startBird(lab!, [
+      'protocol bfd { interface "*" { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; }; }',
+      `protocol bgp node { local 192.0.2.1 as 64513; neighbor ${nodes[0]!.v4} as 64513; direct; password "k"; bfd on;
+        connect retry time 1; ipv4 { import all; export none; }; ipv6 { import all; export none; }; }`,
+    ]);
+    const v4 = await shows(
+      bird,
+      `show route all for ${VIP.v4}/32`,
+      "BGP.local_pref: 150",
+      "BGP.large_community: (1, 2, 3)",
+    );
+    expect(v4).toContain(`BGP.next_hop: ${nodes[0]!.v4}`);
+    expect(v4).toMatch(/BGP.as_path: ?\n/);
+    await shows(bird, `show route all for ${VIP.v6}/128`, `BGP.next_hop: ${nodes[0]!.v6}`);
+    await shows(bird, "show bfd sessions", nodes[0]!.v4, "Up");
+    const shown = await bird("show protocols all node");
+    expect(shown).toContain("Established");
+    expect(shown).toMatch(/Neighbor capabilities[\s\S]*Multiprotocol[\s\S]*Route refresh[\s\S]*4-octet AS numbers/);
+  });
+
+  test("IPv4 routes over an IPv6 session point at an IPv6 address", async () => {
+    const peer = peerObject({ peerAddress: ROUTER.v6, dualStackAddressFamily: true });
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [peer] }));
+    const bird = await startBird(lab!, [
+      `protocol bgp node { local ${ROUTER.v6} as 64512; neighbor ${nodes[0]!.v6} as 64513; connect retry time 1;
+        ipv4 { import all; export none; extended next hop on; }; ipv6 { import all; export none; }; }`,
+    ]);
+    await shows(bird, `show route all for ${VIP.v4}/32`, `BGP.next_hop: ${nodes[0]!.v6}`);
+    await shows(bird, `show route all for ${VIP.v6}/128`, `BGP.next_hop: ${nodes[0]!.v6}`);
+  });
+
+  test("a passive node is found by the router, and both dialling at once end with one session", async () => {
+    const { nodes } = await start(() => dual(), { listenPort: 179 });
+    const bird = await startBird(lab!, [
+      `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${nodes[0]!.v4} as 64513; connect delay time 0;
+        connect retry time 1; ipv4 { import all; export none; }; }`,
+    ]);
+    for (let round = 0; round < 5; round++) {
+      await shows(bird, `show route for ${VIP.v4}/32`, "[node");
+      await shows(bird, "show protocols node", "Established");
+      await nodes[0]!.until("one session", (answer) => isUp(answer));
+      const sockets = await lab!.inNode(nodes[0]!, "ss", "-Htn", "state", "established");
+      expect(sockets.trim().split("\n").length).toBe(1);
+      await bird("restart node");
+    }
+  }, 60_000);
+
+  test("several hops away, with TTL 255, a source address, local AS and GTSM", async () => {
+    const annotations = { "ironbridge.io/ttl-security": "1" };
+    const peer = peerObject({ localASN: 65001, sourceAddress: "192.0.2.11", routerID: "10.10.10.1" });
+    const guarded = { ...peer, metadata: { ...peer.metadata, annotations } };
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [guarded] }));
+    const bird = await startBird(lab!, [
+      `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${nodes[0]!.v4} as 65001; ttl security on;
+        connect retry time 1; ipv4 { import all; export none; }; }`,
+    ]);
+    await shows(bird, `show route all for ${VIP.v4}/32`, "BGP.as_path: 65001\n");
+    await shows(bird, "show protocols all node", "Neighbor ID:      10.10.10.1");
+  });
+});
+
+describe("startBgp() with BFD over several hops", () => {
+  test("has a session with BIRD on the port for that", async () => {
+    const peer = peerObject({ ebgpMultiHop: true, bfdProfile: "fast" });
+    const { nodes } = await start(() => ({ bgpPeers: [peer], bfdProfiles }));
+    const bird = await startBird(lab!, [
+      "protocol bfd { multihop { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; }; }",
+      `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${nodes[0]!.v4} as 64513; multihop; bfd on;
+        connect retry time 1; ipv4 { import all; export none; }; }`,
+    ]);
+    await shows(bird, `show route for ${VIP.v4}/32`, "[node");
+    await shows(bird, "show bfd sessions", nodes[0]!.v4, "Up");
+    await nodes[0]!.until("BFD", ({ state }) => state.peers.router?.bfd?.state === "up");
+  });
+});
+
+describe("startBgp() with GoBGP", () => {
+  test("external by dynamic number, both families, and what GoBGP makes of the capabilities", async () => {
+    const { peerASN: _, ...spec } = peerObject().spec!;
+    const peer = { ...peerObject(), spec: { ...spec, dynamicASN: "external" as const, dualStackAddressFamily: true } };
+    const advert = { metadata: { name: "all", namespace: NAMESPACE }, spec: { communities: ["64513:9"] } };
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [peer], bgpAdvertisements: [advert] }));
+    const gobgp = await startGobgp(lab!, {
+      global: { config: { as: 64512, "router-id": "192.0.2.1" } },
+      neighbors: [
+        {
+          config: { "neighbor-address": nodes[0]!.v4, "peer-as": 64513 },
+          timers: { config: { "connect-retry": 1, "hold-time": 9, "keepalive-interval": 3 } },
+          transport: { config: { "passive-mode": true } },
+          "afi-safis": ["ipv4-unicast", "ipv6-unicast"].map((name) => ({ config: { "afi-safi-name": name } })),
+        },
+      ],
+    });
+    await shows(gobgp, "global rib", `${VIP.v4}/32`, nodes[0]!.v4, "64513:9");
+    await shows(gobgp, "global rib -a ipv6", `${VIP.v6}/128`, nodes[0]!.v6);
+    const shown = await gobgp(`neighbor ${nodes[0]!.v4}`);
+    expect(shown).toMatch(/route-refresh:\s+advertised and received/);
+    expect(shown).toMatch(/4-octet-as:\s+advertised and received/);
+    expect(shown).toContain("Hold time is 9");
+  });
+
+  test("a number other than the one wanted gets no session, and both sides know why", async () => {
+    const { nodes } = await start(() => ({ bgpPeers: [peerObject({ peerASN: 64999 })] }));
+    await startGobgp(lab!, {
+      global: { config: { as: 64512, "router-id": "192.0.2.1" } },
+      neighbors: [
+        {
+          config: { "neighbor-address": nodes[0]!.v4, "peer-as": 64513 },
+          transport: { config: { "passive-mode": true } },
+        },
+      ],
+    });
+    const wrong = "OPEN Message Error/Bad Peer AS";
+    await nodes[0]!.until("the reason", ({ state }) => state.peers.router?.why?.includes(wrong), 20_000);
+  });
+});
+
+describe("startBgp() with FRR", () => {
+  const config = (address: string, ...lines: readonly string[]) => [
+    "router bgp 64512",
+    " bgp router-id 192.0.2.1",
+    " no bgp ebgp-requires-policy",
+    " bgp graceful-restart",
+    " bgp graceful-restart preserve-fw-state",
+    ` neighbor ${address} remote-as 64513`,
+    ` neighbor ${address} timers connect 1`,
+    ...lines,
+  ];
+  const hasRoute = async (frr: Frr) =>
+    ((await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).paths as unknown[] | undefined)?.length === 1;
+
+  test("keeps the routes of a node whose agent restarts gracefully, and flushes them for another", async () => {
+    const { nodes } = await start(() => ({ bgpPeers: [peerObject({ enableGracefulRestart: true })] }));
+    const [node] = nodes;
+    const frr = await startFrr(lab!, config(node!.v4));
+    await node!.until("a session", (answer) => isUp(answer), 20_000);
+    const shown = (await frr.show(`show bgp neighbors ${node!.v4}`))[node!.v4];
+    expect(shown).toMatchObject({ gracefulRestartInfo: { remoteGrMode: "Restart", nBit: true } });
+    await waitFor("the route", () => hasRoute(frr), DEADLINE);
+    let lost = 0;
+    const looking = setInterval(() => {
+      lab!.inRouter("ip", "route", "show", VIP.v4).then((text) => {
+        if (!text.includes(node!.v4)) lost++;
+      });
+    }, 50);
+    await node!.stop();
+    const stale = async () => JSON.stringify(await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).includes("stale");
+    await waitFor("a stale route", stale, DEADLINE);
+    node!.start();
+    await node!.until("a session", (answer) => isUp(answer), 20_000);
+    await waitFor("a fresh route", async () => !(await stale()), DEADLINE);
+    clearInterval(looking);
+    expect(lost).toBe(0);
+  }, 60_000);
+
+  test("removes the routes of a node whose agent stops for good", async () => {
+    const { nodes } = await start(() => ({}));
+    const frr = await startFrr(lab!, config(nodes[0]!.v4));
+    await waitFor("the route", () => hasRoute(frr), DEADLINE);
+    const stopped = nodes[0]!.stop();
+    const warned = async () =>
+      JSON.stringify(await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).includes("graceful-shutdown") ||
+      JSON.stringify(await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).includes("65535:0");
+    await waitFor("the community GRACEFUL_SHUTDOWN", warned, DEADLINE);
+    await stopped;
+    await waitFor("no route", async () => !(await hasRoute(frr)), DEADLINE);
+  }, 60_000);
+});
