@@ -28,9 +28,12 @@ export function sameTenant(a: Tenant, b: Tenant): boolean {
  */
 export function sharingConflict(tenant: Tenant, holders: readonly Tenant[], address: string): string | undefined {
   const others = holders.filter(({ owner }) => owner !== tenant.owner);
-  const details = others.flatMap((other) => mismatch(tenant, other) ?? []);
+  const details = others.flatMap((other) => mismatch(tenant, other) ?? []).sort();
   if (details.length > 0) {
-    const owners = others.map(({ owner }) => owner).join(",");
+    const owners = others
+      .map(({ owner }) => owner)
+      .sort()
+      .join(","); // in one order, whoever came first
     return `can't change sharing key for "${tenant.owner}", address also in use by ${owners}: ${details[0]}`;
   }
   const port = tenant.ports.find((each) => others.some(({ ports }) => ports.includes(each)));

@@ -163,6 +163,14 @@ test(
           checkNoMove(before, world, step);
           checkOracle(world, pools);
           checkNoNeedlessMove(before, world, pools);
+          // A second look may know better who stands in the way, but moves nobody; a third has nothing to say.
+          const settled = [...world.services.keys()].map((key) => world.ips(key));
+          world.planner.markAll();
+          world.settle();
+          expect(
+            [...world.services.keys()].map((key) => world.ips(key)),
+            "moves though nothing changed",
+          ).toEqual(settled);
           const writes = world.writes.length;
           world.planner.markAll();
           world.settle();

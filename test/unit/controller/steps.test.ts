@@ -13,7 +13,9 @@ type Step =
   | readonly ["pools", pools: Pools, want: string]
   | readonly ["label", namespace: string, labels: Record<string, string>, want: string]
   | readonly ["wait", ms: number, want: string]
-  | readonly ["restart", want: string];
+  | readonly ["restart", want: string]
+  /** The pools changed while no controller ran. */
+  | readonly ["restart with", pools: Pools, want: string];
 
 interface Scenario {
   readonly name: string;
@@ -104,6 +106,17 @@ const scenarios: readonly Scenario[] = [
       ["restart", "s1=10.0.0.0 s2=10.0.0.1 s3=- s4=-"],
       ["restart", "s1=10.0.0.0 s2=10.0.0.1 s3=- s4=-"],
       ["remove", "s1", "s2=10.0.0.1 s3=10.0.0.0 s4=-"],
+    ],
+  },
+  {
+    name: "pools changed while no controller ran: who must move takes nobody's address",
+    pools: { a: ["10.0.0.0/31"], b: ["10.0.1.0/31"] },
+    steps: [
+      ["add", "s1", {}, "s1=10.0.0.0"],
+      ["add", "s2", POOL("b"), "s2=10.0.1.0"],
+      ["restart with", { b: ["10.0.1.0/31"] }, "s1=10.0.1.1 s2=10.0.1.0"],
+      ["restart with", { c: ["10.0.1.0/32"] }, "s1=10.0.1.0 s2=-"],
+      ["restart with", { b: ["10.0.1.0/32"], d: ["10.0.2.0/32"] }, "s1=10.0.1.0 s2=-"],
     ],
   },
   {
@@ -516,6 +529,9 @@ function take(world: World, step: Step): void {
       break;
     case "restart":
       world.restart();
+      break;
+    case "restart with":
+      world.restart(poolObjects(step[1]));
   }
   world.settle();
 }

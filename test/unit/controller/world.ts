@@ -28,9 +28,9 @@ export class World {
   }
 
   /** The controller starts anew, with nothing but what the API holds. */
-  restart(): void {
+  restart(pools: readonly IPAddressPool[] = this.#pools): void {
     this.planner = this.#newPlanner();
-    this.setPools(this.#pools);
+    this.setPools(pools);
   }
 
   setPools(pools: readonly IPAddressPool[]): void {
