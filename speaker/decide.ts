@@ -43,6 +43,8 @@ export type Advert = L2Advert & AdvertOptions;
 /** The configuration, and the options of advertisements by namespace/name. */
 export interface SpeakerConfig extends Config {
   readonly advertOptions?: ReadonlyMap<string, AdvertOptions>;
+  /** Names of the pools whose addresses answer ICMP echo requests. */
+  readonly echoPools?: ReadonlySet<string>;
 }
 
 /** What follows from a Service, its endpoints and the configuration, whatever the node. */
@@ -55,6 +57,8 @@ export interface ServiceFacts {
   /** Nodes with an endpoint; undefined when any node may forward to any endpoint. */
   readonly localNodes?: ReadonlySet<string>;
   readonly refused?: ServiceRefusal;
+  /** Its addresses answer ICMP echo requests. */
+  readonly answersEcho?: true;
 }
 
 /** How one node stands to a Service. */
@@ -95,8 +99,9 @@ export function factsOf(
   }
   const serving = slices.flatMap(({ endpoints }) => endpoints ?? []).filter(canServe);
   if (serving.length === 0) return refuse("noEndpoint");
-  if (service.spec?.externalTrafficPolicy !== "Local") return { ...facts, adverts };
-  return { ...facts, adverts, localNodes: new Set(serving.flatMap(({ nodeName }) => nodeName ?? [])) };
+  const echo = config.echoPools?.has(pool.name) ? { answersEcho: true as const } : {};
+  if (service.spec?.externalTrafficPolicy !== "Local") return { ...facts, ...echo, adverts };
+  return { ...facts, ...echo, adverts, localNodes: new Set(serving.flatMap(({ nodeName }) => nodeName ?? [])) };
 }
 
 /** Whether `node` may announce the Service, and how well it is liked. */

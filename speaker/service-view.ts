@@ -12,6 +12,7 @@ export interface ServiceStores {
   readonly l2Advertisements: Store<L2Advertisement>;
 }
 
+const ANSWER_ECHO = "ironbridge.io/answer-echo";
 const SERVICE_NAME = "kubernetes.io/service-name";
 
 /** The facts of every Service with an address, worked out anew only for what changed. */
@@ -74,7 +75,8 @@ export class ServiceView {
     });
     const read = objects.l2Advertisements.map((each) => ({ key: objectKey(each), ...advertOptionsOf(each) }));
     this.#problems = [...config.problems.map(({ message }) => message), ...read.flatMap(({ problems }) => problems)];
-    return { ...config, advertOptions: new Map(read.map(({ key, options }) => [key, options])) };
+    const echoPools = new Set(objects.pools.filter(answersEcho).map(({ metadata }) => metadata?.name ?? ""));
+    return { ...config, advertOptions: new Map(read.map(({ key, options }) => [key, options])), echoPools };
   }
 
   #work(key: string, config: SpeakerConfig): void {
@@ -83,6 +85,11 @@ export class ServiceView {
     if (facts === undefined) this.#facts.delete(key);
     else this.#facts.set(key, facts);
   }
+}
+
+/** Asked for by `ironbridge.io/answer-echo: "true"` on the pool. */
+function answersEcho({ metadata }: IPAddressPool): boolean {
+  return metadata?.annotations?.[ANSWER_ECHO] === "true";
 }
 
 function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {

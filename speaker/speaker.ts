@@ -4,6 +4,7 @@ import type { KubeClient, Reporter, Store, V1Node } from "../kube/mod.ts";
 import { announcementsOf, type Candidacy, candidaciesOf } from "./announce.ts";
 import { announceFailures } from "./announce-failure.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
+import { startEcho } from "./echo.ts";
 import { EXCLUDED_INTERFACES } from "./l2/interfaces.ts";
 import type { Assignment, FromWorker, Leaving, Status, ToWorker, WorkerOptions } from "./l2/message.ts";
 import { type Announced, startL2StatusWriter } from "./l2-status-writer.ts";
@@ -83,9 +84,11 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     cancelFailure();
     if (wait !== undefined) cancelFailure = clock.after(wait, tellStatus);
     statusWriter?.poke();
+    echo.poke();
   };
   let cancelFailure = () => {};
   const announced = () => announcedBy(candidacies, status);
+  const echo = startEcho(() => echoedBy(candidacies, status), log, signal);
   const statusWriter = options.statuses && startL2StatusWriter({ ...options.statuses, node, announced, log }, signal);
 
   const poke = () => runner.poke();
@@ -117,11 +120,11 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
       announcements: announcementsOf(candidacies.values(), (service) => readiness.isReady(service)),
       settled,
     };
+    tellStatus();
     const text = JSON.stringify(assignment);
     if (text === sent) return;
     sent = text;
     tell({ kind: "assign", assignment });
-    tellStatus();
   };
   const complain = (problems: readonly string[]) => {
     const all = problems.join("\n");
@@ -161,6 +164,13 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
 function leavingOf(node: V1Node | undefined): Leaving {
   const emptied = node === undefined || isCordoned(node) || isOutOfService(node);
   return emptied || node.metadata?.deletionTimestamp !== undefined ? "handOver" : "pause";
+}
+
+/** The addresses this node announces that answer ICMP echo requests. */
+function echoedBy(candidacies: ReadonlyMap<string, Candidacy>, { addresses }: Status): readonly string[] {
+  const asked = [...candidacies.values()].filter(({ facts }) => facts.answersEcho === true);
+  const all = new Set(asked.flatMap(({ facts }) => facts.addresses));
+  return [...all].filter((address) => addresses[address]?.own?.stance === "holds");
 }
 
 /** The Services this node announces, and the interfaces they are limited to. */

@@ -91,6 +91,22 @@ describe("ServiceL2Status", () => {
     await waitFor("a status again", async () => (await statuses()).length === 1, { deadline: 10_000 });
   });
 
+  test("ping is answered when the pool asks for it, and only while the Service has endpoints", async () => {
+    const ping = async () => (await lab.outside.exec("ping", ["-c", "1", "-W", "1", ADDRESS])).exitCode === 0;
+    const asks = (value: string) =>
+      lab.kubectl(["annotate", "ipaddresspools", "--all", "-A", "--overwrite", `ironbridge.io/answer-echo${value}`]);
+    expect(await ping()).toBe(false);
+    await asks("=true");
+    await waitFor("an answer to ping", ping, { deadline: 5000 });
+    expect(await curl(lab, `http://${ADDRESS}/`)).not.toBe("");
+    await lab.kubectl(["scale", "deployment", "web", "--replicas=0"]);
+    await waitFor("silence", async () => !(await ping()), { deadline: 10_000 });
+    await lab.kubectl(["scale", "deployment", "web", "--replicas=3"]);
+    await waitFor("an answer to ping again", ping, { deadline: 20_000 });
+    await asks("-");
+    await waitFor("silence", async () => !(await ping()), { deadline: 5000 });
+  });
+
   test("is gone with the Service", async () => {
     await lab.kubectl(["delete", "service", "web"]);
     await waitFor("no status", async () => (await statuses()).length === 0, { deadline: 5000 });
