@@ -56,7 +56,7 @@ golden: setup-lab ## rewrite the golden files; the review of their diff is the t
 types: ; @tsc --noEmit
 lint: ; @biome check --error-on-warnings .
 imports: ; @node tools/check-imports.ts
-generated: ; @node tools/generate-crds.ts --check && node tools/generate-manifests.ts --check
+generated: ; @node tools/generate-crds.ts --check && node tools/generate-manifests.ts --check && node tools/generate-resource-docs.ts --check
 unit: ; @vitest run --project unit
 
 setup-lab: ; @tools/setup lab

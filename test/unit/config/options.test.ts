@@ -77,6 +77,7 @@ describe("readAgentOptions()", () => {
     [{ node: "n", proxyMode: "ipvs" }, '--proxy-mode is "ipvs", want one of nftables, iptables'],
     [{ node: "n", clusterCidr: "10.244.0.0" }, '--cluster-cidr is "10.244.0.0", want prefixes'],
     [{ node: "n", stateDir: "state" }, '--state-dir is "state", want an absolute path'],
+    [{ node: "n", excludeInterfaces: "^veth,(" }, '--exclude-interfaces is "^veth,(", want regular expressions'],
     [{ node: "n", memberPort: "0" }, '--member-port is "0", want a port from 1 to 65535'],
     [{ node: "n", memberPort: "65536" }, '--member-port is "65536", want a port'],
     [{ node: "n", memberPort: "7e3" }, '--member-port is "7e3", want a port'],
