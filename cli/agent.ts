@@ -64,7 +64,12 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const statuses = { client, namespace };
   const startWithKey = (key: Uint8Array) => {
     const members = { port: options.memberPort, key };
-    const speaker = startSpeaker({ ...shared, pools, l2Advertisements, programmed, members, statuses }, signal);
+    const { excludeInterfaces: excludedInterfaces } = options;
+    const excluded = excludedInterfaces === undefined ? {} : { excludedInterfaces };
+    const speaker = startSpeaker(
+      { ...shared, ...excluded, pools, l2Advertisements, programmed, members, statuses },
+      signal,
+    );
     parts.proxy?.subscribe(speaker.poke);
     followMemberKey(key, options, daemon, speaker.setMemberKey, signal);
     return speaker;

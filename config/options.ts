@@ -135,6 +135,11 @@ export const AGENT_OPTIONS = {
     read: absolutePath,
   },
   adminAddress: adminAddress("127.0.0.1:10249"),
+  excludeInterfaces: {
+    placeholder: "list",
+    help: "patterns of interfaces never announced on, separated by commas; without it MetalLB's list",
+    read: patterns,
+  },
   memberPort: {
     placeholder: "port",
     help: "UDP port of the heartbeats between the agents' speakers",
@@ -230,6 +235,15 @@ function text(value: string): string | Refusal {
 
 function absolutePath(value: string): string | Refusal {
   return isAbsolute(value) ? value : { want: "an absolute path such as /run/ironbridge" };
+}
+
+function patterns(value: string): readonly string[] | Refusal {
+  try {
+    for (const pattern of items(value)) new RegExp(pattern);
+    return items(value);
+  } catch {
+    return { want: "regular expressions separated by commas, such as ^docker.*,^veth.*" };
+  }
 }
 
 function absolutePaths(value: string): readonly string[] | Refusal {
