@@ -1,7 +1,7 @@
 import { build, type Metafile } from "esbuild";
 
 /** Modules an image starts, by their path in the tree without the ending, and where each comes from. */
-const ENTRIES = {
+export const ENTRIES = {
   "cli/main": "cli/image-main.ts",
   "cli/agent": "cli/agent.ts",
   "cli/controller": "cli/controller.ts",
