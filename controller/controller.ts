@@ -53,6 +53,8 @@ export interface Controller {
   poke(): void;
 }
 
+type Syncing = Pick<Store<V1Service>, "synced" | "whenSynced">;
+
 /** Waiting Services that state() names at most. */
 const STATE_LIMIT = 100;
 const FORGETS_AT_ONCE: MemoryTimes = { remember: 0, coolDown: 0 };
@@ -66,12 +68,10 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   const leading = leadership?.leading ?? (() => true);
   const client = leadership === undefined ? deps.client : fencedClient(deps.client, leading);
   const kinds = configKinds(deps);
-  const stores: readonly Pick<Store<V1Service>, "synced" | "whenSynced">[] = [
-    services,
-    namespaces,
-    deps.nodes,
-    ...kinds.map(({ store }) => store),
-  ];
+  /** Addresses need no more; where a CRD is missing, they are given all the same. */
+  const needed: readonly Syncing[] = [services, namespaces, pools];
+  const stores: readonly Syncing[] = [...needed, deps.nodes, ...kinds.map(({ store }) => store)];
+  const allSynced = () => stores.every(({ synced }) => synced);
   const metrics: ControllerMetrics = registerMetrics(
     {
       usage: () => assignment.planner.allocator.usage(),
@@ -100,8 +100,9 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   const configure = () => {
     configChanged = false;
     const config = resolveConfig(configObjects(deps));
-    problems = config.problems;
     assignment.configure(config);
+    if (!allSynced()) return; // an object that seems to be missing may still come
+    problems = config.problems;
     const all = kinds.flatMap(({ resource, store }) => store.list().map((object) => ({ kind: resource.kind, object })));
     const poolProblems = problems.filter(({ kind }) => kind === "IPAddressPool");
     report = { verdicts: verdictsOf(all, problems), poolProblems };
@@ -118,7 +119,7 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   };
 
   const work = async () => {
-    if (!stores.every(({ synced }) => synced)) return;
+    if (!needed.every(({ synced }) => synced)) return;
     if (!leading()) {
       inOffice = false;
       report = undefined;
@@ -182,11 +183,12 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
     signal.addEventListener("abort", deps.states.store.subscribe(findings.poke), { once: true });
   if (leadership !== undefined) signal.addEventListener("abort", leadership.subscribe(runner.poke), { once: true });
   signal.addEventListener("abort", () => cancelWake(), { once: true });
-  for (const { whenSynced } of stores) void whenSynced.then(runner.poke);
+  for (const { whenSynced } of needed) void whenSynced.then(runner.poke);
+  void Promise.all(stores.map(({ whenSynced }) => whenSynced)).then(reactions.config);
 
   return {
     done: Promise.all([runner.done, counters.done, findings.done]).then(() => {}),
-    ready: () => ready || (!leading() && stores.every(({ synced }) => synced)),
+    ready: () => ready || (!leading() && allSynced()),
     state: () => ({
       leading: leading(),
       ...(leadership === undefined ? {} : { leader: leadership.holder() }),

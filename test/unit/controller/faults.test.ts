@@ -89,6 +89,19 @@ describe("the controller when the API server is in trouble", () => {
     expect(controller.ready()).toBe(true);
   });
 
+  test("a kind that the API server does not know holds no address up", async () => {
+    const client = cluster(3);
+    const partial: KubeClient = {
+      ...client,
+      list: async (resource, selectors) => {
+        if (resource.plural === "bgppeers") throw new Error("the server could not find the requested resource");
+        return await client.list(resource, selectors);
+      },
+    };
+    start(partial);
+    await until(() => expectComplete(client, 3));
+  });
+
   test("a status emptied by somebody else is written again", async () => {
     const client = cluster(1);
     start(client);
