@@ -5,7 +5,7 @@ import { type Link, type Netns, openNetns, openRtnetlink, type Rtnetlink } from 
 import { hostLinkName, isHostLinkName } from "./attachment.ts";
 import { isLinkLocal } from "./bridge.ts";
 import type { Lease, LeaseStore } from "./lease-store.ts";
-import { readResultCache } from "./result-cache.ts";
+import { type CachedResult, readResultCache } from "./result-cache.ts";
 
 /** Where libcni keeps results, unless the runtime says otherwise. */
 export const RESULT_DIRECTORY = "/var/lib/cni/results";
@@ -40,9 +40,10 @@ export function adoptPods(
   }
 }
 
-function leaseOf({ runtime, ...result }: ReturnType<typeof readResultCache>[number]): Lease {
+function leaseOf({ key, network, netns, addresses, runtime }: CachedResult): Lease {
   const { hostPorts, bandwidth } = runtime;
-  return { ...result, hostPorts, ...(bandwidth === undefined ? {} : { bandwidth }), complete: true };
+  const limits = bandwidth === undefined ? {} : { bandwidth };
+  return { key, network, netns, addresses, hostPorts, ...limits, complete: true };
 }
 
 /** By name of the node's end, which says where the other end is. That one has the addresses. */

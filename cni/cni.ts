@@ -19,6 +19,7 @@ import { openLeaseStore } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
 import type { RoutingMode } from "./routes.ts";
 import { listenForPlugins } from "./server.ts";
+import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
 
 export interface CniOptions {
   /** Name of this node. */
@@ -34,6 +35,8 @@ export interface CniOptions {
   readonly confDir: string;
   /** Where the container runtime keeps what plugins answered; its usual place when absent. */
   readonly resultDir?: string;
+  /** Where the plugin host-local keeps its addresses; its usual place when absent. */
+  readonly hostLocalDir?: string;
   /** The built plugin. */
   readonly shimPath: string;
   /** Prefixes of the cluster, reached by pods with their own address. */
@@ -108,6 +111,9 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
       if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...lease.key, problem }, "a pod keeps its old MTU");
     }
   };
+  const { resultDir = RESULT_DIRECTORY, hostLocalDir = HOST_LOCAL_DIRECTORY } = options;
+  const takeOverPods = (prefixes: readonly Prefix[]) =>
+    takeOver({ kernel, ipam, prefixes, resultDir, hostLocalDir, log });
   const leaks = leakFinder();
   const freeLeaks = async () => {
     for (const lease of leaks(ipam.list(), kernel.links(), performance.now())) {
@@ -116,7 +122,17 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     }
   };
   const network = startNodeNetwork(
-    { ...options, kernel, nft: nft.get, ipam, hostPorts: ports, onReady: install, onMtu, freeLeaks },
+    {
+      ...options,
+      kernel,
+      nft: nft.get,
+      ipam,
+      hostPorts: ports,
+      onReady: install,
+      onMtu,
+      freeLeaks,
+      takeOver: takeOverPods,
+    },
     signal,
   );
   const pods = { kernel, ipam, removeLink, hostPorts: ports, openPod: openPodNetns };

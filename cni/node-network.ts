@@ -29,6 +29,8 @@ export interface NodeNetworkOptions {
   readonly onReady: () => void;
   /** Called before the MTU of the pods changes, with the new one (octets). */
   readonly onMtu: (mtu: number) => void;
+  /** Called before the bridge is made. */
+  readonly takeOver: (prefixes: readonly Prefix[]) => void;
   /** Frees what pods left behind whose DEL never came. */
   readonly freeLeaks: () => Promise<void>;
 }
@@ -80,6 +82,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     if (wanted !== prefixes) options.ipam.setNetwork(network);
     prefixes = wanted;
     await loadBridgeNetfilter();
+    options.takeOver(network.prefixes);
     const leases = options.ipam.list();
     const uplink = findUplink(options.kernel, network.addresses);
     const mtu = podMtu(options.routing, uplink);

@@ -12,6 +12,8 @@ export interface CachedResult {
   readonly netns: string;
   readonly addresses: readonly Address[];
   readonly runtime: RuntimeConfig;
+  /** Names of the node's interfaces that the plugins made or used. */
+  readonly links: readonly string[];
 }
 
 /** A file of libcni: https://github.com/containernetworking/cni, libcni/api.go, "cniCacheV1". */
@@ -22,7 +24,12 @@ const cached = z.object({
   networkName: z.string(),
   netns: z.string().default(""),
   capabilityArgs: z.unknown().optional(),
-  result: z.object({ ips: z.array(z.object({ address: z.string() })).default([]) }).optional(),
+  result: z
+    .object({
+      ips: z.array(z.object({ address: z.string() })).default([]),
+      interfaces: z.array(z.object({ name: z.string(), sandbox: z.string().default("") })).default([]),
+    })
+    .optional(),
 });
 
 /** Reads all results below `directory`; files of another shape are left out, and a directory that is not there is empty. */
@@ -38,6 +45,7 @@ export function readResultCache(directory: string): CachedResult[] {
       network: networkName,
       netns,
       addresses: texts.map(tryParseAddress).filter((address) => address !== undefined),
+      links: (result?.interfaces ?? []).filter(({ sandbox }) => sandbox === "").map(({ name }) => name),
       runtime: wishes.success ? wishes.data : NO_RUNTIME_CONFIG,
     };
   });

@@ -126,8 +126,8 @@ class FakeNamespace implements FakeRtnetlink {
   setLink(index: number, change: LinkChange): void {
     const link = this.#require(index, `change the link of index ${index}`);
     const { master: oldMaster, ...rest } = link;
-    const { up = link.up, mtu = link.mtu, master = oldMaster ?? 0, hairpin } = change;
-    this.#links.set(index, { ...rest, up, carrier: up, mtu, ...(master !== 0 && { master }) });
+    const { up = link.up, mtu = link.mtu, name = link.name, master = oldMaster ?? 0, hairpin } = change;
+    this.#links.set(index, { ...rest, name, up, carrier: up, mtu, ...(master !== 0 && { master }) });
     if (hairpin === undefined) return;
     if (master === 0) throw kernelError(`set hairpin of the link of index ${index}`, ERRNO.EOPNOTSUPP);
     if (hairpin) this.hairpins.add(index);

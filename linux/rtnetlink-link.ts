@@ -80,6 +80,8 @@ export interface VxlanOptions {
 export interface LinkChange {
   readonly up?: boolean;
   readonly mtu?: number;
+  /** A new name; kernels before 6.2 want the link down for it. */
+  readonly name?: string;
   /** Index of the bridge to join; 0 leaves it. */
   readonly master?: number;
   /** A bridge port may send a frame back where it came from. */
@@ -200,6 +202,7 @@ export function addVxlan(options: VxlanOptions): NetlinkRequest {
 export function changeLink(index: number, change: LinkChange): NetlinkRequest[] {
   const requests: NetlinkRequest[] = [];
   const attributes: Attribute[] = [];
+  if (change.name !== undefined) attributes.push([IFLA.IFNAME, change.name]);
   if (change.mtu !== undefined) attributes.push([IFLA.MTU, uint32(change.mtu)]);
   if (change.master !== undefined) attributes.push([IFLA.MASTER, uint32(change.master)]);
   if (attributes.length > 0 || change.up !== undefined) {
@@ -310,10 +313,11 @@ function setHairpin(index: number, hairpin: boolean): NetlinkRequest {
   return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader({ index }), attributes) };
 }
 
-function describeChange({ up, mtu, master }: LinkChange): string {
+function describeChange({ up, mtu, name, master }: LinkChange): string {
   const parts = [
     up !== undefined && `state ${up ? "up" : "down"}`,
     mtu !== undefined && `MTU ${mtu}`,
+    name !== undefined && `name ${name}`,
     master !== undefined && `master ${master}`,
   ];
   return parts.filter((part) => part !== false).join(", ");

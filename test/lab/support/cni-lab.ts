@@ -97,6 +97,7 @@ export class CniNode {
       binDir: join(directory, "bin"),
       confDir: join(directory, "net.d"),
       resultDir: join(directory, "results"),
+      hostLocalDir: join(directory, "networks"),
       shimPath: join(ROOT, "dist/ironbridge-cni"),
     };
   }

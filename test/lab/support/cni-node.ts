@@ -20,6 +20,7 @@ export interface CniNodeOptions {
   readonly confDir: string;
   readonly shimPath: string;
   readonly resultDir: string;
+  readonly hostLocalDir: string;
   /** "debug" when absent. */
   readonly logLevel?: LogLevel;
 }

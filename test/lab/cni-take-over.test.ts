@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AddJson, type CniLab, callPlugin, createCniLab, nodeObject } from "./support/cni-lab.ts";
+import { askFrom, listenIn } from "./support/http.ts";
+
+const REFERENCE = "/usr/lib/cni";
+let lab: CniLab;
+
+beforeAll(async () => {
+  lab = await createCniLab();
+});
+afterAll(() => lab.remove());
+
+/** Calls the CNI project's bridge with host-local, as flannel has them, in the node's namespace. */
+function callBridge(command: string, containerId: string, netns: string) {
+  const ranges = [[{ subnet: "10.244.1.0/24" }], [{ subnet: "fd00:244:1::/64" }]];
+  const config = {
+    cniVersion: "1.0.0",
+    name: "cbr0",
+    type: "bridge",
+    bridge: "cni0",
+    isDefaultGateway: true,
+    hairpinMode: true,
+    ipam: { type: "host-local", dataDir: lab.node1.options.hostLocalDir, ranges },
+  };
+  const program = ["ip", "netns", "exec", lab.node1.netns, join(REFERENCE, "bridge")];
+  return callPlugin("/usr/bin/env", { command, containerId, netns, path: REFERENCE }, JSON.stringify(config), program);
+}
+
+test("pods of the plugins bridge and host-local work on, beside new ones, until the old plugins remove them", {
+  timeout: 60_000,
+}, async () => {
+  const [known, unknown, fresh] = await Promise.all([lab.addPod(), lab.addPod(), lab.addPod()]);
+  const results: AddJson[] = [];
+  for (const [id, netns] of [
+    ["known", known],
+    ["unknown", unknown],
+  ] as const) {
+    const { exit, stdout } = await callBridge("ADD", id, netns);
+    expect(exit, stdout).toBe(0);
+    results.push(JSON.parse(stdout));
+  }
+  const { resultDir } = lab.node1.options;
+  mkdirSync(resultDir, { recursive: true });
+  const cache = {
+    kind: "cniCacheV1",
+    containerId: "known",
+    ifName: "eth0",
+    networkName: "cbr0",
+    netns: known,
+    result: results[0],
+  };
+  writeFileSync(join(resultDir, "cbr0-known-eth0"), JSON.stringify(cache));
+  const [a, b] = results.map(({ ips }) => ips[0]!.address.split("/")[0]!) as [string, string];
+  const server = listenIn(known, 8080);
+  expect(await askFrom(unknown, a, 8080)).toBe(b);
+
+  lab.node1.start([nodeObject(1), nodeObject(2)]);
+  await lab.node1.whenReady();
+  expect(await lab.node1.run("ip", "-br", "link", "show", "type", "bridge")).toMatch(/^ib0 +UP(?!.*cni0)/s);
+  const added = await lab.node1.add("fresh", fresh);
+  expect([a, b]).not.toContain(added.ipv4);
+  expect(await askFrom(unknown, a, 8080)).toBe(b);
+  expect(await askFrom(fresh, a, 8080)).toBe(added.ipv4);
+  const ipv6 = results[0]!.ips[1]!.address.split("/")[0]!;
+  expect(await askFrom(fresh, ipv6, 8080)).toBe(added.ipv6);
+  expect(await askFrom(`/run/netns/${lab.node1.netns}`, a, 8080)).toBe("10.244.1.1");
+  server.close();
+  const outside = listenIn(lab.outside, 8081);
+  expect(await askFrom(known, "192.168.1.10", 8081)).toBe("192.168.1.11"); // masqueraded from now on
+  outside.close();
+
+  await lab.node1.kill();
+  lab.node1.start([nodeObject(1), nodeObject(2)]);
+  await lab.node1.whenReady();
+  expect((await callBridge("DEL", "known", known)).exit).toBe(0);
+  expect(await lab.node1.run("ip", "-br", "link")).not.toContain(results[0]!.interfaces[1]!.name);
+});
