@@ -118,7 +118,7 @@ test("routes follow the nodes, also what changed while nobody watched", async ()
       const text = await routes();
       return text.includes("10.244.2.0/24 via 192.168.1.12") && !text.includes("10.244.3.0/24");
     },
-    { deadline: 5000 },
+    { deadline: 10_000 }, // a whole program starts
   );
   lab.node1.setNodes([nodeObject(1)]);
   await waitFor("no route to a node that left", async () => !(await routes()).includes("10.244.2.0/24"), {
