@@ -18,6 +18,8 @@ import { dialPeer, Whereabouts } from "./whereabouts.ts";
 
 /** Milliseconds after which the interfaces are looked at though the kernel said nothing. */
 const HOST_INTERVAL = 10_000;
+/** Milliseconds between two reports though no session changed: what was counted has. */
+const COUNTS_INTERVAL = 1000;
 
 const port = parentPort!;
 const tell = (message: FromWorker) => port.postMessage(message);
@@ -67,6 +69,7 @@ const readHost = () => {
 };
 const changes = watchRtnetlink(["link", "address"], readHost);
 const resync = setInterval(readHost, HOST_INTERVAL);
+const report = setInterval(() => engine.touch(), COUNTS_INTERVAL);
 
 const leave = async () => {
   await engine.leave();
@@ -74,6 +77,7 @@ const leave = async () => {
   receiver.close();
   changes.close();
   clearInterval(resync);
+  clearInterval(report);
   rtnetlink.close();
   port.close();
 };

@@ -141,8 +141,10 @@ describe("startBgp() with BIRD", () => {
 
 describe("startBgp() with BFD over several hops", () => {
   test("has a session with BIRD on the port for that", async () => {
-    const peer = peerObject({ ebgpMultiHop: true, bfdProfile: "fast" });
-    const { nodes } = await start(() => ({ bgpPeers: [peer], bfdProfiles }));
+    const peer = peerObject({ ebgpMultiHop: true, bfdProfile: "far" });
+    // BIRD sends with a TTL of 64 to peers that may be several hops away.
+    const far = { metadata: { name: "far", namespace: NAMESPACE }, spec: { ...bfdProfiles[0]!.spec, minimumTtl: 64 } };
+    const { nodes } = await start(() => ({ bgpPeers: [peer], bfdProfiles: [far] }));
     const bird = await startBird(lab!, [
       "protocol bfd { multihop { min rx interval 50 ms; min tx interval 50 ms; multiplier 3; }; }",
       `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${nodes[0]!.v4} as 64513; multihop; bfd on;

@@ -292,8 +292,16 @@ export interface Frr {
   text(...commands: readonly string[]): Promise<string>;
 }
 
-/** Starts zebra, bgpd and bfdd. @param config Lines of frr.conf. */
-export async function startFrr(lab: BgpLab, config: readonly string[]): Promise<Frr> {
+/**
+ * Starts zebra, bgpd and bfdd.
+ * @param config Lines of frr.conf.
+ * @param bgpdFlags More flags of bgpd.
+ */
+export async function startFrr(
+  lab: BgpLab,
+  config: readonly string[],
+  bgpdFlags: readonly string[] = [],
+): Promise<Frr> {
   const folder = join(lab.directory, "frr");
   mkdirSync(folder, { recursive: true });
   const file = join(folder, "frr.conf");
@@ -303,7 +311,17 @@ export async function startFrr(lab: BgpLab, config: readonly string[]): Promise<
   await exec("chown", ["-R", "frr:frr", folder]);
   for (const daemon of ["zebra", "bfdd", "bgpd"]) {
     const common = ["-f", file, "-i", join(folder, `${daemon}.pid`), "--vty_socket", folder];
-    lab.daemon(`/usr/lib/frr/${daemon}`, ...common, "-z", join(folder, "zserv.api"), "-A", "127.0.0.1", "-P", "0");
+    lab.daemon(
+      `/usr/lib/frr/${daemon}`,
+      ...common,
+      "-z",
+      join(folder, "zserv.api"),
+      "-A",
+      "127.0.0.1",
+      "-P",
+      "0",
+      ...(daemon === "bgpd" ? bgpdFlags : []),
+    );
     const ready = () => readdirSync(folder).includes(`${daemon}.vty`);
     await waitFor(`${daemon}'s socket`, ready, { deadline: 10_000 });
   }
