@@ -23,6 +23,8 @@ export interface Iptables {
    * Reading never creates a table.
    */
   save(table: IptablesTable): Promise<string>;
+  /** The same with `[PACKETS:OCTETS] ` in front of each rule. */
+  saveCounted(table: IptablesTable): Promise<string>;
   /** The rules of one chain as `iptables -S CHAIN` prints them; undefined when there is no such chain. Cheaper than save(). */
   list(table: IptablesTable, chain: string): Promise<string | undefined>;
   /**
@@ -54,6 +56,10 @@ export async function openIptables(
   const chosen = variant === "auto" ? chooseVariant({ nft: await dump("nft"), legacy: await dump("legacy") }) : variant;
   const program = programName(family, chosen);
   const randomFully = understandsRandomFully(await exec(program, ["--version"], options));
+  const save = async (table: IptablesTable, ...flags: readonly string[]) => {
+    if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return "";
+    return exec(`${program}-save`, ["-t", table, ...flags], options);
+  };
   return {
     family,
     variant: chosen,
@@ -63,10 +69,8 @@ export async function openIptables(
       const result = await runProgram(restore, ["--noflush", "--wait=5"], { ...options, input: script });
       if (result.exitCode !== 0) throw refusal(restore, result.stderr, script);
     },
-    save: async (table) => {
-      if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return "";
-      return exec(`${program}-save`, ["-t", table], options);
-    },
+    save: (table) => save(table),
+    saveCounted: (table) => save(table, "--counters"),
     stamp: (table) => {
       if (chosen !== "legacy" || !holdsLegacyTable(family, table, netns)) return undefined;
       return runInOptionalNetns(netns, () => legacyStamp(family, table));

@@ -1,12 +1,25 @@
 import type { Family } from "../net/mod.ts";
 import type { Owner } from "./ledger.ts";
-import type { ServicePort } from "./service-port.ts";
+import type { Protocol, ServicePort } from "./service-port.ts";
 
 /**
  * What a look at the kernel says. `broken`: our rules are not in force. `touched`: they are, but somebody has changed
  * something, and only check() can tell whether it was ours.
  */
 export type Condition = "fine" | "touched" | "broken";
+
+/** How many connections one frontend of a Service has seen, by a counter in the kernel that may begin anew at any time. */
+export interface Count {
+  /** Tells this counter from all others of the backend. */
+  readonly key: string;
+  /** Key of the Service. */
+  readonly service: string;
+  readonly protocol: Protocol;
+  readonly front: "service" | "nodeport";
+  /** The Service's port, or its node port. */
+  readonly port: number;
+  readonly connections: number;
+}
 
 /** The rules of one address family in the kernel, whatever writes them. */
 export interface Backend {
@@ -30,4 +43,8 @@ export interface Backend {
   write(): Promise<number>;
   /** A quick look, whatever the number of Services. */
   inspect(): Promise<Condition>;
+  /** What the kernel has counted. Costs a listing. */
+  counts(): Promise<readonly Count[]>;
+  /** How many things are wanted in the kernel: rules by table of iptables, chains and elements of nftables. */
+  sizes(): ReadonlyMap<string, number>;
 }

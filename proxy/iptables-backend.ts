@@ -1,8 +1,8 @@
 import type { Iptables } from "../linux/mod.ts";
 import type { Backend } from "./backend.ts";
 import { iptablesItems, iptablesNodeItems } from "./iptables.ts";
-import { FILTER, iptablesFixedItems, isBuiltin, SERVICES, TABLES } from "./iptables-chain.ts";
-import { parseIptablesSave } from "./iptables-read.ts";
+import { FILTER, iptablesFixedItems, isBuiltin, SERVICES, TABLES, tableOf } from "./iptables-chain.ts";
+import { parseIptablesCounts, parseIptablesSave } from "./iptables-read.ts";
 import { printChain, printIptablesChanges } from "./iptables-text.ts";
 import { Ledger } from "./ledger.ts";
 import type { FamilySettings } from "./settings.ts";
@@ -57,7 +57,23 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
       const filter = await iptables.list("filter", "FORWARD");
       return rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`) ? "touched" : "broken";
     },
+
+    counts: async () => parseIptablesCounts(await iptables.saveCounted("nat")),
+
+    sizes: () => {
+      const sizes = new Map(TABLES.map((table) => [table as string, 0]));
+      for (const object of ledger.objects()) {
+        const table = tableOf(object);
+        sizes.set(table, (sizes.get(table) ?? 0) + countRules(ledger, object));
+      }
+      return sizes;
+    },
   };
+}
+
+function countRules(ledger: Ledger, object: string): number {
+  const values = [...ledger.wanted(object).values()];
+  return values.reduce((sum, { value }) => sum + (value === "" ? 0 : value.split("\n").length), 0);
 }
 
 /** Changes when others change the rules of the legacy variant; undefined of the other, where the kernel tells of changes. */

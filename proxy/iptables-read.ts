@@ -1,4 +1,6 @@
+import type { Count } from "./backend.ts";
 import { CHAIN_PREFIX } from "./iptables-chain.ts";
+import type { Protocol } from "./service-port.ts";
 
 /**
  * Part of what iptables-save prints: by object, the rules of each chain that `isOwn`, and the jumps to them from other
@@ -20,6 +22,27 @@ export function parseIptablesSave(
   }
   return chains;
 }
+
+/** What the rules that lead to a Service port's chain have counted, of what `iptables-save --counters` prints. */
+export function parseIptablesCounts(text: string): Count[] {
+  return text.split("\n").flatMap((line) => {
+    const [, packets, rule, chain] = /^\[(\d+):\d+\] (-A (\S+) .*)$/.exec(line) ?? [];
+    if (rule === undefined || chain === undefined || !chain.startsWith(CHAIN_PREFIX)) return [];
+    const [, protocol, port, service] = LEADING_RULE.exec(rule) ?? [];
+    if (protocol === undefined || service === undefined) return [];
+    return {
+      key: rule,
+      service,
+      protocol: protocol as Protocol,
+      front: rule.includes(" -d ") ? ("service" as const) : ("nodeport" as const),
+      port: Number(port),
+      connections: Number(packets),
+    };
+  });
+}
+
+/** Protocol, port, and key of the Service: of the rules that the trees of destinations and of node ports end with. */
+const LEADING_RULE = / -p (\S+) -m \S+ --dport (\d+) -m comment --comment "?([^" ]+):[^":]*"? -j /;
 
 /** The script that removes what parseIptablesSave() found in `table`; empty when it found nothing. */
 export function printIptablesRemoval(

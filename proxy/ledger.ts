@@ -54,8 +54,8 @@ export class Ledger {
     else this.#owned.set(owner.key, [...next.values()]);
   }
 
-  /** What should be in `object`, by key. */
-  wanted(object: string): ReadonlyMap<string, { readonly value: string }> {
+  /** What should be in `object`, by key; of shared things the owner is the first that asked. */
+  wanted(object: string): ReadonlyMap<string, { readonly value: string; readonly owner: Owner }> {
     return this.#entries.get(object) ?? new Map();
   }
 

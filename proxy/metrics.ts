@@ -1,4 +1,8 @@
 import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
+import type { Family } from "../net/mod.ts";
+import type { ProxyMode } from "./data-plane.ts";
+import { SIDES, type Side } from "./no-local-endpoints.ts";
+import type { PortConnections } from "./tally.ts";
 
 /** All names but those that begin with ironbridge are kube-proxy's: the things measured are the same. */
 export interface ProxyMetrics {
@@ -6,6 +10,8 @@ export interface ProxyMetrics {
   readonly lastSync: Gauge;
   /** When the first change that waits was heard of; much later than `lastSync` while writing hangs. */
   readonly lastQueued: Gauge;
+  /** By mode, with the label ip_family. */
+  readonly writeFailures: Readonly<Record<ProxyMode, Counter>>;
   readonly syncFailures: Counter;
   readonly serviceChanges: Counter;
   readonly endpointChanges: Counter;
@@ -24,6 +30,13 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
   const registers = [registry];
   const answers = (name: string, path: string) =>
     new Counter({ name, help: `Answers on ${path} by status code`, labelNames: ["code"], registers });
+  const failures = (what: string, help: string) =>
+    new Counter({
+      name: `kubeproxy_sync_proxy_rules_${what}_failures_total`,
+      help,
+      labelNames: ["ip_family"],
+      registers,
+    });
   return {
     syncSeconds: new Histogram({
       name: "kubeproxy_sync_proxy_rules_duration_seconds",
@@ -41,7 +54,11 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
       help: "Unix time at which a sync was asked for last",
       registers,
     }),
-    // One name for both modes and families, where kube-proxy has one for each.
+    writeFailures: {
+      nftables: failures("nftables_sync", "Syncs of nftables that failed"),
+      iptables: failures("iptables_restore", "Runs of iptables-restore that failed"),
+    },
+    // Of any cause, before the rules are written as well.
     syncFailures: new Counter({
       name: "ironbridge_proxy_sync_failures_total",
       help: "Syncs that failed and were tried again",
@@ -84,4 +101,61 @@ export function createProxyMetrics(registry: Metrics): ProxyMetrics {
       "/livez": answers("kubeproxy_proxy_livez_total", "/livez"),
     },
   };
+}
+
+/** What is looked up when somebody asks for the metrics. */
+export interface ProxyFacts {
+  readonly families: () => readonly Family[];
+  readonly noLocalEndpoints: (family: Family, side: Side) => number;
+  /** How many things are in the kernel, see Backend. */
+  readonly sizes: (family: Family) => ReadonlyMap<string, number>;
+  readonly connections: () => Promise<readonly PortConnections[]>;
+}
+
+export function exposeProxyFacts(registry: Metrics, mode: ProxyMode, facts: ProxyFacts): void {
+  const registers = [registry];
+  const sizes =
+    mode === "iptables"
+      ? { name: "kubeproxy_sync_proxy_rules_iptables_total", help: "Rules of this proxy by table", label: "table" }
+      : { name: "ironbridge_proxy_nftables_objects", help: "Chains and elements of this proxy", label: "kind" };
+  new Gauge({
+    name: sizes.name,
+    help: sizes.help,
+    labelNames: [sizes.label, "ip_family"],
+    registers,
+    collect() {
+      for (const family of facts.families()) {
+        for (const [kind, size] of facts.sizes(family))
+          this.set({ [sizes.label]: kind, ip_family: ipFamily(family) }, size);
+      }
+    },
+  });
+  new Gauge({
+    name: "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+    help: "Service ports with the traffic policy Local and endpoints on other nodes only",
+    labelNames: ["traffic_policy", "ip_family"],
+    registers,
+    collect() {
+      for (const family of facts.families()) {
+        for (const side of SIDES)
+          this.set({ traffic_policy: side, ip_family: ipFamily(family) }, facts.noLocalEndpoints(family, side));
+      }
+    },
+  });
+  new Counter({
+    name: "ironbridge_proxy_service_connections_total",
+    help: "New connections to a Service's port that this node sent to an endpoint",
+    labelNames: ["namespace", "service", "port"],
+    registers,
+    async collect() {
+      const sums = await facts.connections();
+      this.reset();
+      for (const { connections, ...labels } of sums) this.inc(labels, connections);
+    },
+  });
+}
+
+/** As kube-proxy writes it in the label ip_family. */
+export function ipFamily(family: Family): string {
+  return family === "ipv4" ? "IPv4" : "IPv6";
 }

@@ -1,11 +1,13 @@
 import type { Nft } from "../linux/mod.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, Count } from "./backend.ts";
 import { Ledger } from "./ledger.ts";
 import { nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
+import { CONNECTIONS } from "./nftables-chain.ts";
 import { CHAINS, NFT_OBJECTS, SETS } from "./nftables-object.ts";
 import { isHashedMap } from "./nftables-own.ts";
-import { parseNftTable } from "./nftables-read.ts";
-import { nftTable, printNftChanges, printNftTable, printUnused } from "./nftables-text.ts";
+import { parseNftCounts, parseNftTable } from "./nftables-read.ts";
+import { nftTable, printForgotten, printNftChanges, printNftTable, printUnused } from "./nftables-text.ts";
+import type { Protocol } from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
 
 /** Elements in one transaction: bounds what libnftables takes of memory and how long the kernel's commit lock is held. */
@@ -18,6 +20,16 @@ type Base =
   | "missing"
   /** There is a table of another version: it is replaced in one transaction, however large. */
   | "foreign";
+
+/** Whose connections the element `key` of CONNECTIONS counts. */
+function frontendOf(ledger: Ledger, key: string): Omit<Count, "key" | "connections"> | undefined {
+  const [, protocol = "", port = ""] = key.split(" . ");
+  const service = ledger.wanted("services").get(key);
+  const holder = service ?? ledger.wanted("nodeports").get(`${protocol} . ${port}`);
+  if (holder === undefined) return undefined;
+  const front = service === undefined ? "nodeport" : "service";
+  return { service: holder.owner.key, protocol: protocol as Protocol, front, port: Number(port) };
+}
 
 /** The nftables data plane of one address family: a table of its own. */
 export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
@@ -73,6 +85,24 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
     inspect: async () => {
       const hook = await nft.list(`list chain ${nftTable(family)} nat-prerouting`);
       return hook?.includes("jump dispatch") ? "touched" : "broken";
+    },
+
+    counts: async () => {
+      const counted = parseNftCounts((await nft.list(`list set ${nftTable(family)} ${CONNECTIONS}`)) ?? "");
+      const unclaimed = [...counted.keys()].filter((key) => frontendOf(ledger, key) === undefined);
+      if (unclaimed.length > 0) await nft.apply(printForgotten(family, unclaimed));
+      return [...counted].flatMap(([key, connections]) => {
+        const frontend = frontendOf(ledger, key);
+        return frontend === undefined ? [] : [{ key, ...frontend, connections }];
+      });
+    },
+
+    sizes: () => {
+      const held = ledger.objects().filter((object) => object !== CHAINS && object !== SETS);
+      return new Map([
+        ["chains", ledger.wanted(CHAINS).size],
+        ["elements", held.reduce((sum, object) => sum + ledger.wanted(object).size, 0)],
+      ]);
     },
   };
 }

@@ -1,8 +1,17 @@
+import type { Family } from "../net/mod.ts";
 import type { Protocol } from "./service-port.ts";
 import { type FamilySettings, knowsPods } from "./settings.ts";
 
 /** Slots of local endpoints, where a frontend has both, lie above those of all endpoints. */
 export const LOCAL_SLOT = 32_768;
+
+/**
+ * Set of the addresses and ports that connections were made to, with the kernel's count of them. Rules fill it, so its
+ * elements are the kernel's own; they outlive every change of what the connections lead to.
+ */
+export const CONNECTIONS = "connections";
+/** A Service port beyond that is served and not counted. */
+const CONNECTIONS_SIZE = 65_535;
 
 /**
  * `cluster`: a cluster IP. `external`: an address or port for the outside, any endpoint answers.
@@ -86,6 +95,11 @@ export function fixedChains(settings: FamilySettings): Chain[] {
   return Object.entries(chains).map(([name, lines]) => ({ name, body: lines.join("\n") }));
 }
 
+/** The kind and type of CONNECTIONS, as the ledger has them. */
+export function connectionsSet(family: Family): string {
+  return `set\ntype ${family}_addr . inet_proto . inet_service\nsize ${CONNECTIONS_SIZE}\nflags dynamic`;
+}
+
 /** True for a body that begins with a hook: such a chain takes effect as soon as it exists. */
 export function isBaseChain(body: string): boolean {
   return body.startsWith("type ");
@@ -98,7 +112,7 @@ function shapeRules(shape: Shape, settings: FamilySettings): string[] {
 }
 
 /**
- * What a connection to a frontend passes: masquerade where it is due, then the statement that leads on.
+ * What a connection to a frontend passes: it is counted, marked for masquerade where that is due, and led on.
  * @param ways `toLocal` is absent when this node has no endpoint for connections from the outside.
  */
 export function entryRules(
@@ -107,15 +121,17 @@ export function entryRules(
   settings: FamilySettings,
 ): string[] {
   const masquerade = "jump masquerade-mark";
+  const count = `add @${CONNECTIONS} { ${ipOf(settings)} daddr . meta l4proto . th dport counter }`;
   switch (kind) {
     case "cluster":
-      if (settings.masqueradeAll) return [masquerade, toAny];
-      return [...(knowsPods(settings) ? [`${podMatch(settings, "!= ")} ${masquerade}`] : []), toAny];
+      if (settings.masqueradeAll) return [count, masquerade, toAny];
+      return [count, ...(knowsPods(settings) ? [`${podMatch(settings, "!= ")} ${masquerade}`] : []), toAny];
     case "external":
-      return [masquerade, toAny];
+      return [count, masquerade, toAny];
     case "local":
       // Pods and the node itself are served as if they had gone out and come back through a load balancer.
       return [
+        count,
         ...(knowsPods(settings) ? [`${podMatch(settings, "")} ${toAny}`] : []),
         `fib saddr type local ${masquerade}`,
         `fib saddr type local ${toAny}`,

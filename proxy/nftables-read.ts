@@ -31,6 +31,12 @@ export function parseNftTable(text: string): NftContent {
   return { types, held };
 }
 
+/** By element, the packets counted in it, of what `nft list set` prints for a set with counters. */
+export function parseNftCounts(text: string): Map<string, number> {
+  const counted = text.matchAll(/([^{},\t]+?) counter packets (\d+) bytes \d+/g);
+  return new Map([...counted].map(([, key = "", packets]) => [key.trim(), Number(packets)]));
+}
+
 interface Block {
   readonly kind: string;
   readonly name: string;

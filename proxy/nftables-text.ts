@@ -1,6 +1,6 @@
 import type { Family } from "../net/mod.ts";
 import type { Ledger } from "./ledger.ts";
-import { isBaseChain } from "./nftables-chain.ts";
+import { CONNECTIONS, isBaseChain } from "./nftables-chain.ts";
 import { CHAINS, NFT_OBJECTS, SETS, type SetObject } from "./nftables-object.ts";
 import { isHashedMap } from "./nftables-own.ts";
 
@@ -88,6 +88,11 @@ export function printUnused(family: Family, ledger: Ledger): string {
     ...chains.map((name) => `delete chain ${table} ${name}\n`),
     ...unused(SETS).map(([name, held = ""]) => `delete ${held.split("\n")[0]} ${table} ${name}\n`),
   ].join("");
+}
+
+/** Stops counting the connections to what nobody has any more. */
+export function printForgotten(family: Family, keys: readonly string[]): string {
+  return `delete element ${nftTable(family)} ${CONNECTIONS} { ${keys.join(", ")} }\n`;
 }
 
 function printSets(family: Family, sets: readonly Change[]): string {

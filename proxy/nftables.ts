@@ -1,6 +1,15 @@
 import type { Item } from "./ledger.ts";
-import { type Chain, endpointMap, fixedChains, LOCAL_SLOT, type Shape, shapeChain } from "./nftables-chain.ts";
-import { CHAINS, shared, sole } from "./nftables-object.ts";
+import {
+  type Chain,
+  CONNECTIONS,
+  connectionsSet,
+  endpointMap,
+  fixedChains,
+  LOCAL_SLOT,
+  type Shape,
+  shapeChain,
+} from "./nftables-chain.ts";
+import { CHAINS, SETS, shared, sole } from "./nftables-object.ts";
 import { isOwnWay, ownChain, pickItems } from "./nftables-own.ts";
 import { type ServicePort, slotsOf, type Target, type TrafficPolicy, targetsOf } from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
@@ -8,6 +17,7 @@ import type { FamilySettings } from "./settings.ts";
 /** What the table holds whatever the cluster does. */
 export function nftFixedItems(settings: FamilySettings): Item[] {
   return [
+    sole(SETS, CONNECTIONS, connectionsSet(settings.family)),
     ...fixedChains(settings).map(({ name, body }) => sole(CHAINS, name, body)),
     ...(settings.pods.kind === "prefixes" ? settings.pods.prefixes : []).map((prefix) =>
       sole("cluster-sources", prefix, ""),

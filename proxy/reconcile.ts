@@ -1,12 +1,14 @@
 import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
 import { Backlog, type ProxyStores } from "./backlog.ts";
+import { ConnectionCount } from "./connection-count.ts";
 import type { ProxyMode } from "./data-plane.ts";
 import { startFlowKeeper } from "./flow-keeper.ts";
 import { Freshness } from "./freshness.ts";
 import { isEligible, nodePage } from "./health-check.ts";
 import { HealthServers, type HealthServersOptions } from "./health-server.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
-import { createProxyMetrics, type ProxyMetrics } from "./metrics.ts";
+import { createProxyMetrics, exposeProxyFacts, type ProxyMetrics } from "./metrics.ts";
+import { NoLocalEndpoints } from "./no-local-endpoints.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { ProxyChoices } from "./settings.ts";
 import { StaleFlows } from "./stale-flows.ts";
@@ -62,7 +64,20 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     ...nodeHealth(options, { clock, freshness, metrics, inForce: () => reconciler.inForce }),
   });
   const keeper = startFlowKeeper({ kernel, flows, clock, log, metrics }, signal);
-  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health }, backlog);
+  const noLocal = new NoLocalEndpoints();
+  const reconciler = new Reconciler({ ...options, kernel, clock, log, metrics, flows, health, noLocal }, backlog);
+  const count = new ConnectionCount({
+    backends: () => reconciler.backends,
+    service: (key) => options.services.get(key),
+    clock,
+    log,
+  });
+  exposeProxyFacts(options.metrics, options.mode, {
+    families: () => reconciler.backends.map(({ family }) => family),
+    sizes: (family) => reconciler.backends.find((each) => each.family === family)?.sizes() ?? new Map(),
+    noLocalEndpoints: (family, side) => noLocal.count(family, side),
+    connections: () => count.read(),
+  });
 
   let cancelLook = () => {};
   const work = async () => {

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { V1Service } from "../kube/mod.ts";
+import type { Family } from "../net/mod.ts";
+import type { Backend } from "./backend.ts";
 import type { Backlog, Batch, ProxyStores } from "./backlog.ts";
 import { familyOf, tryParsePrefix } from "./canonical.ts";
 import { RULE_HOMES, removeRules } from "./cleanup.ts";
@@ -8,17 +10,20 @@ import { desiredPorts } from "./desired.ts";
 import { healthCheckOf } from "./health-check.ts";
 import type { HealthServers } from "./health-server.ts";
 import type { Owner } from "./ledger.ts";
-import type { ProxyMetrics } from "./metrics.ts";
+import { ipFamily, type ProxyMetrics } from "./metrics.ts";
+import type { NoLocalEndpoints } from "./no-local-endpoints.ts";
 import { nodePortAddresses } from "./node-port-addresses.ts";
 import { spreadOf } from "./spread.ts";
 import type { StaleFlows } from "./stale-flows.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 export interface ReconcilerOptions extends ProxyStores, DataPlaneOptions {
   readonly node: string;
   readonly metrics: ProxyMetrics;
   readonly flows: StaleFlows;
   readonly health: HealthServers;
+  readonly noLocal: NoLocalEndpoints;
 }
 
 /** Services computed between two turns of the event loop: a start with tens of thousands must not starve the rest. */
@@ -62,6 +67,10 @@ export class Reconciler {
     const isPending = this.#backlog.has(key) || (this.#inHand?.services.has(key) ?? false);
     // Asked by whoever heard of a change before this part did, the object itself tells.
     return this.inForce && !isPending && this.#written.get(key) === this.#options.services.get(key);
+  }
+
+  get backends(): readonly Backend[] {
+    return (this.#plane?.planes ?? []).map(({ backend }) => backend);
   }
 
   state(): object {
@@ -132,8 +141,8 @@ export class Reconciler {
     const start = clock.now();
     const current = await this.#compute(batch, plane);
     let written = 0;
-    for (const { upkeep } of plane.planes) {
-      const result = await upkeep.bring();
+    for (const { upkeep, backend } of plane.planes) {
+      const result = await this.#bring(upkeep, backend.family);
       written += result.written;
       if (result.repaired > 0) metrics.repairs.inc();
     }
@@ -150,9 +159,19 @@ export class Reconciler {
     log.debug({ event: "proxy.synced", services: batch.services.size, written, took }, "wrote the rules that changed");
   }
 
+  async #bring(upkeep: Upkeep, family: Family): Promise<{ readonly written: number; readonly repaired: number }> {
+    try {
+      return await upkeep.bring();
+    } catch (error) {
+      const { metrics, mode } = this.#options;
+      metrics.writeFailures[mode].inc({ ip_family: ipFamily(family) });
+      throw error;
+    }
+  }
+
   /** Works out what each Service of the batch needs now. Returns the objects it was worked out from. */
   async #compute(batch: Batch, plane: DataPlane): Promise<Map<string, V1Service | undefined>> {
-    const { services, slices, nodes, node, flows } = this.#options;
+    const { services, slices, nodes, node, flows, noLocal } = this.#options;
     if (batch.surroundingsChanged || this.#surroundings === undefined) {
       const { nodePortAddresses: chosen, kernel } = this.#options;
       const opened = chosen === undefined ? undefined : nodePortAddresses(chosen, kernel.addresses());
@@ -166,6 +185,7 @@ export class Reconciler {
       const service = services.get(key);
       if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
+      noLocal.replace(key, ports);
       flows.replace(key, ports, this.#surroundings.nodePortAddresses);
       const slicesOf = slices.byIndex("service", key);
       this.#options.health.replace(

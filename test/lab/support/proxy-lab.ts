@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createLog, createMetrics } from "../../../core/mod.ts";
+import { createLog, createMetrics, type Metrics } from "../../../core/mod.ts";
 import {
   type FakeStore,
   fakeStore,
@@ -55,6 +55,7 @@ export interface Stores {
 
 export interface RunningProxy {
   readonly proxy: ServiceProxy;
+  readonly metrics: Metrics;
   /** Waits until the kernel has what the stores say of every Service, those that are gone included. */
   settled(): Promise<void>;
   /** How many syncs so far had anything to write. */
@@ -208,6 +209,7 @@ async function startIn(
   await settled();
   return {
     proxy,
+    metrics,
     settled,
     written: async () => {
       const { values = [] } =

@@ -35,6 +35,8 @@ function upkeepOf(drift: Backend["drift"]): Upkeep {
       if (failure !== undefined) throw failure;
       return 0;
     },
+    counts: async () => [],
+    sizes: () => new Map(),
     inspect: async () => {
       calls.push("inspect");
       return condition;
