@@ -1,0 +1,125 @@
+import { basename } from "node:path";
+import type { RoutingMode } from "../../cni/mod.ts";
+import { exec } from "../../linux/mod.ts";
+import { type CniLab, createCniLab, nodeObject } from "../lab/support/cni-lab.ts";
+import { waitFor } from "../support/wait.ts";
+import type { Bench, Figure } from "./figure.ts";
+
+const TAG = "cnit";
+/** Seconds of each measurement; the better of two counts, since others use the machine too. */
+const SECONDS = 3;
+const ATTEMPTS = 2;
+
+/** Where TCP starts and ends: names of namespaces, and the address of the end. */
+interface Path {
+  readonly from: string;
+  readonly to: string;
+  readonly address: string;
+}
+
+export const bench: Bench = {
+  summary: "TCP from pod to pod, on one node and between nodes, beside the same links without a pod network",
+  async run(progress) {
+    const lab = await createCniLab(TAG);
+    try {
+      const bare = await makeBare(lab);
+      const figures: Figure[] = [];
+      for (const routing of ["direct", "vxlan"] as const) {
+        const { near, far } = await makePods(lab, routing);
+        const cases = [
+          ...(routing === "direct" ? [{ name: "one node", path: near, peer: bare.veth, of: "a bare veth pair" }] : []),
+          { name: `two nodes, ${routing}`, path: far, ...bare[routing] },
+        ];
+        for (const { name, path, peer, of } of cases) {
+          progress(name);
+          const [peerValue, value] = [await best(peer), await best(path)];
+          const about = { bench: "cni-throughput", case: name, n: ATTEMPTS, metric: "TCP, one stream", unit: "Gbit/s" };
+          figures.push({ ...about, value, peer: `${of}, same run`, peerValue });
+        }
+        await Promise.all([lab.node1.kill(), lab.node2.kill()]);
+      }
+      return figures;
+    } finally {
+      await lab.remove();
+    }
+  },
+};
+
+async function makePods(lab: CniLab, routing: RoutingMode): Promise<{ near: Path; far: Path }> {
+  for (const node of [lab.node1, lab.node2]) node.start([nodeObject(1), nodeObject(2)], { routing, logLevel: "warn" });
+  await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
+  const [a, b, c] = await Promise.all([lab.addPod(), lab.addPod(), lab.addPod()]);
+  await lab.node1.add(`${routing}-a`, a);
+  const near = await lab.node1.add(`${routing}-b`, b);
+  const far = await lab.node2.add(`${routing}-c`, c);
+  const from = basename(a);
+  return { near: { from, to: basename(b), address: near.ipv4 }, far: { from, to: basename(c), address: far.ipv4 } };
+}
+
+/** What the pods are compared with: links of the same kind, made by hand. */
+async function makeBare(lab: CniLab) {
+  const [a, b] = (await Promise.all([lab.addPod(), lab.addPod()])).map((path) => basename(path)) as [string, string];
+  await exec("ip", ["-n", a, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", b]);
+  for (const [netns, address] of [
+    [a, "10.9.0.1/24"],
+    [b, "10.9.0.2/24"],
+  ] as const) {
+    await exec("ip", ["-n", netns, "address", "add", address, "dev", "v0"]);
+    await exec("ip", ["-n", netns, "link", "set", "v0", "up"]);
+  }
+  const veth: Path = { from: a, to: b, address: "10.9.0.2" };
+  const nodes: Path = { from: lab.node1.netns, to: lab.node2.netns, address: "192.168.1.12" };
+  return {
+    veth,
+    direct: { peer: nodes, of: "node to node" },
+    vxlan: { peer: await makeFlannel(lab), of: "flannel's layout by hand" },
+  };
+}
+
+/** Bridge, veth pair, and a VXLAN with one neighbour, one forwarding entry and one route for the other node. */
+async function makeFlannel(lab: CniLab): Promise<Path> {
+  const mac = (number: number) => `02:00:00:00:fe:0${number}`;
+  const pods: string[] = [];
+  for (const [number, other] of [
+    [1, 2],
+    [2, 1],
+  ] as const) {
+    const { netns } = number === 1 ? lab.node1 : lab.node2;
+    const pod = basename(await lab.addPod());
+    pods.push(pod);
+    const script = `
+link add fl0 type bridge
+link set fl0 up
+address add 10.250.${number}.1/24 dev fl0
+link add flx type vxlan id 1 dev eth0 local 192.168.1.1${number} dstport 8473 nolearning
+link set flx address ${mac(number)} mtu 1450 up
+address add 10.250.${number}.0/32 dev flx
+neigh add 10.250.${other}.0 lladdr ${mac(other)} dev flx nud permanent
+route add 10.250.${other}.0/24 via 10.250.${other}.0 dev flx onlink
+link add flv mtu 1450 type veth peer name eth0 mtu 1450 netns ${pod}
+link set flv master fl0 up`;
+    await exec("ip", ["-n", netns, "-batch", "-"], { input: script });
+    await exec("bridge", ["-n", netns, "fdb", "append", mac(other), "dev", "flx", "dst", `192.168.1.1${other}`]);
+    const inside = `address add 10.250.${number}.2/24 dev eth0\nlink set eth0 up\nroute add default via 10.250.${number}.1`;
+    await exec("ip", ["-n", pod, "-batch", "-"], { input: inside });
+    await exec("ip", ["netns", "exec", netns, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  }
+  return { from: pods[0]!, to: pods[1]!, address: "10.250.2.2" };
+}
+
+/** Gigabits per second. */
+async function best(path: Path): Promise<number> {
+  let most = 0;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) most = Math.max(most, await measure(path));
+  return Math.round(most * 100) / 100;
+}
+
+async function measure({ from, to, address }: Path): Promise<number> {
+  const server = exec("ip", ["netns", "exec", to, "iperf3", "-s", "-1", "-p", "5999"]);
+  const listens = async () => (await exec("ip", ["netns", "exec", to, "ss", "-Hltn"])).includes(":5999 ");
+  await waitFor("iperf3 to listen", listens, { deadline: 10_000 });
+  const client = ["iperf3", "-J", "-t", String(SECONDS), "-p", "5999", "-c", address];
+  const { end } = JSON.parse(await exec("ip", ["netns", "exec", from, ...client]));
+  await server;
+  return end.sum_received.bits_per_second / 1e9;
+}
