@@ -1,4 +1,4 @@
-import { type ConfigurationState, type Problem, resolveConfig } from "../config/mod.ts";
+import type { ConfigurationState } from "../config/mod.ts";
 import { type Clock, explainError, hasCode, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
 import {
   fencedClient,
@@ -14,13 +14,12 @@ import {
 import type { MemoryTimes } from "./address-memory.ts";
 import { Assignment } from "./assignment.ts";
 import { caughtUp } from "./catch-up.ts";
-import { type ConfigReport, startConfigStatus } from "./config-status.ts";
-import { type ConfigStores, configKinds, configObjects } from "./config-stores.ts";
-import { verdictsOf } from "./config-verdicts.ts";
+import { startConfigStatus } from "./config-status.ts";
+import type { ConfigStores } from "./config-stores.ts";
+import { Findings } from "./findings.ts";
 import { type ControllerMetrics, registerMetrics } from "./metrics.ts";
 import { poolStatus, startPoolStatus } from "./pool-status.ts";
 import { PoolUsageWatch } from "./pool-usage.ts";
-import { problemTeller } from "./problems.ts";
 import { watchChanges } from "./watch-changes.ts";
 
 export interface ControllerDeps extends ConfigStores {
@@ -67,7 +66,8 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   const { services, namespaces, pools, reporter, log, leadership, clock = systemClock } = deps;
   const leading = leadership?.leading ?? (() => true);
   const client = leadership === undefined ? deps.client : fencedClient(deps.client, leading);
-  const kinds = configKinds(deps);
+  const findings = new Findings(deps, reporter, log);
+  const { kinds } = findings;
   /** Addresses need no more; where a CRD is missing, they are given all the same. */
   const needed: readonly Syncing[] = [services, namespaces, pools];
   const stores: readonly Syncing[] = [...needed, deps.nodes, ...kinds.map(({ store }) => store)];
@@ -77,8 +77,8 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
       usage: () => assignment.planner.allocator.usage(),
       waiting: () => assignment.planner.complaints.size,
       leading,
-      configLoaded: () => report !== undefined,
-      configStale: () => problems.length > 0,
+      configLoaded: () => findings.report !== undefined,
+      configStale: () => findings.problems.length > 0,
     },
     deps.metrics,
   );
@@ -88,33 +88,19 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
     memory: deps.memory ?? FORGETS_AT_ONCE,
     metrics: () => metrics,
   });
-  let tellProblems = problemTeller(kinds, reporter, log);
-  let problems: readonly Problem[] = [];
-  let report: ConfigReport | undefined;
   /** False until this replica has read all that the leader before it wrote. */
   let inOffice = false;
   let configChanged = true;
+  /** True once every Service has been looked at since then: before, the account does not hold all that is in use. */
+  let complete = false;
   let ready = false;
   let cancelWake = () => {};
-
-  const configure = () => {
-    configChanged = false;
-    const config = resolveConfig(configObjects(deps));
-    assignment.configure(config);
-    if (!allSynced()) return; // an object that seems to be missing may still come
-    problems = config.problems;
-    const all = kinds.flatMap(({ resource, store }) => store.list().map((object) => ({ kind: resource.kind, object })));
-    const poolProblems = problems.filter(({ kind }) => kind === "IPAddressPool");
-    report = { verdicts: verdictsOf(all, problems), poolProblems };
-    tellProblems(problems);
-    findings.poke();
-  };
 
   const takeOffice = async () => {
     if (leadership !== undefined) await caughtUp(client, SERVICES, services, signal);
     assignment.startAnew();
-    tellProblems = problemTeller(kinds, reporter, log);
     configChanged = true;
+    complete = false;
     inOffice = true;
   };
 
@@ -122,13 +108,18 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
     if (!needed.every(({ synced }) => synced)) return;
     if (!leading()) {
       inOffice = false;
-      report = undefined;
+      findings.retire();
       return;
     }
     if (!inOffice) await takeOffice();
-    if (configChanged) configure();
+    if (configChanged) {
+      configChanged = false;
+      assignment.configure(findings.read({ complete: allSynced() }));
+      told.poke();
+    }
     const finished = await assignment.run(() => {
-      ready ||= assignment.planner.idle;
+      complete ||= assignment.planner.idle;
+      ready ||= complete;
       counters.poke();
       cancelWake();
       const rest = assignment.nextWake();
@@ -153,13 +144,16 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   const counters = startPoolStatus(
     {
       ...{ client, pools, reporter, log },
-      allocator: () => (inOffice && ready ? assignment.planner.allocator : undefined),
+      allocator: () => (inOffice && complete ? assignment.planner.allocator : undefined),
       usage: new PoolUsageWatch(deps.usageThresholds ?? []),
     },
     signal,
   );
   const states = deps.states === undefined ? {} : { states: deps.states };
-  const findings = startConfigStatus({ ...{ client, kinds, clock, log }, ...states, report: () => report }, signal);
+  const told = startConfigStatus(
+    { ...{ client, kinds, clock, log }, ...states, report: () => findings.report },
+    signal,
+  );
   const reactions = {
     service: (key: string, before: V1Service | undefined, after: V1Service | undefined) => {
       assignment.noteChange(key, before, after);
@@ -175,19 +169,19 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
     },
     status: () => {
       counters.poke();
-      findings.poke();
+      told.poke();
     },
   };
   watchChanges(deps, kinds, reactions, signal);
   if (deps.states !== undefined)
-    signal.addEventListener("abort", deps.states.store.subscribe(findings.poke), { once: true });
+    signal.addEventListener("abort", deps.states.store.subscribe(told.poke), { once: true });
   if (leadership !== undefined) signal.addEventListener("abort", leadership.subscribe(runner.poke), { once: true });
   signal.addEventListener("abort", () => cancelWake(), { once: true });
   for (const { whenSynced } of needed) void whenSynced.then(runner.poke);
   void Promise.all(stores.map(({ whenSynced }) => whenSynced)).then(reactions.config);
 
   return {
-    done: Promise.all([runner.done, counters.done, findings.done]).then(() => {}),
+    done: Promise.all([runner.done, counters.done, told.done]).then(() => {}),
     ready: () => ready || (!leading() && allSynced()),
     state: () => ({
       leading: leading(),
@@ -196,7 +190,7 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
       waiting: Object.fromEntries(
         Array.from(assignment.planner.complaints, ([key, { message }]) => [key, message]).slice(0, STATE_LIMIT),
       ),
-      problems: problems.map(({ message }) => message).slice(0, STATE_LIMIT),
+      problems: findings.problems.map(({ message }) => message).slice(0, STATE_LIMIT),
     }),
     poke: runner.poke,
   };

@@ -267,14 +267,15 @@ describe("startController()", () => {
     await until(async () => expect((await lines()).join()).not.toContain('pool="b"'));
   });
 
-  test("1,000 Services at once have addresses in well under a second of its own work", async () => {
+  test("1,000 Services at once have addresses after little work, whatever else the machine does", async () => {
     const client = apiWith([poolObject("a", ["10.0.0.0/16"])]);
     const { controller } = start(client);
     await until(() => expect(controller.ready()).toBe(true));
-    const started = performance.now();
+    const started = process.cpuUsage();
     const names = Array.from({ length: 1000 }, (_, i) => `s${i}`);
     await Promise.all(names.map((name) => client.create(SERVICES, service(name))));
-    await vi.waitFor(() => expect(patchesOf(client, "services")).toHaveLength(1000), { timeout: 5000, interval: 20 });
-    expect(performance.now() - started).toBeLessThan(4000);
-  });
+    await vi.waitFor(() => expect(patchesOf(client, "services")).toHaveLength(1000), { timeout: 15_000, interval: 20 });
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1000).toBeLessThan(4000);
+  }, 20_000);
 });
