@@ -101,3 +101,8 @@ export {
   rangePrefixes,
   rangesOverlap,
 } from "./prefix.ts";
+export {
+  encodeRouterAdvertisement,
+  ROUTER_ADVERTISEMENT,
+  readRouterAdvertisement,
+} from "./router-advertisement.ts";

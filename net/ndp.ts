@@ -142,7 +142,7 @@ function isMulticast(address: Uint8Array): boolean {
 }
 
 /** Over the pseudo header of RFC 8200 section 8.1 and the body; 0 for a packet whose own checksum is right. */
-function checksum(packet: Uint8Array, length: number): number {
+export function checksum(packet: Uint8Array, length: number): number {
   let sum = length + ICMPV6_PROTOCOL;
   for (let i = 8; i < IPV6_HEADER_LENGTH + length; i += 2) sum += (packet[i]! << 8) | (packet[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);

@@ -9,6 +9,7 @@ import { Engine } from "./engine.ts";
 import { type Host, nextHopsOf } from "./host.ts";
 import { openListeners } from "./listener.ts";
 import type { FromWorker, ToWorker } from "./message.ts";
+import { openNeighbourWatch } from "./neighbour-watch.ts";
 import { dialPeer, Whereabouts } from "./whereabouts.ts";
 
 /**
@@ -61,10 +62,19 @@ const engine = new Engine({
   onStatus: (peers) => tell({ kind: "status", peers }),
   onLog,
 });
+const neighbours = openNeighbourWatch(
+  () => host,
+  (device, address) => {
+    if (whereabouts.noteNeighbour(device, address)) engine.relocate();
+  },
+  onLog,
+);
+let unnumbered: readonly string[] = [];
 const listeners = openListeners(engine, whereabouts, onLog);
 
 const readHost = () => {
   host = { links: rtnetlink.links(), addresses: rtnetlink.addresses() };
+  neighbours.setInterfaces(unnumbered);
   engine.relocate();
 };
 const changes = watchRtnetlink(["link", "address"], readHost);
@@ -74,6 +84,7 @@ const report = setInterval(() => engine.touch(), COUNTS_INTERVAL);
 const leave = async () => {
   await engine.leave();
   listeners.close();
+  neighbours.close();
   receiver.close();
   changes.close();
   clearInterval(resync);
@@ -85,6 +96,8 @@ const leave = async () => {
 port.on("message", (message: ToWorker) => {
   switch (message.kind) {
     case "assign":
+      unnumbered = message.assignment.peers.flatMap(({ target }) => (target.kind === "interface" ? [target.name] : []));
+      neighbours.setInterfaces(unnumbered);
       listeners.set(message.assignment);
       engine.assign(message.assignment);
       break;
