@@ -27,8 +27,13 @@ interface Port {
   readonly socket: PacketSocket;
 }
 
+/** Milliseconds until an interface whose socket failed is tried again. */
+const RETRY = 100;
+
 export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOptions): FramePorts {
   const ports = new Map<number, Port>();
+  let wanted: readonly HostLink[] = [];
+  let retry: NodeJS.Timeout | undefined;
   let filter: readonly BpfInstruction[] = [{ code: 0x06, jt: 0, jf: 0, k: 0 }]; // nothing, until it is told what
 
   const closePort = (ifindex: number) => {
@@ -40,7 +45,9 @@ export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOpti
     const onError = (error: unknown) => {
       const fields = { interface: link.name, etherType, reason: explainError(error) };
       onProblem("l2.socket", fields, "the socket of an interface failed");
-      closePort(link.index); // the next look at the interfaces opens it again
+      closePort(link.index);
+      // A link that goes down and up again fails its socket, and by the time that is read it may be up as it was before.
+      retry ??= setTimeout(openAll, RETRY);
     };
     try {
       const onPortFrame = (frame: Uint8Array) => onFrame(ports.get(link.index)?.link ?? link, frame);
@@ -51,15 +58,22 @@ export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOpti
     }
   };
 
+  const openAll = () => {
+    clearTimeout(retry);
+    retry = undefined;
+    for (const link of wanted) if (!ports.has(link.index)) open(link);
+  };
+
   return {
     setLinks: (links) => {
-      const wanted = new Map(links.map((link) => [link.index, link]));
+      wanted = links;
+      const byIndex = new Map(links.map((link) => [link.index, link]));
       for (const [index, port] of ports) {
-        const link = wanted.get(index);
+        const link = byIndex.get(index);
         if (link === undefined || !sameLink(link, port.link)) closePort(index);
         else port.link = link;
       }
-      for (const link of links) if (!ports.has(link.index)) open(link);
+      openAll();
     },
     setFilter: (next) => {
       filter = next;
@@ -77,6 +91,8 @@ export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOpti
       }
     },
     close: () => {
+      clearTimeout(retry);
+      wanted = [];
       for (const ifindex of ports.keys()) closePort(ifindex);
     },
   };

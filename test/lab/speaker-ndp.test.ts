@@ -82,17 +82,22 @@ describe("startSpeaker() with an IPv6 address on an IPv6 network", () => {
 
   test("another host that wants the address finds it taken", async () => {
     const { netns } = lab.topology.client;
-    await inNetns(netns, "ip", "address", "add", `${ADDRESS}/128`, "dev", "eth0");
-    try {
-      const failed = async () => (await inNetns(netns, "ip", "address", "show", "dev", "eth0")).includes("dadfailed");
-      await waitFor("duplicate address detection to fail", failed, { deadline: 5000 });
-    } finally {
-      await inNetns(netns, "ip", "address", "del", `${ADDRESS}/128`, "dev", "eth0");
-    }
-    const holder = await lab.holder();
-    const reported = async () =>
-      (await holder.order({ kind: "tell" })).events.some((each) => each.includes("Warning duplicateAddress"));
-    await waitFor("the event", reported, { deadline: 3000 });
+    const isTaken = async () => {
+      await inNetns(netns, "ip", "address", "add", `${ADDRESS}/128`, "dev", "eth0");
+      try {
+        const failed = async () => (await inNetns(netns, "ip", "address", "show", "dev", "eth0")).includes("dadfailed");
+        await waitFor("duplicate address detection to fail", failed, { deadline: 5000 });
+      } finally {
+        await inNetns(netns, "ip", "address", "del", `${ADDRESS}/128`, "dev", "eth0");
+      }
+    };
+    // The host asks once, and a holder that has only just taken the address does not tell of others.
+    const reported = async () => {
+      await isTaken();
+      const { events } = await (await lab.holder()).order({ kind: "tell" });
+      return events.some((each) => each.includes("Warning duplicateAddress"));
+    };
+    await waitFor("the event", reported, { deadline: 15_000, every: 500 });
   });
 
   test("the next holder tells everybody at once, unasked", async () => {
