@@ -42,6 +42,7 @@ export function printExtras({ hostPorts, bandwidth, link, chained }: LeaseExtras
 
 /** @throws {Error} for what printExtras() did not write. */
 export function parseExtras(text: string): LeaseExtras {
+  if (text === "{}") return { hostPorts: [] }; // nearly all, and all of them are read again and again
   const { hostPorts, link, chained, bandwidth: { ingress, egress } = {} } = stored.parse(JSON.parse(text));
   const limits = { ...(ingress && { ingress }), ...(egress && { egress }) };
   return {

@@ -162,6 +162,6 @@ test("parseRequest() answers anything with a request or a CNI error in JSON", ()
         expect(JSON.parse(stdout)).toMatchObject({ cniVersion: expect.any(String), code: expect.any(Number) });
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   );
 });
