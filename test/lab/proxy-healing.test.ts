@@ -10,6 +10,7 @@ import {
   type ProxyLab,
   podSlice,
   type RunningProxy,
+  sortedRules,
   webService,
 } from "./support/proxy-lab.ts";
 
@@ -69,15 +70,13 @@ function byOthers(program: string, ...args: readonly string[]): void {
   expect([status, stderr.replace(/^#.*\n/gm, "")]).toEqual([0, ""]);
 }
 
-/** Every rule, element and chain of this node in the order of their text, without counters: where they stand says little. */
+/** Every rule, element and chain of this node. */
 async function allRules(): Promise<string> {
   const nft = await lab.run("nft", "list", "ruleset");
   const legacy = await Promise.all(
     ["iptables-legacy-save", "ip6tables-legacy-save"].map((program) => lab.run(program)),
   );
-  const text = [nft, ...legacy].join("\n").replace(/counter packets \d+ bytes \d+ |\[\d+:\d+\]|^#.*$/gm, "");
-  const parts = text.split(/\n|, |,$|\{ | \}/m).map((part) => part.trim());
-  return parts.sort().join("\n").trim();
+  return sortedRules([nft, ...legacy].join("\n"));
 }
 
 describe.each(HOMES)("%s", (home) => {

@@ -90,7 +90,7 @@ export async function createProxyLab(): Promise<ProxyLab> {
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
     start: (home, choices, deadline) =>
-      startIn(home, stores, { kernel: homeKernel(netns, home), ...choices }, deadline),
+      startOver(home, stores, { kernel: homeKernel(netns, home), ...choices }, deadline),
     remove: async () => {
       for (const host of Object.values(hosts)) host.stop();
       netns.close();
@@ -179,7 +179,8 @@ export class Host {
   }
 }
 
-async function startIn(
+/** Starts a proxy over `stores` and waits until the kernel has what they say. */
+export async function startOver(
   home: Home,
   stores: Stores,
   choices: Partial<ProxyOptions>,
@@ -224,7 +225,7 @@ async function startIn(
 }
 
 /** The kernel with the choice of the iptables variant taken away. */
-export function homeKernel(netns: Netns, home: Home): Kernel {
+export function homeKernel(netns: Netns | undefined, home: Home): Kernel {
   const kernel = kernelOf(netns);
   return {
     ...kernel,
@@ -235,7 +236,23 @@ export function homeKernel(netns: Netns, home: Home): Kernel {
   };
 }
 
-function emptyStores(): Stores {
+/**
+ * The rules, elements and chains of a listing in the order of their text: where they stand says little. Without what the
+ * kernel has counted.
+ */
+export function sortedRules(listing: string): string {
+  const text = listing
+    .replace(/(set connections \{[^{}]*?)elements = \{[^}]*\}/g, "$1")
+    .replace(/counter packets \d+ bytes \d+ |\[\d+:\d+\]|^#.*$/gm, "");
+  const parts = text.split(/\n|, |,$|\{ | \}/m).map((part) => part.trim());
+  return parts
+    .filter((part) => part !== "")
+    .sort()
+    .join("\n");
+}
+
+/** No Service, and the lab's node. */
+export function emptyStores(): Stores {
   return {
     services: fakeStore<V1Service>(),
     slices: fakeStore<V1EndpointSlice>([], SLICE_INDEXES),
