@@ -165,8 +165,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const change = view.settle(touched, ready);
     if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
     assign(own, config, settled);
-    report.services(view, ready);
-    statusWriter?.poke();
+    reporting.poke();
   };
 
   const assign = (own: V1Node | undefined, { config, object }: ConfigView, settled: boolean) => {
@@ -188,6 +187,16 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
 
   const onError = (error: unknown) =>
     log.error({ event: "bgp.decide", reason: explainError(error) }, "could not decide what to announce by BGP");
+  // Metrics look at every Service, which must not keep a route waiting.
+  const reportServices = async () => {
+    report.services(view, ready);
+    statusWriter?.poke();
+  };
+  const reporting = startRunner(
+    reportServices,
+    { minInterval: 500, retryInterval: 1000, maxInterval: 60_000, onError },
+    signal,
+  );
   const runner = startRunner(work, { minInterval: 5, retryInterval: 1000, maxInterval: 60_000, onError }, signal);
 
   const leave = () => {

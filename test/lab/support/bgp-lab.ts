@@ -331,8 +331,13 @@ export async function startFrr(
   return { text, show: async (command) => JSON.parse(await text(`${command} json`)) };
 }
 
+export interface Web extends Disposable {
+  /** @param node Its place in the list of nodes. */
+  signal(node: number, signal: NodeJS.Signals): void;
+}
+
 /** A web server on every node that answers at the Service's addresses with the node's name. */
-export async function startWeb(lab: BgpLab): Promise<Disposable> {
+export async function startWeb(lab: BgpLab): Promise<Web> {
   const script = `require("http").createServer((_, r) => r.end(process.argv[1])).listen(80, "${VIP.v4}", () => console.log("up"))`;
   const servers: ChildProcess[] = [];
   for (const node of lab.nodes) {
@@ -343,6 +348,7 @@ export async function startWeb(lab: BgpLab): Promise<Disposable> {
     servers.push(server);
   }
   return {
+    signal: (node, signal) => void servers[node]?.kill(signal),
     [Symbol.dispose]: () => {
       for (const server of servers) server.kill("SIGKILL");
     },

@@ -31,8 +31,8 @@ export type BgpOrder =
   | { readonly kind: "block"; readonly milliseconds: number }
   /** Which Services the kernel does not have the rules of. */
   | { readonly kind: "unprogram"; readonly services: readonly string[] }
-  /** Objects that are new or other than before. */
-  | { readonly kind: "set"; readonly objects: Partial<BgpObjects> }
+  /** Objects that are new or other than before. Quietly: without an answer, which costs time where there is much to tell. */
+  | { readonly kind: "set" | "setQuietly"; readonly objects: Partial<BgpObjects> }
   | { readonly kind: "delete"; readonly from: keyof BgpObjects; readonly keys: readonly string[] };
 
 export interface BgpAnswer {
@@ -84,13 +84,14 @@ process.on("message", async (order: BgpOrder) => {
     unprogrammed = new Set(order.services);
     bgp.poke();
   }
-  if (order.kind === "set") {
+  if (order.kind === "set" || order.kind === "setQuietly") {
     for (const [name, objects] of Object.entries(order.objects)) {
       const store = stores[name as keyof BgpObjects] as { set(object: object): void };
       for (const object of objects) store.set(object);
     }
   }
   if (order.kind === "delete") for (const key of order.keys) stores[order.from].remove(key);
+  if (order.kind === "setQuietly") return;
   const answer: BgpAnswer = {
     ready: bgp.ready(),
     state: bgp.state(),
