@@ -1,0 +1,238 @@
+import { describe, expect, test } from "vitest";
+import { type BGPAdvertisement, resolveConfig } from "../../../../config/mod.ts";
+import type { V1EndpointSlice, V1Node, V1Service } from "../../../../kube/mod.ts";
+import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "../../../../speaker/bgp/advert-options.ts";
+import { type BgpConfig, serviceRoutesOf } from "../../../../speaker/bgp/decide.ts";
+import { attributesFor } from "../../../../speaker/bgp/route.ts";
+import { RouteView } from "../../../../speaker/bgp/route-view.ts";
+
+const NS = "metallb-system";
+const node: V1Node = { metadata: { name: "node1", labels: { rack: "a" } } };
+
+function advert(
+  spec: BGPAdvertisement["spec"] = {},
+  name = "all",
+  annotations: Record<string, string> = {},
+): BGPAdvertisement {
+  return { metadata: { name, namespace: NS, annotations }, spec };
+}
+
+function configOf(...bgpAdvertisements: readonly BGPAdvertisement[]): BgpConfig {
+  const pools = [{ metadata: { name: "pool", namespace: NS }, spec: { addresses: ["10.0.0.0/24", "2001:db8::/112"] } }];
+  const config = resolveConfig({
+    pools,
+    l2Advertisements: [],
+    bgpAdvertisements,
+    nodes: [node.metadata?.labels ?? {}],
+  });
+  const advertOptions = new Map<string, BgpAdvertOptions>(
+    bgpAdvertisements.map((object) => [`${NS}/${object.metadata?.name}`, bgpAdvertOptionsOf(object).options]),
+  );
+  return { ...config, advertOptions };
+}
+
+function service(
+  more: Partial<V1Service["spec"]> = {},
+  ips = ["10.0.0.5"],
+  metadata: V1Service["metadata"] = {},
+): V1Service {
+  return {
+    metadata: { name: "web", namespace: "default", ...metadata },
+    spec: { type: "LoadBalancer", ...more },
+    status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } },
+  };
+}
+
+function slice(...endpoints: readonly (readonly [node: string, conditions: object])[]): V1EndpointSlice {
+  return {
+    metadata: { name: "web-1", namespace: "default" },
+    addressType: "IPv4",
+    endpoints: endpoints.map(([nodeName, conditions]) => ({ nodeName, addresses: ["10.244.0.1"], conditions })),
+  };
+}
+
+const here = slice(["node1", { ready: true }]);
+const elsewhere = slice(["node2", { ready: true }]);
+
+/** The prefixes announced, or why there are none. */
+function outcome(of: V1Service, slices: readonly V1EndpointSlice[], config: BgpConfig, on: V1Node = node) {
+  const found = serviceRoutesOf(of, slices, config, on);
+  if (found === undefined) return "nothing";
+  return "refused" in found ? found.refused : found.routes.map(({ key }) => key).join(" ");
+}
+
+describe("serviceRoutesOf()", () => {
+  const all = configOf(advert());
+  const cases: {
+    name: string;
+    service?: V1Service;
+    slices?: V1EndpointSlice[];
+    config?: BgpConfig;
+    node?: V1Node;
+    want: string;
+  }[] = [
+    { name: "an address", want: "10.0.0.5/32" },
+    {
+      name: "addresses of both families",
+      service: service({}, ["10.0.0.5", "2001:db8::5"]),
+      want: "10.0.0.5/32 2001:db8::5/128",
+    },
+    { name: "no address yet", service: service({}, []), want: "nothing" },
+    { name: "another type", service: service({ type: "ClusterIP" }), want: "nothing" },
+    { name: "an address of no pool", service: service({}, ["10.9.9.9"]), want: "noPool" },
+    { name: "another class", service: service({ loadBalancerClass: "other" }), want: "otherClass" },
+    { name: "no advertisement", config: configOf(), want: "noAdvertisement" },
+    { name: "no endpoint", slices: [], want: "noEndpoint" },
+    { name: "an endpoint that is not ready", slices: [slice(["node1", { ready: false }])], want: "noEndpoint" },
+    {
+      name: "an endpoint that terminates and serves",
+      slices: [slice(["node1", { ready: false, serving: true }])],
+      want: "10.0.0.5/32",
+    },
+    { name: "policy Cluster and an endpoint elsewhere", slices: [elsewhere], want: "10.0.0.5/32" },
+    {
+      name: "policy Local and an endpoint elsewhere",
+      service: service({ externalTrafficPolicy: "Local" }),
+      slices: [elsewhere],
+      want: "noLocalEndpoint",
+    },
+    {
+      name: "policy Local and an endpoint here",
+      service: service({ externalTrafficPolicy: "Local" }),
+      slices: [here],
+      want: "10.0.0.5/32",
+    },
+    {
+      name: "an advertisement for other nodes",
+      config: configOf(advert({ nodeSelectors: [{ matchLabels: { rack: "b" } }] })),
+      want: "notSelected",
+    },
+    {
+      name: "an advertisement for this node",
+      config: configOf(advert({ nodeSelectors: [{ matchLabels: { rack: "a" } }] })),
+      want: "10.0.0.5/32",
+    },
+    {
+      name: "an advertisement for other Services",
+      config: configOf(advert({ serviceSelectors: [{ matchLabels: { app: "x" } }] })),
+      want: "noAdvertisement",
+    },
+    {
+      name: "an advertisement for other pools",
+      config: configOf(advert({ ipAddressPools: ["other"] })),
+      want: "noAdvertisement",
+    },
+    {
+      name: "an aggregate",
+      config: configOf(advert({ aggregationLength: 26 })),
+      service: service({}, ["10.0.0.70"]),
+      want: "10.0.0.64/26",
+    },
+    {
+      name: "an aggregate and the address",
+      config: configOf(advert({ aggregationLength: 24 }), advert({}, "exact")),
+      want: "10.0.0.0/24 10.0.0.5/32",
+    },
+    {
+      name: "a node without network",
+      node: { ...node, status: { conditions: [{ type: "NetworkUnavailable", status: "True" }] } },
+      want: "networkUnavailable",
+    },
+    {
+      name: "a node that is excluded",
+      node: { metadata: { name: "node1", labels: { "node.kubernetes.io/exclude-from-external-load-balancers": "" } } },
+      want: "excludedByLabel",
+    },
+    {
+      name: "advertisements for the Service that contradict each other",
+      config: configOf(
+        advert({ localPref: 100, serviceSelectors: [{ matchLabels: { app: "web" } }] }, "a"),
+        advert({ localPref: 200, serviceSelectors: [{ matchLabels: { tier: "1" } }] }, "b"),
+      ),
+      service: service({}, ["10.0.0.5"], { labels: { app: "web", tier: "1" } }),
+      want: "conflictingLocalPref",
+    },
+  ];
+  test.each(cases)(
+    "$name: $want",
+    ({ service: of = service(), slices = [here], config = all, node: on = node, want }) => {
+      expect(outcome(of, slices, config, on)).toBe(want);
+    },
+  );
+
+  const told = (of: V1Service, config: BgpConfig, on = node) => {
+    const found = serviceRoutesOf(of, [here], config, on);
+    return found && "routes" in found ? attributesFor(found.routes[0]!.offers, "tor") : undefined;
+  };
+
+  test("the communities of all advertisements of a prefix, the longer path of the two", () => {
+    const config = configOf(
+      advert({ communities: ["1:2"] }, "a"),
+      advert({ communities: ["1:3", "large:1:2:3"] }, "b", { "ironbridge.io/as-path-prepend": "3" }),
+    );
+    expect(told(service(), config)).toMatchObject({
+      communities: [0x10002, 0x10003],
+      largeCommunities: [[1, 2, 3]],
+      prepend: 3,
+    });
+  });
+
+  test("communities a Service asks for, of those it is allowed", () => {
+    const config = configOf(advert({}, "all", { "ironbridge.io/service-communities": "1:2, large:1:1:1" }));
+    const annotations = { "ironbridge.io/communities": "1:2,9:9,large:1:1:1,nonsense" };
+    expect(told(service({}, ["10.0.0.5"], { annotations }), config)).toMatchObject({
+      communities: [0x10002],
+      largeCommunities: [[1, 1, 1]],
+    });
+  });
+
+  test("a cordoned node's routes ask for other ways where the advertisement wants it", () => {
+    const config = configOf(advert({}, "all", { "ironbridge.io/drain-on-cordon": "true" }));
+    expect(told(service(), config, { ...node, spec: { unschedulable: true } })?.communities).toEqual([0xffff0000]);
+    expect(told(service(), config)?.communities).toEqual([]);
+  });
+});
+
+describe("bgpAdvertOptionsOf()", () => {
+  test("tells what means nothing and does without it", () => {
+    const annotations = {
+      "ironbridge.io/as-path-prepend": "99",
+      "ironbridge.io/med": "-1",
+      "ironbridge.io/drain-on-cordon": "maybe",
+      "ironbridge.io/service-communities": "x",
+    };
+    const { options, problems } = bgpAdvertOptionsOf(advert({}, "all", annotations));
+    expect(options).toEqual({ prepend: 0, drainOnCordon: false, serviceCommunities: [] });
+    expect(problems).toHaveLength(4);
+  });
+});
+
+describe("RouteView", () => {
+  const services = new Map<string, V1Service>();
+  const put = (name: string, ip: string) =>
+    services.set(`default/${name}`, { ...service({}, [ip]), metadata: { name, namespace: "default" } });
+  const config = configOf(advert({ aggregationLength: 24 }), advert({ communities: ["1:1"] }, "exact"));
+  const view = new RouteView({ service: (key) => services.get(key), slicesOf: () => [here] });
+  const settle = (touched: readonly string[], ready: readonly string[]) => {
+    view.refresh(touched, config, node);
+    const { set, remove } = view.settle(touched, new Set(ready));
+    return { set: set.map(({ key }) => key).sort(), remove: [...remove].sort() };
+  };
+
+  test("says what changed, and keeps a prefix for as long as one Service wants it", () => {
+    put("a", "10.0.0.1");
+    put("b", "10.0.0.2");
+    expect(settle(["default/a", "default/b"], [])).toEqual({ set: [], remove: [] });
+    expect(settle([], ["default/a"])).toEqual({ set: ["10.0.0.0/24", "10.0.0.1/32"], remove: [] });
+    expect(settle([], ["default/a", "default/b"])).toEqual({ set: ["10.0.0.2/32"], remove: [] });
+    expect(settle(["default/a"], ["default/a", "default/b"])).toEqual({ set: [], remove: [] });
+    put("b", "10.0.0.3");
+    expect(settle(["default/b"], ["default/a", "default/b"])).toEqual({
+      set: ["10.0.0.3/32"],
+      remove: ["10.0.0.2/32"],
+    });
+    services.delete("default/a");
+    expect(settle(["default/a"], ["default/b"])).toEqual({ set: [], remove: ["10.0.0.1/32"] });
+    expect(settle([], [])).toEqual({ set: [], remove: ["10.0.0.0/24", "10.0.0.3/32"] });
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { type BGPPeer, resolveConfig } from "../../../../config/mod.ts";
+import type { V1Node, V1Secret } from "../../../../kube/mod.ts";
+import { type NodePeer, nodePeersOf } from "../../../../speaker/bgp/peer-settings.ts";
+
+const NS = "metallb-system";
+const NODE: V1Node = {
+  metadata: { name: "node1", labels: { rack: "a" } },
+  status: {
+    addresses: [
+      { type: "InternalIP", address: "2001:db8::1" },
+      { type: "InternalIP", address: "10.0.0.1" },
+    ],
+  },
+};
+
+function peersOf(
+  spec: Partial<BGPPeer["spec"]>,
+  {
+    annotations = {},
+    secrets = [],
+    node = NODE,
+  }: { annotations?: Record<string, string>; secrets?: V1Secret[]; node?: V1Node } = {},
+): readonly NodePeer[] {
+  const object = {
+    metadata: { name: "tor", namespace: NS, annotations },
+    spec: { myASN: 64513, peerASN: 64512, peerAddress: "192.0.2.1", ...spec },
+  } as BGPPeer;
+  const bfdProfiles = [{ metadata: { name: "fast", namespace: NS }, spec: { transmitInterval: 50 } }];
+  const {
+    bgpPeers,
+    bfdProfiles: profiles,
+    problems,
+  } = resolveConfig({ pools: [], l2Advertisements: [], bgpPeers: [object], bfdProfiles });
+  expect(problems).toEqual([]);
+  const secret = (name: string) => secrets.find(({ metadata }) => metadata?.name === name);
+  return nodePeersOf(bgpPeers, { node, bfdProfiles: profiles, secret, object: () => object });
+}
+
+function settingsOf(...args: Parameters<typeof peersOf>) {
+  const [peer] = peersOf(...args);
+  return peer && "settings" in peer ? peer.settings : peer;
+}
+
+describe("nodePeersOf()", () => {
+  test("fills in what is not set", () => {
+    expect(settingsOf({})).toMatchObject({
+      asn: 64513,
+      peerAsn: 64512,
+      routerId: 0x0a000001,
+      holdTimeSeconds: 90,
+      families: ["ipv4"],
+      connectRetry: 10_000,
+      port: 179,
+    });
+  });
+
+  const { metadata } = NODE;
+  const cases: { name: string; spec: Partial<BGPPeer["spec"]>; want: object }[] = [
+    { name: "local AS", spec: { localASN: 65001 }, want: { asn: 65001 } },
+    {
+      name: "times",
+      spec: { holdTime: "30s", connectTime: "5s" },
+      want: { holdTimeSeconds: 30, keepaliveSeconds: 10, connectRetry: 5000 },
+    },
+    { name: "router ID", spec: { routerID: "10.10.10.1" }, want: { routerId: 0x0a0a0a01 } },
+    { name: "both families", spec: { dualStackAddressFamily: true }, want: { families: ["ipv4", "ipv6"] } },
+    { name: "the family of the peer", spec: { peerAddress: "2001:db8::2" }, want: { families: ["ipv6"] } },
+    { name: "graceful restart", spec: { enableGracefulRestart: true }, want: { restartSeconds: 120 } },
+    {
+      name: "BFD",
+      spec: { bfdProfile: "fast" },
+      want: { bfd: { transmitInterval: 50, receiveInterval: 300, detectMultiplier: 3 } },
+    },
+    { name: "a password", spec: { password: "x" }, want: { password: "x" } },
+  ];
+  test.each(cases)("heeds $name", ({ spec, want }) => expect(settingsOf(spec)).toMatchObject(want));
+
+  test("a node without an IPv4 address has a router ID all the same, unlike that of others", () => {
+    const idOf = (name: string) => {
+      const settings = settingsOf({}, { node: { metadata: { ...metadata, name } } });
+      return settings && "routerId" in settings ? settings.routerId : 0;
+    };
+    expect(idOf("a")).not.toBe(0);
+    expect(idOf("a")).not.toBe(idOf("b"));
+  });
+
+  test("limits the hops where an annotation says so", () => {
+    expect(settingsOf({}, { annotations: { "ironbridge.io/ttl-security": "1" } })).toMatchObject({ minimumTtl: 255 });
+    expect(settingsOf({}, { annotations: { "ironbridge.io/ttl-security": "x" } })).not.toHaveProperty("minimumTtl");
+  });
+
+  test("leaves out peers of other nodes", () => {
+    expect(peersOf({ nodeSelectors: [{ matchLabels: { rack: "b" } }] })).toEqual([]);
+  });
+
+  const spec = { passwordSecret: { name: "key" } };
+  const secret = (type: string, data: Record<string, string>): V1Secret => ({
+    metadata: { name: "key", namespace: NS },
+    type,
+    data,
+  });
+  test("reads the password from a Secret, and waits for one that is right", () => {
+    const good = secret("kubernetes.io/basic-auth", { password: Buffer.from("x y").toString("base64") });
+    expect(settingsOf(spec, { secrets: [good] })).toMatchObject({ password: "x y" });
+    expect(peersOf(spec)[0]).toMatchObject({ waits: expect.stringContaining("not there") });
+    expect(peersOf(spec, { secrets: [secret("Opaque", {})] })[0]).toMatchObject({
+      waits: expect.stringContaining("basic-auth"),
+    });
+    const empty = secret("kubernetes.io/basic-auth", {});
+    expect(peersOf(spec, { secrets: [empty] })[0]).toMatchObject({ waits: expect.stringContaining("no key") });
+  });
+});
