@@ -169,8 +169,9 @@ describe("startBgp() with FRR", () => {
       "remote-detect-multiplier": 4,
       diagnostic: "ok",
     });
-    const { metrics } = await first.order({ kind: "tell" });
-    expect(metrics).toContain(`metallb_bfd_session_up{peer="192.0.2.1:179"} 1`);
+    const isTold = ({ metrics }: { metrics: string }) =>
+      metrics.includes('metallb_bfd_session_up{peer="192.0.2.1:179"} 1');
+    await first.until("the metric", isTold);
   });
 
   test("tells communities, large ones, aliases, MED and a longer path", async () => {
@@ -306,7 +307,7 @@ describe("startBgp() with FRR", () => {
     const shown = await frr.show(`show bgp neighbors ${first.v6}`);
     expect(shown[first.v6]).not.toMatchObject({ bgpState: "Established" });
     const refused = async () => {
-      const [names = "", values = ""] = (await lab.inNode(first, "grep", "TcpExt", "/proc/net/netstat")).split("\n");
+      const [names = "", values = ""] = (await lab.inRouter("grep", "TcpExt", "/proc/net/netstat")).split("\n");
       return Number(values.split(" ")[names.split(" ").indexOf("TCPMD5Failure")]);
     };
     const before = await refused();
@@ -326,6 +327,23 @@ describe("startBgp() with FRR", () => {
       lab.nodes.map((node) => node.v4),
     );
   }, 60_000);
+
+  test("keeps BGP and BFD going while the main thread is busy", async () => {
+    const before = await first.until(
+      "sessions",
+      (answer) => isUp(answer) && answer.state.peers.router?.bfd?.state === "up",
+    );
+    const after = await first.order({ kind: "block", milliseconds: 4000 });
+    const { losses, bfd } = before.state.peers.router ?? {};
+    await first.until("news", ({ state }) => (state.peers.router?.bfd?.sent ?? 0) > (bfd?.sent ?? 0) + 20);
+    const now = await first.order({ kind: "tell" });
+    expect(now.state.peers.router).toMatchObject({
+      phase: "established",
+      losses,
+      bfd: { state: "up", downs: bfd?.downs },
+    });
+    expect(after.ready).toBe(true);
+  });
 
   test("says that it stops, and why", async () => {
     await first.stop();

@@ -212,9 +212,11 @@ describe("startBgp() with FRR", () => {
     ((await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).paths as unknown[] | undefined)?.length === 1;
 
   test("keeps the routes of a node whose agent restarts gracefully, and flushes them for another", async () => {
-    const { nodes } = await start(() => ({ bgpPeers: [peerObject({ enableGracefulRestart: true })] }));
+    const peer = peerObject({ enableGracefulRestart: true, bfdProfile: "fast" });
+    const { nodes } = await start(() => ({ bgpPeers: [peer], bfdProfiles }));
     const [node] = nodes;
-    const frr = await startFrr(lab!, config(node!.v4));
+    const frr = await startFrr(lab!, config(node!.v4, ` neighbor ${node!.v4} bfd check-control-plane-failure`));
+    await node!.until("BFD", ({ state }) => state.peers.router?.bfd?.state === "up", 20_000);
     await node!.until("a session", (answer) => isUp(answer), 20_000);
     const shown = (await frr.show(`show bgp neighbors ${node!.v4}`))[node!.v4];
     expect(shown).toMatchObject({ gracefulRestartInfo: { remoteGrMode: "Restart", nBit: true } });

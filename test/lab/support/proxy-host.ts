@@ -22,7 +22,13 @@ export type HostOrder =
   /** Opens and closes connections, one after the other; the answer is a JSON list of milliseconds. */
   | { readonly kind: "time"; readonly host: string; readonly port: number; readonly count: number }
   /** Asks once more over the connection opened. */
-  | { readonly kind: "again" };
+  | { readonly kind: "again" }
+  /** Opens many connections and keeps them; the answer is how many there are now. */
+  | { readonly kind: "hold"; readonly host: string; readonly port: number; readonly count: number }
+  /** Asks over every connection kept; the answer is how many answered. */
+  | { readonly kind: "holding" }
+  /** Closes the connections kept. */
+  | { readonly kind: "drop" };
 
 /** "name address" of who answered, or what kept anybody from answering. */
 export type HostAnswer = string | "refused" | "silent";
@@ -41,6 +47,11 @@ for (const type of ["udp4", "udp6"] as const) {
 }
 
 let kept: Socket | undefined;
+const held: Socket[] = [];
+/** Connections opened or asked at once. */
+const AT_ONCE = 100;
+/** Milliseconds a connection held has to answer: many ask at once. */
+const HELD_PATIENCE = 10_000;
 
 process.on("message", async ({ id, order }: { id: number; order: HostOrder }) => {
   process.send?.({ id, answer: await obey(order) });
@@ -55,17 +66,47 @@ async function obey(order: HostOrder): Promise<HostAnswer> {
         ? askTcp(order.host, order.port, order.timeout)
         : askUdp(order.host, order.port, order.timeout, order.from ?? 0);
     case "open":
-      kept = connect({ host: order.host, port: order.port });
+      kept = open(order.host, order.port);
       return askOver(kept, 2000);
     case "time":
       return timeConnects(order.host, order.port, order.count);
     case "again":
       return kept === undefined ? "silent" : askOver(kept, 2000);
+    case "hold":
+      return hold(order.host, order.port, order.count);
+    case "holding":
+      return String(await askHeld(held));
+    case "drop":
+      for (const socket of held.splice(0)) socket.destroy();
+      return "dropped";
   }
 }
 
+async function hold(host: string, port: number, count: number): Promise<string> {
+  while (held.length < count) {
+    const more = Array.from({ length: Math.min(AT_ONCE, count - held.length) }, () => open(host, port));
+    held.push(...more);
+    if ((await askHeld(more)) < more.length) break;
+  }
+  return String(held.length);
+}
+
+async function askHeld(sockets: readonly Socket[]): Promise<number> {
+  let answered = 0;
+  for (let i = 0; i < sockets.length; i += AT_ONCE) {
+    const answers = await Promise.all(sockets.slice(i, i + AT_ONCE).map((socket) => askOver(socket, HELD_PATIENCE)));
+    answered += answers.filter((answer) => answer.startsWith("pod")).length;
+  }
+  return answered;
+}
+
+/** A connection that may break between two questions. */
+function open(host: string, port: number): Socket {
+  return connect({ host, port }).on("error", () => {});
+}
+
 async function askTcp(host: string, port: number, timeout: number): Promise<HostAnswer> {
-  const socket = connect({ host, port });
+  const socket = open(host, port);
   const answer = await askOver(socket, timeout);
   socket.destroy();
   return answer;
@@ -89,15 +130,17 @@ async function timeConnects(host: string, port: number, count: number): Promise<
 
 function askOver(socket: Socket, timeout: number): Promise<HostAnswer> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve("silent"), timeout);
+    const onData = (data: Buffer) => tell(data.toString());
+    const onError = (error: NodeJS.ErrnoException) => tell(error.code === "ECONNREFUSED" ? "refused" : `${error.code}`);
+    const timer = setTimeout(() => tell("silent"), timeout);
     const tell = (answer: HostAnswer) => {
       clearTimeout(timer);
+      socket.off("data", onData);
+      socket.off("error", onError);
       resolve(answer);
     };
-    socket.once("data", (data) => tell(data.toString()));
-    socket.once("error", (error: NodeJS.ErrnoException) =>
-      tell(error.code === "ECONNREFUSED" ? "refused" : `${error.code}`),
-    );
+    socket.on("data", onData);
+    socket.on("error", onError);
     socket.write("who");
   });
 }
