@@ -16,7 +16,6 @@ import {
 } from "../config/mod.ts";
 import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
 import { ENDPOINT_SLICES, NODES, openObjectCache, SECRETS, SERVICES, startInformer } from "../kube/mod.ts";
-import { exitWithoutTeardown } from "../linux/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
 import { startBgp, startSpeaker } from "../speaker/mod.ts";
 import { apiServerOf } from "./api-server.ts";
@@ -36,7 +35,6 @@ export function agentCommand(): Command {
 }
 
 async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  exitWithoutTeardown();
   const daemon = createDaemon("agent", options, apiServerOf(options));
   await serveParts(daemon, startParts(options, daemon, signal), options.adminAddress, signal);
 }

@@ -75,7 +75,6 @@ const libc = koffi.load(null); // the C library Node itself is linked with, what
 type Call<A extends readonly (number | string | Uint8Array)[]> = (...args: A) => number;
 
 const c = {
-  exit: libc.func("void _exit(int)") as (code: number) => void,
   socket: libc.func("int socket(int, int, int)") as Call<[number, number, number]>,
   bind: libc.func("int bind(int, const void *, uint32_t)") as Call<[number, Uint8Array, number]>,
   listen: libc.func("int listen(int, int)") as Call<[number, number]>,
@@ -263,12 +262,6 @@ export function pollReadable(fd: number, onReady: () => void): () => void {
     closed = true;
     handle.close();
   };
-}
-
-/** _exit(2): ends the process at once. */
-export function exitProcess(code: number): never {
-  c.exit(code);
-  throw new Error("_exit returned");
 }
 
 /** Calls `onReady` once, when `fd` can be written to or has an error to report, unless the returned function was called. */

@@ -17,7 +17,6 @@ export { type Nft, openNft } from "./nft.ts";
 export { type FakeNft, fakeNft } from "./nft-fake.ts";
 export { watchNft } from "./nft-watch.ts";
 export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
-export { exitWithoutTeardown } from "./process-exit.ts";
 export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
 export type { LinkAddress } from "./rtnetlink-address.ts";
 export { type FakeRtnetlink, fakeRtnetlink } from "./rtnetlink-fake.ts";
