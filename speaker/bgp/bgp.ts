@@ -26,6 +26,7 @@ import {
   type V1Secret,
   type V1Service,
 } from "../../kube/mod.ts";
+import { LastGood } from "../last-good.ts";
 import { heededNodes } from "../node-condition.ts";
 import { Readiness } from "../readiness.ts";
 import { type BgpState, bgpStateOf } from "./bgp-state.ts";
@@ -93,6 +94,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   const slicesOf = (key: string) => slices.byIndex("service", key);
   const view = new RouteView({ service: (key) => services.get(key), slicesOf });
   const dirty = new Set<string>();
+  const lastGood = new LastGood();
   let config: ConfigView | undefined;
   let nodeText = "";
   let peers: readonly NodePeer[] = [];
@@ -149,7 +151,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const own = heededNodes(nodes.list()).find(({ metadata }) => metadata?.name === node);
     const text = JSON.stringify([own?.metadata?.labels, own?.spec, own?.status?.conditions, own?.status?.addresses]);
     if (config === undefined || text !== nodeText) {
-      config = new ConfigView(options, own?.metadata?.labels ?? {});
+      config = new ConfigView(options, own?.metadata?.labels ?? {}, lastGood);
       nodeText = text;
       for (const service of services.list()) dirty.add(objectKey(service));
       report.problems(config.problems);

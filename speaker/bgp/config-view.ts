@@ -1,4 +1,5 @@
-import { type BGPPeer, type BgpPeer, type Labels, resolveConfig } from "../../config/mod.ts";
+import type { BGPPeer, BgpPeer, Labels } from "../../config/mod.ts";
+import type { LastGood } from "../last-good.ts";
 import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "./advert-options.ts";
 import type { BgpStores } from "./bgp.ts";
 import type { BgpConfig } from "./decide.ts";
@@ -11,28 +12,27 @@ export class ConfigView {
   readonly #peers: ReadonlyMap<string, BGPPeer>;
 
   /** @param labels Of this node. */
-  constructor(stores: BgpStores, labels: Labels) {
-    const bgpAdvertisements = stores.bgpAdvertisements.list();
-    const bgpPeers = stores.bgpPeers.list();
-    const config = resolveConfig({
+  constructor(stores: BgpStores, labels: Labels, lastGood: LastGood) {
+    const { config, objects } = lastGood.resolve({
       pools: stores.pools.list(),
       l2Advertisements: stores.l2Advertisements.list(),
-      bgpAdvertisements,
-      bgpPeers,
+      bgpAdvertisements: stores.bgpAdvertisements.list(),
+      bgpPeers: stores.bgpPeers.list(),
       bfdProfiles: stores.bfdProfiles.list(),
       communities: stores.communities.list(),
       nodes: [labels],
     });
     const advertOptions = new Map<string, BgpAdvertOptions>();
     const told: string[] = [];
-    for (const object of bgpAdvertisements) {
+    for (const object of objects.bgpAdvertisements ?? []) {
       const { options, problems } = bgpAdvertOptionsOf(object);
       advertOptions.set(`${object.metadata?.namespace}/${object.metadata?.name}`, options);
       told.push(...problems);
     }
     this.config = { ...config, advertOptions };
     this.problems = [...config.problems.map(({ message }) => message), ...told];
-    this.#peers = new Map(bgpPeers.map((object) => [`${object.metadata?.namespace}/${object.metadata?.name}`, object]));
+    const peers = objects.bgpPeers ?? [];
+    this.#peers = new Map(peers.map((object) => [`${object.metadata?.namespace}/${object.metadata?.name}`, object]));
   }
 
   /** The object `peer` was read from. */

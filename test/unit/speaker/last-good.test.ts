@@ -33,6 +33,24 @@ describe("LastGood", () => {
     expect(config.l2Advertisements[0]?.interfaces).toEqual(["eth1"]);
   });
 
+  test("goes on with a BGP peer and the community of an advertisement likewise", () => {
+    const named = (name: string) => ({ name, namespace: "metallb-system" });
+    const objects = (peerAddress: string, value: string) => ({
+      pools: [GOOD],
+      l2Advertisements: [],
+      bgpPeers: [{ metadata: named("tor"), spec: { myASN: 1, peerASN: 2, peerAddress } }],
+      bgpAdvertisements: [{ metadata: named("all"), spec: { communities: ["gold"] } }],
+      communities: [{ metadata: named("c"), spec: { communities: [{ name: "gold", value }] } }],
+    });
+    const memory = new LastGood();
+    const good = memory.resolve(objects("192.0.2.1", "1:2")).config;
+    expect(good.problems).toEqual([]);
+    const { config } = memory.resolve(objects("nonsense", "nonsense"));
+    expect(config.bgpPeers).toEqual(good.bgpPeers);
+    expect(config.bgpAdvertisements).toEqual(good.bgpAdvertisements);
+    expect(config.problems.map(({ kind }) => kind)).toContain("BGPPeer");
+  });
+
   test("forgets what is deleted, and makes nothing of what was never good", () => {
     const memory = new LastGood();
     memory.resolve({ pools: [GOOD], l2Advertisements: [] });
