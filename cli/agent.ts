@@ -85,7 +85,9 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
     communities: startInformer(client, COMMUNITIES, informing, signal),
     secrets: startInformer(client, SECRETS, { log, selectors: ofPeers }, signal),
   };
-  const bgp = startBgp({ ...shared, ...bgpStores, pools, l2Advertisements, programmed, statuses }, signal);
+  const { bgpListenPort: listenPort } = options;
+  const listening = listenPort === undefined ? {} : { listenPort };
+  const bgp = startBgp({ ...shared, ...bgpStores, ...listening, pools, l2Advertisements, programmed, statuses }, signal);
   parts.proxy?.subscribe(bgp.poke);
   parts.bgp = bgp;
   const { secrets: _, ...cached } = bgpStores;

@@ -146,6 +146,11 @@ export const AGENT_OPTIONS = {
     fallback: "7475",
     read: port,
   },
+  bgpListenPort: {
+    placeholder: "port",
+    help: "TCP port on which BGP routers may connect, 179 by habit; without it agents make all sessions themselves",
+    read: port,
+  },
   memberKeyFile: {
     placeholder: "file",
     help: "secret that authenticates the heartbeats, the same on all nodes; without it that of the Secret",
