@@ -9,6 +9,8 @@ import {
   CONTROLLER_LEASE,
   IP_ADDRESS_POOLS,
   MEMBERS_SECRET,
+  SERVICE_BGP_STATUSES,
+  SERVICE_L2_STATUSES,
   WEBHOOK_NAME,
 } from "../../config/mod.ts";
 import { silentLog } from "../../core/mod.ts";
@@ -62,6 +64,7 @@ interface Grant extends Rule {
 async function makeConfiguration(client: KubeClient): Promise<void> {
   const metadata = { name: "mine", namespace: NAMESPACE };
   await client.create(BGP_ADVERTISEMENTS, { metadata, spec: { ipAddressPools: ["none"] } });
+  await client.create(BGP_ADVERTISEMENTS, { metadata: { ...metadata, name: "every" }, spec: {} });
   await client.create(BGP_PEERS, { metadata, spec: { myASN: 64512, peerASN: 64513, peerAddress: "192.0.2.1" } });
   await client.create(BFD_PROFILES, { metadata, spec: {} });
   await client.create(COMMUNITIES, { metadata, spec: { communities: [{ name: "a", value: "1:1" }] } });
@@ -161,6 +164,13 @@ describe("what the programs ask of the API server", () => {
     await makeMemberKey(NAMESPACE, { client: clientOf("ironbridge-controller"), log }, signal);
     const source = { memberKeyFile: undefined, namespace: NAMESPACE, stateDir: lab.directory.path };
     await memberKey(source, { client: clientOf("ironbridge-agent"), log }, signal);
+    // Speakers take away what they said of a Service that is gone.
+    const told = async () => {
+      const [l2, bgp] = [await lab.client.list(SERVICE_L2_STATUSES), await lab.client.list(SERVICE_BGP_STATUSES)];
+      return l2.items.length > 0 && bgp.items.length > 0;
+    };
+    await waitFor("statuses of Services", told, { deadline: 20_000 });
+    await lab.client.delete(SERVICES, { name: "web", namespace: "default" });
   });
   afterAll(() => lab?.stop());
 
