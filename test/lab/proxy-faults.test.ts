@@ -7,7 +7,15 @@ import { objectKey } from "../../kube/mod.ts";
 import { kernelOf, removeRules } from "../../proxy/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Crowd, putCrowd } from "./support/proxy-crowd.ts";
-import { createProxyLab, HOMES, type Home, homeKernel, type ProxyLab, sortedRules } from "./support/proxy-lab.ts";
+import {
+  createProxyLab,
+  HOMES,
+  type Home,
+  homeKernel,
+  NODE_NETNS,
+  type ProxyLab,
+  sortedRules,
+} from "./support/proxy-lab.ts";
 import { ProxyProcess } from "./support/proxy-process.ts";
 
 /** How many times the proxy is killed for each home of rules; `FAULT_KILLS=100` for the long run. */
@@ -229,7 +237,7 @@ function feedNft(lines: string): Promise<void> {
 }
 
 async function runNft(args: readonly string[], input: string): Promise<void> {
-  const nft = spawn("ip", ["netns", "exec", "ib-px-node", "nft", ...args], { stdio: ["pipe", "ignore", "inherit"] });
+  const nft = spawn("ip", ["netns", "exec", NODE_NETNS, "nft", ...args], { stdio: ["pipe", "ignore", "inherit"] });
   nft.stdin.end(input);
   await once(nft, "close");
 }

@@ -7,6 +7,7 @@ import {
   HOMES,
   type Home,
   homeKernel,
+  NODE_NETNS,
   type ProxyLab,
   podSlice,
   type RunningProxy,
@@ -66,7 +67,7 @@ async function isServed(): Promise<boolean> {
 
 /** Runs a program on the node behind this process' back: what it starts with exec() counts as its own doing. */
 function byOthers(program: string, ...args: readonly string[]): void {
-  const { status, stderr } = spawnSync("ip", ["netns", "exec", "ib-px-node", program, ...args], { encoding: "utf8" });
+  const { status, stderr } = spawnSync("ip", ["netns", "exec", NODE_NETNS, program, ...args], { encoding: "utf8" });
   expect([status, stderr.replace(/^#.*\n/gm, "")]).toEqual([0, ""]);
 }
 
@@ -115,7 +116,7 @@ describe.each(HOMES)("%s", (home) => {
   test("writes nothing when it starts again", async () => {
     await (await start(home)).stop();
     const before = await allRules();
-    const monitor = spawn("ip", ["netns", "exec", "ib-px-node", "nft", "monitor"]);
+    const monitor = spawn("ip", ["netns", "exec", NODE_NETNS, "nft", "monitor"]);
     let seen = "";
     monitor.stdout.on("data", (data) => {
       seen += data;

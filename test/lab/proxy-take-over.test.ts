@@ -8,7 +8,16 @@ import { type ApiServer, startApiServer } from "../../lab/api/mod.ts";
 import { createListenSocket } from "../../linux/mod.ts";
 import { kernelOf, removeRules } from "../../proxy/mod.ts";
 import { waitFor } from "../support/wait.ts";
-import { ADDRESSES, createProxyLab, HOMES, type ProxyLab, podSlice, webService } from "./support/proxy-lab.ts";
+import {
+  ADDRESSES,
+  createProxyLab,
+  HOMES,
+  NODE_NETNS,
+  type ProxyLab,
+  podSlice,
+  type RunningProxy,
+  webService,
+} from "./support/proxy-lab.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 /** Built by test/cluster/tools/build. */
@@ -25,6 +34,7 @@ const ANSWER = 900;
 let lab: ProxyLab;
 let api: ApiServer;
 let kubeProxy: ChildProcess | undefined;
+let running: RunningProxy | undefined;
 
 beforeAll(async () => {
   lab = await createProxyLab();
@@ -34,8 +44,10 @@ beforeAll(async () => {
   await fillCluster();
 });
 afterEach(async () => {
-  await stop();
   await lab.hosts.client.order({ kind: "drop" });
+  await running?.stop();
+  running = undefined;
+  await stop();
   await removeRules(kernelOf(lab.netns));
 });
 afterAll(async () => {
@@ -67,7 +79,7 @@ async function post(path: string, body: object, method = "POST"): Promise<void> 
 
 function startKubeProxy(mode: string): void {
   const args = [
-    "--net=/run/netns/ib-px-node",
+    `--net=/run/netns/${NODE_NETNS}`,
     KUBE_PROXY,
     `--master=http://127.0.0.1:${API_PORT}`,
     `--proxy-mode=${mode}`,
@@ -111,23 +123,31 @@ describe.skipIf(!existsSync(KUBE_PROXY))("kube-proxy (skipped where test/cluster
       expect(await lab.hosts.client.order(hold)).toBe(String(HELD));
 
       const outages: string[] = [];
-      let stopped = false;
+      let phase = "both run";
       const asking = (async () => {
-        while (!stopped) if (!(await isServed())) outages.push(new Date().toISOString());
+        while (phase !== "done") {
+          const answer = await lab.hosts.client.ask(CLUSTER_IP, 80, { timeout: ANSWER });
+          if (!answer.startsWith("pod")) outages.push(`${phase}: ${answer}`);
+        }
       })();
-      const running = await lab.start(home, {}, PATIENCE);
-      await stop();
-      const cleanup = [join(ROOT, "bin", "ironbridge"), "cleanup", "--kube-proxy"];
-      expect(await lab.run(cleanup[0]!, ...cleanup.slice(1))).toContain("kube-proxy's rules are removed");
-      expect(await lab.hosts.client.order({ kind: "holding" })).toBe(String(HELD));
-      stopped = true;
-      await asking;
+      try {
+        running = await lab.start(home, {}, PATIENCE);
+        phase = "kube-proxy stops";
+        await stop();
+        phase = "its rules go";
+        const cleanup = [join(ROOT, "bin", "ironbridge"), "cleanup", "--kube-proxy"];
+        expect(await lab.run(cleanup[0]!, ...cleanup.slice(1))).toContain("kube-proxy's rules are removed");
+        phase = "its rules are gone";
+        expect(await lab.hosts.client.order({ kind: "holding" })).toBe(String(HELD));
+      } finally {
+        phase = "done";
+        await asking;
+      }
       expect(outages).toEqual([]);
 
       const rules = await allRules();
       expect(rules).not.toMatch(/KUBE-(SVC|SEP|SERVICES|NODEPORTS|POSTROUTING|FORWARD|PROXY)|table ip6? kube-proxy/);
       expect(rules).toMatch(home === "nftables" ? /ironbridge-proxy/ : /IRON-/);
-      await running.stop();
     },
     2 * PATIENCE,
   );

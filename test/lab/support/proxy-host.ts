@@ -4,6 +4,7 @@
  * answers each with HostAnswer.
  */
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
 export type HostOrder =
@@ -27,7 +28,7 @@ export type HostOrder =
   | { readonly kind: "hold"; readonly host: string; readonly port: number; readonly count: number }
   /** Asks over every connection kept; the answer is how many answered. */
   | { readonly kind: "holding" }
-  /** Closes the connections kept. */
+  /** Resets the connections kept. */
   | { readonly kind: "drop" };
 
 /** "name address" of who answered, or what kept anybody from answering. */
@@ -77,7 +78,7 @@ async function obey(order: HostOrder): Promise<HostAnswer> {
     case "holding":
       return String(await askHeld(held));
     case "drop":
-      for (const socket of held.splice(0)) socket.destroy();
+      await Promise.all(held.splice(0).map(reset));
       return "dropped";
   }
 }
@@ -89,6 +90,14 @@ async function hold(host: string, port: number, count: number): Promise<string> 
     if ((await askHeld(more)) < more.length) break;
   }
   return String(held.length);
+}
+
+/** The other side knows at once: no connection is left behind that a later one could collide with. */
+async function reset(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  const closed = once(socket, "close");
+  socket.resetAndDestroy();
+  await closed;
 }
 
 async function askHeld(sockets: readonly Socket[]): Promise<number> {

@@ -25,6 +25,8 @@ import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 
 /** Another prefix lets a benchmark run beside the tests. */
 const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? "ib-px-";
+/** The network namespace of the node. */
+export const NODE_NETNS = `${PREFIX}node`;
 /** Where every host of the lab serves. */
 export const SERVING_PORT = 8080;
 export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/32"];
@@ -78,7 +80,7 @@ const SERVICE_ROUTES = { ipv4: ["192.168.1.96/27", "10.96.0.0/16"], ipv6: ["fd00
 export async function createProxyLab(): Promise<ProxyLab> {
   await removeNamespaces();
   await buildNamespaces();
-  const netns = openNetns(`/run/netns/${PREFIX}node`);
+  const netns = openNetns(`/run/netns/${NODE_NETNS}`);
   const hosts = Object.fromEntries(
     await Promise.all(HOST_NAMES.map(async (name) => [name, await Host.start(name)] as const)),
   ) as Record<HostName, Host>;

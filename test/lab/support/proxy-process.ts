@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { waitFor } from "../../support/wait.ts";
 import type { Crowd } from "./proxy-crowd.ts";
-import type { Home } from "./proxy-lab.ts";
+import { type Home, NODE_NETNS } from "./proxy-lab.ts";
 
 /** Milliseconds: a process that starts on a busy machine, and iptables-nft with hundreds of Services. */
 const PATIENCE = 60_000;
@@ -14,7 +14,7 @@ export class ProxyProcess {
 
   constructor(home: Home, crowd: Crowd) {
     const script = new URL("./proxy-main.ts", import.meta.url).pathname;
-    const args = ["--net=/run/netns/ib-px-node", process.execPath, script, home];
+    const args = [`--net=/run/netns/${NODE_NETNS}`, process.execPath, script, home];
     this.#process = spawn("nsenter", args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#process.on("message", (turn: number) => {
       this.#settled = turn;
