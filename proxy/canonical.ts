@@ -73,7 +73,11 @@ function printShort(prefix: Prefix): string {
   return isHost ? printAddress({ family: prefix.family, value: prefix.first }) : printPrefix(prefix);
 }
 
+/** Nearly every address there is, so it need not be taken apart: 25,000 of them at a start with 5,000 Services. */
+const CANONICAL_IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 function canonicalIpv4(text: string): string | undefined {
+  if (CANONICAL_IPV4.test(text)) return text;
   if (!/^\d{1,4}(\.\d{1,4}){3}$/.test(text)) return undefined;
   const octets = text.split(".").map(Number);
   return octets.every((octet) => octet <= 255) ? octets.join(".") : undefined;
