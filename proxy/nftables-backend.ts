@@ -82,9 +82,11 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
       return count;
     },
 
+    // libnftables reads every element of the table before it lists a chain, but only its own for a set: a millisecond
+    // instead of seconds with tens of thousands of Services. Rules taken out of a table that stays are found by check().
     inspect: async () => {
-      const hook = await nft.list(`list chain ${nftTable(family)} nat-prerouting`);
-      return hook?.includes("jump dispatch") ? "touched" : "broken";
+      const set = await nft.list(`list set ${nftTable(family)} ${CONNECTIONS}`);
+      return set === undefined ? "broken" : "touched";
     },
 
     counts: async () => {
