@@ -7,7 +7,7 @@ import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject, type PluginCall } from "./support/cni-lab.ts";
 
 /** How many random steps; `FAULT_STEPS=10000` for the long run. */
-const STEPS = Number(process.env.FAULT_STEPS ?? 250);
+const STEPS = Number(process.env.FAULT_STEPS ?? 80);
 /** What the steps follow from: the same seed does the same, but for the moments in which the kernel answers. */
 const SEED = Number(process.env.FAULT_SEED ?? Date.now() % 1_000_000);
 const SLOTS = 16;

@@ -4,7 +4,7 @@ import { compare, randomCluster } from "./support/proxy-differential.ts";
 import { createProxyLab, HOMES, type ProxyLab } from "./support/proxy-lab.ts";
 
 /** Clusters for each home of rules; `make test-slow` takes 500. */
-const CLUSTERS = Number(process.env.IRONBRIDGE_TEST_CLUSTERS ?? 30);
+const CLUSTERS = Number(process.env.IRONBRIDGE_TEST_CLUSTERS ?? 12);
 /** Milliseconds for one cluster, on a busy machine. */
 const PATIENCE = 5_000;
 

@@ -19,7 +19,7 @@ import {
 import { ProxyProcess } from "./support/proxy-process.ts";
 
 /** How many times the proxy is killed for each home of rules; `FAULT_KILLS=100` for the long run. */
-const KILLS = Number(process.env.FAULT_KILLS ?? 10);
+const KILLS = Number(process.env.FAULT_KILLS ?? 3);
 /** What the moments follow from. */
 const SEED = Number(process.env.FAULT_SEED ?? Date.now() % 1_000_000);
 const VIP = "192.168.1.100";
