@@ -34,7 +34,8 @@ async function outage(lab: BgpLab, frr: Frr, lose: () => unknown, mend: () => un
   await pause(LOST_FOR);
   await mend();
   await pause(1000); // what was asked of the lost node has failed by then
-  const failed = (await probe.stop()).filter(({ ok, duration }) => !ok || duration > 900).map(({ start }) => start);
+  // A first SYN that is lost is sent again after 200 ms and more, to the other node by then.
+  const failed = (await probe.stop()).filter(({ ok, duration }) => !ok || duration > 150).map(({ start }) => start);
   const first = Math.min(...failed);
   // What happens once the node is back is another matter.
   return failed.length === 0 ? 0 : Math.max(...failed.filter((start) => start < first + LOST_FOR - 200)) - first + 10;
