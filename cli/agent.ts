@@ -87,7 +87,10 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   };
   const { bgpListenPort: listenPort } = options;
   const listening = listenPort === undefined ? {} : { listenPort };
-  const bgp = startBgp({ ...shared, ...bgpStores, ...listening, pools, l2Advertisements, programmed, statuses }, signal);
+  const bgp = startBgp(
+    { ...shared, ...bgpStores, ...listening, pools, l2Advertisements, programmed, statuses },
+    signal,
+  );
   parts.proxy?.subscribe(bgp.poke);
   parts.bgp = bgp;
   const { secrets: _, ...cached } = bgpStores;
