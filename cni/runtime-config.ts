@@ -27,47 +27,61 @@ export const NO_RUNTIME_CONFIG: RuntimeConfig = { hostPorts: [], addresses: [], 
 /** Pods ask for addresses with this annotation: a list, separated by commas. */
 const ADDRESSES_ANNOTATION = "ironbridge.io/pod-addresses";
 
+/**
+ * An object whose keys may be in any case, as Go reads JSON: containerd writes "HostPort" where the convention says
+ * "hostPort" (go-cni's PortMapping, BandWidth and IPRanges have no JSON tags).
+ */
+function anyCase<Shape extends z.ZodRawShape>(shape: Shape) {
+  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  const rename = (value: unknown) =>
+    value === null || typeof value !== "object" || Array.isArray(value)
+      ? value
+      : Object.fromEntries(Object.entries(value).map(([key, each]) => [names.get(key.toLowerCase()) ?? key, each]));
+  return z.preprocess(rename, z.object(shape));
+}
+
 const port = z.int().min(1).max(65535);
 const protocols = Object.keys(PORT_PROTOCOLS) as (keyof typeof PORT_PROTOCOLS)[];
 
-const portMapping = z
-  .object({
-    hostPort: port,
-    containerPort: port,
-    protocol: z
-      .string()
-      .default("tcp")
-      .transform((text) => text.toLowerCase())
-      .pipe(z.enum(protocols)),
-    hostIP: z
-      .string()
-      .default("")
-      .refine((text) => text === "" || tryParseAddress(text) !== undefined, "is not an IP address"),
-  })
-  .transform(
-    ({ hostIP, ...mapping }): HostPort => ({
-      ...mapping,
-      ...(hostIP === "" ? {} : { hostAddress: parseAddress(hostIP) }),
-    }),
-  );
+const portMapping = anyCase({
+  hostPort: port,
+  containerPort: port,
+  protocol: z
+    .string()
+    .default("tcp")
+    .transform((text) => text.toLowerCase())
+    .pipe(z.enum(protocols)),
+  hostIP: z
+    .string()
+    .default("")
+    .refine((text) => text === "" || tryParseAddress(text) !== undefined, "is not an IP address"),
+}).transform(
+  ({ hostIP, ...mapping }): HostPort => ({
+    ...mapping,
+    ...(hostIP === "" ? {} : { hostAddress: parseAddress(hostIP) }),
+  }),
+);
 
 /** Octets of a burst are kept in 32 bits. */
 const MAX_BURST = 8 * 2 ** 32;
 const bits = z.number().nonnegative().default(0);
 
 /** The fields of the plugin bandwidth: bits per second, and bits. 0 is no limit. */
-export const bandwidth = z
-  .object({ ingressRate: bits, ingressBurst: bits, egressRate: bits, egressBurst: bits })
-  .transform((fields, context): Bandwidth => {
-    const direction = (name: "ingress" | "egress"): Rate | undefined => {
-      const [rate, burst] = [fields[`${name}Rate`], fields[`${name}Burst`]];
-      if (rate > 0 !== burst > 0) context.addIssue(`${name}Rate and ${name}Burst must both be given`);
-      if (burst >= MAX_BURST) context.addIssue(`${name}Burst must be less than 4 GiB`);
-      return rate > 0 ? { rate, burst } : undefined;
-    };
-    const [ingress, egress] = [direction("ingress"), direction("egress")];
-    return { ...(ingress && { ingress }), ...(egress && { egress }) };
-  });
+export const bandwidth = anyCase({
+  ingressRate: bits,
+  ingressBurst: bits,
+  egressRate: bits,
+  egressBurst: bits,
+}).transform((fields, context): Bandwidth => {
+  const direction = (name: "ingress" | "egress"): Rate | undefined => {
+    const [rate, burst] = [fields[`${name}Rate`], fields[`${name}Burst`]];
+    if (rate > 0 !== burst > 0) context.addIssue(`${name}Rate and ${name}Burst must both be given`);
+    if (burst >= MAX_BURST) context.addIssue(`${name}Burst must be less than 4 GiB`);
+    return rate > 0 ? { rate, burst } : undefined;
+  };
+  const [ingress, egress] = [direction("ingress"), direction("egress")];
+  return { ...(ingress && { ingress }), ...(egress && { egress }) };
+});
 
 /** An address with or without a prefix length, which is the node's affair. */
 export const podAddress = z.string().transform((text, context): Address => {
@@ -82,20 +96,22 @@ export const macAddress = z
   .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i, "is not a MAC address")
   .transform(parseMac);
 
-const range = z
-  .object({ subnet: z.string(), rangeStart: z.string().optional(), rangeEnd: z.string().optional() })
-  .transform(({ subnet, rangeStart, rangeEnd }, context): Range => {
-    try {
-      const all = prefixRange(parsePrefix(subnet));
-      const first = rangeStart === undefined ? all.first : parseAddress(rangeStart).value;
-      const last = rangeEnd === undefined ? all.last : parseAddress(rangeEnd).value;
-      if (first >= all.first && first <= last && last <= all.last) return { family: all.family, first, last };
-      context.addIssue(`rangeStart and rangeEnd must be in order and inside ${subnet}`);
-    } catch (error) {
-      context.addIssue(error instanceof Error ? error.message : String(error));
-    }
-    return z.NEVER;
-  });
+const range = anyCase({
+  subnet: z.string(),
+  rangeStart: z.string().default(""),
+  rangeEnd: z.string().default(""),
+}).transform(({ subnet, rangeStart, rangeEnd }, context): Range => {
+  try {
+    const all = prefixRange(parsePrefix(subnet));
+    const first = rangeStart === "" ? all.first : parseAddress(rangeStart).value;
+    const last = rangeEnd === "" ? all.last : parseAddress(rangeEnd).value;
+    if (first >= all.first && first <= last && last <= all.last) return { family: all.family, first, last };
+    context.addIssue(`rangeStart and rangeEnd must be in order and inside ${subnet}`);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : String(error));
+  }
+  return z.NEVER;
+});
 
 const annotations = z.record(z.string(), z.string()).transform((all, context): Address[] => {
   const texts = (all[ADDRESSES_ANNOTATION] ?? "").split(",").filter((text) => text.trim() !== "");

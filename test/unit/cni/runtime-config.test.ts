@@ -31,6 +31,20 @@ describe("runtimeConfig", () => {
     ]);
   });
 
+  test("reads names in any case, as containerd writes them", () => {
+    const config = {
+      portMappings: [{ HostPort: 80, ContainerPort: 8080, Protocol: "tcp", HostIP: "127.0.0.1" }],
+      bandwidth: { IngressRate: 5, IngressBurst: 6, EgressRate: 0, EgressBurst: 0 },
+      ipRanges: [[{ Subnet: "10.1.0.0/24", RangeStart: "", RangeEnd: "10.1.0.9", Gateway: "" }]],
+    };
+    expect(read({ runtimeConfig: config })).toEqual({
+      hostPorts: [{ protocol: "tcp", hostPort: 80, containerPort: 8080, hostAddress: parseAddress("127.0.0.1") }],
+      bandwidth: { ingress: { rate: 5, burst: 6 } },
+      addresses: [],
+      ranges: [parseRange("10.1.0.0-10.1.0.9")],
+    });
+  });
+
   test("reads limits, those of the configuration before the runtime's", () => {
     const limits = { ingressRate: 1e6, ingressBurst: 2 ** 32 - 1 };
     const ingress = { rate: 1e6, burst: 2 ** 32 - 1 };
