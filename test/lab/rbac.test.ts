@@ -20,6 +20,7 @@ import {
   type KubeClient,
   type KubeObject,
   LEASES,
+  NODES,
   type Resource,
   SECRETS,
   SERVICES,
@@ -68,6 +69,14 @@ async function makeConfiguration(client: KubeClient): Promise<void> {
   await client.create(BGP_PEERS, { metadata, spec: { myASN: 64512, peerASN: 64513, peerAddress: "192.0.2.1" } });
   await client.create(BFD_PROFILES, { metadata, spec: {} });
   await client.create(COMMUNITIES, { metadata, spec: { communities: [{ name: "a", value: "1:1" }] } });
+}
+
+/** A node as cloud providers make it: without a network until somebody says that it has one. */
+async function makeUnavailable(client: KubeClient): Promise<void> {
+  const [node] = (await client.list(NODES)).items;
+  const value = { type: "NetworkUnavailable", status: "True", reason: "NoRouteCreated" };
+  const patch = { kind: "json", body: [{ op: "add", path: "/status/conditions/-", value }] } as const;
+  await client.patch(NODES, { name: node?.metadata?.name ?? "" }, patch, "status");
 }
 
 /** The webhook's objects as they are after a year: the certificate is to be renewed, and to be trusted. */
@@ -133,6 +142,7 @@ describe("what the programs ask of the API server", () => {
       return false;
     }, 500);
     await makeWebhook(lab.client);
+    await makeUnavailable(lab.client);
     // They started before anybody listened.
     for (const node of lab.nodes) node.killAgent("SIGKILL");
     lab.killController("SIGKILL");
