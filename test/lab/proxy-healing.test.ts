@@ -30,6 +30,7 @@ afterEach(async () => {
   await running?.stop();
   running = undefined;
   await removeRules(kernelOf(lab.netns));
+  await lab.run("nft", "flush", "ruleset"); // rules of others, which a test made
 });
 afterAll(() => lab.remove());
 

@@ -24,7 +24,7 @@ export async function curl(lab: Lab, url: string, ...args: readonly string[]): P
 }
 
 /** The addresses of a Service of type LoadBalancer, once it has one. */
-export function addressOf(lab: Lab, name: string, deadline = 5_000): Promise<string> {
+export function addressOf(lab: Lab, name: string, deadline = 15_000): Promise<string> {
   const look = async () =>
     (await lab.kubectl(["get", "service", ...keyArgs(name), "-o", JSONPATH_ADDRESS])) || undefined;
   return waitFor(`an address for ${name}`, look, { deadline });
