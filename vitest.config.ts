@@ -13,6 +13,19 @@ export default defineConfig({
         test: {
           name: "kernel",
           include: ["test/lab/**/*.test.ts"],
+          exclude: ["**/*.slow.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // Faults, held connections, hostile peers: minutes each.
+        test: {
+          name: "slow",
+          include: ["test/lab/**/*.slow.test.ts"],
           pool: "forks",
           fileParallelism: false,
           testTimeout: 30_000,
