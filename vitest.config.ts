@@ -22,7 +22,7 @@ export default defineConfig({
         },
       },
       {
-        // Faults, held connections, hostile peers: minutes each.
+        // Faults, held connections, hostile peers, fail-over in detail: long, or in need of an idle machine.
         test: {
           name: "slow",
           include: ["test/lab/**/*.slow.test.ts"],
