@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { explainError, IronbridgeError } from "../core/mod.ts";
-import { type KubeClient, objectKey, SERVICES } from "../kube/mod.ts";
+import { ENDPOINT_SLICES, type KubeClient, objectKey, SERVICES } from "../kube/mod.ts";
 import {
   askForProxyMode,
   findServePid,
@@ -105,6 +105,10 @@ async function untilAnswering(client: KubeClient, choice: LabChoice): Promise<Re
       const { exitCode, stderr } = await curl(choice, ["--fail", url]);
       if (exitCode !== 0) return `Service ${objectKey(service)} at ${url}: ${stderr.trim()}`;
       found.set(objectKey(service), address);
+    }
+    for (const slice of (await client.list(ENDPOINT_SLICES)).items) {
+      const late = slice.endpoints?.find(({ conditions }) => conditions?.ready === false);
+      if (late !== undefined) return `endpoint ${late.addresses[0]} of ${objectKey(slice)} is not ready`;
     }
     return "";
   };
