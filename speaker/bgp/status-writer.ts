@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   BGP_PEERS,
   type BGPPeer,
@@ -8,6 +7,7 @@ import {
 } from "../../config/mod.ts";
 import { type Clock, explainError, type Log, startRunner } from "../../core/mod.ts";
 import type { KubeClient, Store } from "../../kube/mod.ts";
+import { applyStatusChange, STATUS_LABEL, STATUS_ROUND, type StatusChange, statusBasics } from "../service-status.ts";
 import type { PeerStatus } from "./message.ts";
 import type { NodePeer } from "./peer-settings.ts";
 
@@ -25,35 +25,19 @@ export interface BgpStatusWriterOptions {
   readonly log: Log;
 }
 
-const LABEL = {
-  node: "metallb.io/node",
-  name: "metallb.io/service-name",
-  namespace: "metallb.io/service-namespace",
-} as const;
-
-/** Milliseconds between two rounds, and after which one is made though nothing changed: others may delete our objects. */
-const ROUND = { minInterval: 500, retryInterval: 5000, maxInterval: 300_000 } as const;
-
 /** Keeps a ServiceBGPStatus for each Service this node announces, and a condition of this node on each of its BGPPeers. */
 export function startBgpStatusWriter(options: BgpStatusWriterOptions, signal: AbortSignal): { poke(): void } {
   const { client, namespace, node, announced, log } = options;
   const conditions = new ConditionWriter(options);
+  const home = { resource: SERVICE_BGP_STATUSES, namespace, prefix: "bgp-" };
   const round = async () => {
     const { items } = await client.list(SERVICE_BGP_STATUSES, { namespace });
-    const change = serviceStatusChange(items, announced(), node);
-    for (const object of change.remove) await client.delete(SERVICE_BGP_STATUSES, nameOf(object));
-    for (const object of change.update) await client.update(SERVICE_BGP_STATUSES, object, "status");
-    for (const object of change.create) {
-      const name = `bgp-${randomBytes(4).toString("hex")}`;
-      const named = { ...object, metadata: { ...object.metadata, namespace, name } };
-      const created = await client.create(SERVICE_BGP_STATUSES, named);
-      await client.update(SERVICE_BGP_STATUSES, { ...created, status: object.status }, "status");
-    }
+    await applyStatusChange(client, home, serviceStatusChange(items, announced(), node));
     await conditions.write();
   };
   const onError = (error: unknown) =>
     log.warn({ event: "bgp.status", reason: explainError(error) }, "could not write what BGP does to the cluster");
-  return startRunner(round, { ...ROUND, onError }, signal);
+  return startRunner(round, { ...STATUS_ROUND, onError }, signal);
 }
 
 /** What makes the objects of `node` say what it announces; those of other nodes are theirs. */
@@ -61,13 +45,13 @@ export function serviceStatusChange(
   objects: readonly ServiceBGPStatus[],
   announced: ReadonlyMap<string, readonly string[]>,
   node: string,
-) {
+): StatusChange<ServiceBGPStatus> {
   const create = new Map([...announced].map(([key, peers]) => [key, newStatus(key, peers, node)]));
   const update: ServiceBGPStatus[] = [];
   const remove: ServiceBGPStatus[] = [];
   for (const object of objects) {
     const { status } = object;
-    const mine = (status?.node ?? object.metadata?.labels?.[LABEL.node]) === node;
+    const mine = (status?.node ?? object.metadata?.labels?.[STATUS_LABEL.node]) === node;
     if (!mine) continue;
     const key = `${status?.serviceNamespace}/${status?.serviceName}`;
     const fresh = create.get(key);
@@ -81,13 +65,8 @@ export function serviceStatusChange(
 }
 
 function newStatus(key: string, peers: readonly string[], node: string): ServiceBGPStatus {
-  const [serviceNamespace = "", serviceName = ""] = key.split("/");
-  const labels = { [LABEL.node]: node, [LABEL.name]: serviceName, [LABEL.namespace]: serviceNamespace };
-  return { metadata: { labels }, status: { node, serviceName, serviceNamespace, peers: [...peers] } };
-}
-
-function nameOf({ metadata }: ServiceBGPStatus): { name: string; namespace: string } {
-  return { name: metadata?.name ?? "", namespace: metadata?.namespace ?? "" };
+  const { metadata, status } = statusBasics(key, node);
+  return { metadata, status: { ...status, peers: [...peers] } };
 }
 
 /** The part of a condition that says something. */
