@@ -19,7 +19,7 @@ export interface StatusChange<T> {
 }
 
 /** Where the objects of one kind live, and what their names begin with: those of ServiceL2Status with `l2-`. */
-export interface StatusHome<T> {
+export interface StatusHome<T extends KubeObject> {
   readonly resource: Resource<T>;
   readonly namespace: string;
   readonly prefix: string;
