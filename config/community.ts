@@ -5,7 +5,7 @@ import { type CustomObject, type CustomResource, metallbResource } from "./resou
 import { distinctList, type KindDescription } from "./schema.ts";
 
 /** A community's number, checked. */
-export const communityText = z.string().superRefine((text, context) => {
+const communityText = z.string().superRefine((text, context) => {
   const parsed = parseCommunity(text);
   if (parsed.kind === "invalid") context.addIssue({ code: "custom", message: parsed.why });
 });

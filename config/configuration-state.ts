@@ -36,6 +36,5 @@ export const CONFIGURATION_STATES: CustomResource<ConfigurationState> = metallbR
   "configurationstates",
 );
 
-/** Labels of a ConfigurationState: whose it is. */
+/** Label of a ConfigurationState: whose it is. */
 export const COMPONENT_LABEL = "metallb.io/component-type";
-export const NODE_LABEL = "metallb.io/node-name";

@@ -1,5 +1,5 @@
 import { type Address, rangeContains } from "../net/mod.ts";
-import type { BgpAdvert, Config, L2Advert, Pool } from "./model.ts";
+import type { Advert, BgpAdvert, Config, L2Advert, Pool } from "./model.ts";
 import { matchesAny } from "./selector.ts";
 
 /** The pool that all of `addresses` belong to; undefined when there is none, or more than one would be needed. */
@@ -9,7 +9,7 @@ export function poolOf(config: Pick<Config, "pools">, addresses: readonly Addres
 }
 
 /** True when the pool may give out `address`. */
-export function poolHas(pool: Pool, address: Address): boolean {
+function poolHas(pool: Pool, address: Address): boolean {
   if (pool.avoidBuggyIps && isBuggyAddress(address)) return false;
   if (pool.holes.some((hole) => rangeContains(hole, address))) return false;
   return pool.ranges.some((range) => rangeContains(range, address));
@@ -35,10 +35,7 @@ export function bgpAdvertisementsOf(config: Pick<Config, "bgpAdvertisements">, p
   return config.bgpAdvertisements.filter((advert) => announcesPool(advert, pool));
 }
 
-export function announcesPool(
-  { pools, poolSelectors }: Pick<BgpAdvert, "pools" | "poolSelectors">,
-  pool: Pool,
-): boolean {
+export function announcesPool({ pools, poolSelectors }: Advert, pool: Pool): boolean {
   if (pools.length === 0 && poolSelectors.length === 0) return true;
   return pools.includes(pool.name) || matchesAny(poolSelectors, pool.labels);
 }

@@ -13,11 +13,11 @@ export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
 export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";
+export { CONFIG_KINDS, CONFIG_LISTS, type ConfigObjects, configObjects } from "./config-objects.ts";
 export {
   COMPONENT_LABEL,
   CONFIGURATION_STATES,
   type ConfigurationState,
-  NODE_LABEL,
 } from "./configuration-state.ts";
 export { crdOf } from "./crd.ts";
 export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
@@ -38,7 +38,6 @@ export type {
 export { type Flag, flagsOf } from "./option.ts";
 export {
   AGENT_OPTIONS,
-  AGENT_PARTS,
   type AgentOptions,
   type AgentPart,
   API_SERVER_OPTIONS,
@@ -48,6 +47,8 @@ export {
   type ControllerOptions,
   type ListenAddress,
   MEMBERS_SECRET,
+  POD_ROUTINGS,
+  type PodRouting,
   PROXY_MODES,
   type ProxyMode,
   readAgentOptions,
@@ -55,7 +56,7 @@ export {
   readControllerOptions,
   WEBHOOK_NAME,
 } from "./options.ts";
-export { type ConfigObjects, resolveConfig } from "./resolve.ts";
+export { resolveConfig } from "./resolve.ts";
 export { byAge, type CustomObject, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
 export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";
 export { SERVICE_BGP_STATUSES, type ServiceBGPStatus } from "./service-bgp-status.ts";

@@ -29,7 +29,8 @@ export interface ServiceAllocation {
   readonly serviceSelectors: readonly LabelSelector[];
 }
 
-export interface L2Advert {
+/** What an advertisement of either kind announces, and from where. */
+export interface Advert {
   readonly name: string;
   readonly namespace: string;
   /** Both `pools` and `poolSelectors` empty: all pools. */
@@ -39,6 +40,9 @@ export interface L2Advert {
   readonly nodeSelectors: readonly LabelSelector[];
   /** Empty: all Services. */
   readonly serviceSelectors: readonly LabelSelector[];
+}
+
+export interface L2Advert extends Advert {
   /** Empty: all interfaces of the host. */
   readonly interfaces: readonly string[];
   readonly preferredNodeSelectors: readonly PreferredNodes[];
@@ -50,16 +54,7 @@ export interface PreferredNodes {
   readonly preference: LabelSelector;
 }
 
-export interface BgpAdvert {
-  readonly name: string;
-  readonly namespace: string;
-  /** Both `pools` and `poolSelectors` empty: all pools. */
-  readonly pools: readonly string[];
-  readonly poolSelectors: readonly LabelSelector[];
-  /** Empty: all nodes. */
-  readonly nodeSelectors: readonly LabelSelector[];
-  /** Empty: all Services. */
-  readonly serviceSelectors: readonly LabelSelector[];
+export interface BgpAdvert extends Advert {
   /** Names of peers; empty: all of them. */
   readonly peers: readonly string[];
   /** Bits of the prefixes announced. */

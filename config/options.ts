@@ -6,7 +6,7 @@ import { type OptionValues, type Refusal, readOptions } from "./option.ts";
 import { PROXY_OPTIONS } from "./proxy-options.ts";
 
 /** The parts of the agent; each can be left out. */
-export const AGENT_PARTS = ["speaker", "proxy", "cni"] as const;
+const AGENT_PARTS = ["speaker", "proxy", "cni"] as const;
 export type AgentPart = (typeof AGENT_PARTS)[number];
 
 /** How the proxy writes its rules. */
@@ -19,8 +19,12 @@ export const MEMBERS_SECRET = "ironbridge-members";
 /** The Lease that the controller's replicas compete for, in the namespace of Ironbridge. */
 export const CONTROLLER_LEASE = "ironbridge-controller";
 
-/** How pods of other nodes are reached. */
+/**
+ * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, or in a tunnel to those nodes
+ * only that are behind a router.
+ */
 export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet"] as const;
+export type PodRouting = (typeof POD_ROUTINGS)[number];
 
 /** Name of the webhook's Service, Secret and ValidatingWebhookConfiguration. */
 export const WEBHOOK_NAME = "ironbridge-webhook";

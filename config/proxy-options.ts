@@ -3,7 +3,7 @@ import { type Prefix, parsePrefix } from "../net/mod.ts";
 import type { Refusal } from "./option.ts";
 
 /** How pods are told from others, where it matters to Services. kube-proxy's detectLocalMode. */
-export const DETECT_LOCAL_MODES = ["cluster-cidr", "node-cidr", "bridge-interface", "interface-name-prefix"] as const;
+const DETECT_LOCAL_MODES = ["cluster-cidr", "node-cidr", "bridge-interface", "interface-name-prefix"] as const;
 export type DetectLocalMode = (typeof DETECT_LOCAL_MODES)[number];
 
 /** Settings of the agent's proxy beside its mode. */

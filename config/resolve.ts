@@ -1,30 +1,16 @@
 import { BFD_DEFAULTS, BFD_PROFILE, BFD_PROFILES, type BFDProfile } from "./bfd-profile.ts";
 import type { BGPAdvertisement } from "./bgp-advertisement.ts";
 import type { BGPPeer } from "./bgp-peer.ts";
-import type { Community } from "./community.ts";
-import type { IPAddressPool } from "./ip-address-pool.ts";
+import type { ConfigObjects } from "./config-objects.ts";
 import { L2_ADVERTISEMENT, L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
 import { announcesPool } from "./lookup.ts";
 import type { BfdSettings, BgpAdvert, BgpPeer, Config, L2Advert, Pool, Problem } from "./model.ts";
-import type { NodeLabels } from "./node-match.ts";
 import { type Resolved, readObject } from "./refusal.ts";
 import { resolveBgpAdvert } from "./resolve-bgp-advert.ts";
 import { resolveBgpPeer } from "./resolve-bgp-peer.ts";
 import { type Alias, resolveCommunity } from "./resolve-community.ts";
 import { resolvePool } from "./resolve-pool.ts";
 import { byAge, compareText, nameOf, type ObjectMeta } from "./resource.ts";
-
-/** The objects that make the configuration, as the API server holds them. */
-export interface ConfigObjects {
-  readonly pools: readonly IPAddressPool[];
-  readonly l2Advertisements: readonly L2Advertisement[];
-  readonly bgpAdvertisements?: readonly BGPAdvertisement[];
-  readonly bgpPeers?: readonly BGPPeer[];
-  readonly bfdProfiles?: readonly BFDProfile[];
-  readonly communities?: readonly Community[];
-  /** Labels of the nodes in question: those of one node tell what is wrong on that node. Absent: not known. */
-  readonly nodes?: NodeLabels;
-}
 
 /**
  * Reads custom resources into the configuration. An object with a mistake is left out and reported, and changes

@@ -1,17 +1,14 @@
 import {
-  BFD_PROFILES,
   type BFDProfile,
-  BGP_ADVERTISEMENTS,
-  BGP_PEERS,
   type BGPAdvertisement,
   type BGPPeer,
-  COMMUNITIES,
+  CONFIG_KINDS,
+  CONFIG_LISTS,
   type Community,
   type Condition,
   type ConfigObjects,
-  IP_ADDRESS_POOLS,
+  configObjects,
   type IPAddressPool,
-  L2_ADVERTISEMENTS,
   type L2Advertisement,
 } from "../config/mod.ts";
 import type { KubeObject, Resource, Store, V1Node } from "../kube/mod.ts";
@@ -41,25 +38,13 @@ export interface ConfigKind {
 
 /** Each kind of configuration object with its store. */
 export function configKinds(stores: ConfigStores): readonly ConfigKind[] {
-  return [
-    { resource: IP_ADDRESS_POOLS, store: stores.pools },
-    { resource: L2_ADVERTISEMENTS, store: stores.l2Advertisements },
-    { resource: BGP_ADVERTISEMENTS, store: stores.bgpAdvertisements },
-    { resource: BGP_PEERS, store: stores.bgpPeers },
-    { resource: BFD_PROFILES, store: stores.bfdProfiles },
-    { resource: COMMUNITIES, store: stores.communities },
-  ];
+  return CONFIG_LISTS.map((list) => ({ resource: CONFIG_KINDS[list], store: stores[list] }));
 }
 
 /** What the stores hold now. */
-export function configObjects(stores: ConfigStores): ConfigObjects {
-  return {
-    pools: stores.pools.list(),
-    l2Advertisements: stores.l2Advertisements.list(),
-    bgpAdvertisements: stores.bgpAdvertisements.list(),
-    bgpPeers: stores.bgpPeers.list(),
-    bfdProfiles: stores.bfdProfiles.list(),
-    communities: stores.communities.list(),
-    nodes: stores.nodes.list().map(({ metadata }) => metadata?.labels ?? {}),
-  };
+export function readStores(stores: ConfigStores): ConfigObjects {
+  return configObjects(
+    stores,
+    stores.nodes.list().map(({ metadata }) => metadata?.labels ?? {}),
+  );
 }

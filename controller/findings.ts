@@ -2,7 +2,7 @@ import { type Config, type Problem, resolveConfig } from "../config/mod.ts";
 import type { Log } from "../core/mod.ts";
 import type { Reporter } from "../kube/mod.ts";
 import type { ConfigReport } from "./config-status.ts";
-import { type ConfigKind, type ConfigStores, configKinds, configObjects } from "./config-stores.ts";
+import { type ConfigKind, type ConfigStores, configKinds, readStores } from "./config-stores.ts";
 import { verdictsOf } from "./config-verdicts.ts";
 import { problemTeller } from "./problems.ts";
 
@@ -33,7 +33,7 @@ export class Findings {
 
   /** Reads the configuration. What is wrong is told only once all kinds are known: what seems missing may still come. */
   read({ complete }: { readonly complete: boolean }): Config {
-    const config = resolveConfig(configObjects(this.#stores));
+    const config = resolveConfig(readStores(this.#stores));
     if (!complete) return config;
     this.#problems = config.problems;
     const objects = this.kinds.flatMap(({ resource, store }) =>

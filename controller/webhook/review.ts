@@ -1,4 +1,4 @@
-import { type ConfigObjects, type Problem, resolveConfig } from "../../config/mod.ts";
+import { CONFIG_KINDS, CONFIG_LISTS, type ConfigObjects, type Problem, resolveConfig } from "../../config/mod.ts";
 import { type KubeObject, objectKey } from "../../kube/mod.ts";
 
 /** What the API server asks: admission.k8s.io/v1 AdmissionRequest, as far as it is looked at. */
@@ -23,16 +23,6 @@ export interface AdmissionResponse {
   readonly warnings?: readonly string[];
 }
 
-/** The list of ConfigObjects that holds the objects of a kind. */
-const LISTS: Readonly<Record<string, Exclude<keyof ConfigObjects, "nodes">>> = {
-  IPAddressPool: "pools",
-  L2Advertisement: "l2Advertisements",
-  BGPAdvertisement: "bgpAdvertisements",
-  BGPPeer: "bgpPeers",
-  BFDProfile: "bfdProfiles",
-  Community: "communities",
-};
-
 /**
  * Refuses what would bring a mistake into the configuration, be it in the object itself or, because of it, in another; names
  * all of them at once. What is wrong already is no reason to refuse, and an object may name another that comes later. Pure.
@@ -40,7 +30,7 @@ const LISTS: Readonly<Record<string, Exclude<keyof ConfigObjects, "nodes">>> = {
  */
 export function review(request: AdmissionRequest, objects: ConfigObjects, now: Date): AdmissionResponse {
   const { uid, operation, kind } = request;
-  const list = LISTS[kind.kind];
+  const list = CONFIG_LISTS.find((each) => CONFIG_KINDS[each].kind === kind.kind);
   if (list === undefined) return { uid, allowed: true };
   const before = new Set(resolveConfig(objects).problems.map(({ message }) => message));
   const after = resolveConfig({ ...objects, [list]: changed(objects[list] ?? [], request, now) }).problems;

@@ -3,7 +3,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Clock, explainError, IronbridgeError, type Log, systemClock } from "../../core/mod.ts";
 import type { KubeClient, Leadership } from "../../kube/mod.ts";
-import { type ConfigStores, configObjects } from "../config-stores.ts";
+import { type ConfigStores, readStores } from "../config-stores.ts";
 import { keepCertificate } from "./certificate-keeper.ts";
 import { type AdmissionRequest, review } from "./review.ts";
 
@@ -74,7 +74,7 @@ export function startWebhook(deps: WebhookDeps, signal: AbortSignal): Webhook {
 
 async function answer(request: IncomingMessage, response: ServerResponse, deps: WebhookDeps, clock: Clock) {
   const asked: { readonly request: AdmissionRequest } = JSON.parse(await readBody(request));
-  const answered = review(asked.request, configObjects(deps), clock.date());
+  const answered = review(asked.request, readStores(deps), clock.date());
   response.writeHead(200, { "content-type": "application/json" });
   response.end(JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: answered }));
 }

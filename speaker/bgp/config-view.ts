@@ -1,4 +1,4 @@
-import type { BGPPeer, BgpPeer, Labels } from "../../config/mod.ts";
+import { type BGPPeer, type BgpPeer, configObjects, type Labels } from "../../config/mod.ts";
 import type { LastGood } from "../last-good.ts";
 import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "./advert-options.ts";
 import type { BgpStores } from "./bgp.ts";
@@ -13,15 +13,7 @@ export class ConfigView {
 
   /** @param labels Of this node. */
   constructor(stores: BgpStores, labels: Labels, lastGood: LastGood) {
-    const { config, objects } = lastGood.resolve({
-      pools: stores.pools.list(),
-      l2Advertisements: stores.l2Advertisements.list(),
-      bgpAdvertisements: stores.bgpAdvertisements.list(),
-      bgpPeers: stores.bgpPeers.list(),
-      bfdProfiles: stores.bfdProfiles.list(),
-      communities: stores.communities.list(),
-      nodes: [labels],
-    });
+    const { config, objects } = lastGood.resolve(configObjects(stores, [labels]));
     const advertOptions = new Map<string, BgpAdvertOptions>();
     const told: string[] = [];
     for (const object of objects.bgpAdvertisements ?? []) {
