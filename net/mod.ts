@@ -71,16 +71,13 @@ export {
   EtherType,
   encodeEthernet,
 } from "./ethernet.ts";
+export { ALL_NODES, ICMPV6_PROTOCOL, IPV6_HEADER_LENGTH, NDP_HOP_LIMIT } from "./icmpv6.ts";
 export { BROADCAST_MAC, MAC_LENGTH, parseMac, printMac } from "./mac.ts";
 export {
-  ALL_NODES,
   decodeNdp,
   encodeNdp,
-  ICMPV6_PROTOCOL,
-  IPV6_HEADER_LENGTH,
   isUnspecified,
   multicastMac,
-  NDP_HOP_LIMIT,
   type NdpPacket,
   NdpType,
   type NeighbourAdvertisement,
