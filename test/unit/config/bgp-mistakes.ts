@@ -34,11 +34,18 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
   { name: "a hold time of 2.9 s", bgpPeers: [peer({ holdTime: "2900ms" })] },
   { name: "a hold time that is no duration", bgpPeers: [peer({ holdTime: "90" })] },
   { name: "a keepalive time longer than the hold time", bgpPeers: [peer({ holdTime: "9s", keepaliveTime: "10s" })] },
+  { name: "a keepalive time that is no duration", bgpPeers: [peer({ keepaliveTime: "soon" })] },
   { name: "a connect time of less than a second", bgpPeers: [peer({ connectTime: "500ms" })] },
   { name: "a connect time of broken seconds", bgpPeers: [peer({ connectTime: "1500ms" })] },
+  { name: "a connect time of more than 65535 seconds", bgpPeers: [peer({ connectTime: "65536s" })] },
+  { name: "a connect time that is no duration", bgpPeers: [peer({ connectTime: "10" })] },
   { name: "a router ID that is no address", bgpPeers: [peer({ routerID: "one" })] },
   { name: "password and passwordSecret", bgpPeers: [peer({ password: "x", passwordSecret: { name: "y" } })] },
   { name: "multi hop with an internal peer", bgpPeers: [peer({ peerASN: 64512, ebgpMultiHop: true })] },
+  {
+    name: "multi hop with any internal peer",
+    bgpPeers: [peer({ peerASN: undefined, dynamicASN: "internal", ebgpMultiHop: true })],
+  },
   {
     name: "a node selector twice",
     bgpPeers: [peer({ nodeSelectors: [{ matchLabels: { a: "b" } }, { matchLabels: { a: "b" } }] })],
@@ -95,6 +102,7 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
     bgpAdvertisements: [object("bad", { aggregationLengthV6: 64, serviceSelectors: [{}] })],
   },
   { name: "a negative localPref", bgpAdvertisements: [object("bad", { localPref: -1 })] },
+  { name: "a localPref too big", bgpAdvertisements: [object("bad", { localPref: 4294967296 })] },
   {
     name: "two localPrefs for the same routes",
     pools: [four],
@@ -111,6 +119,11 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
   { name: "a pool twice", bgpAdvertisements: [object("bad", { ipAddressPools: ["a", "a"] })] },
   { name: "a pool selector twice", bgpAdvertisements: [object("bad", { ipAddressPoolSelectors: [{}, {}] })] },
   { name: "a peer twice", bgpAdvertisements: [object("bad", { peers: ["a", "a"] })] },
+  {
+    name: "a node selector of an advertisement twice",
+    bgpAdvertisements: [object("bad", { nodeSelectors: [{}, {}] })],
+  },
+  { name: "a Service selector twice", bgpAdvertisements: [object("bad", { serviceSelectors: [{}, {}] })] },
   {
     name: "a value of a Community that is none",
     communities: [object("bad", { communities: [{ name: "a", value: "99999999:1" }] })],
@@ -139,6 +152,9 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
     name: "an alias that another Community has",
     communities: [alias, object("bad", { communities: [{ name: "vpn", value: "large:1:1:1" }] })],
   },
+  { name: "a receive interval too long", bfdProfiles: [object("bad", { receiveInterval: 60001 })] },
+  { name: "a transmit interval too short", bfdProfiles: [object("bad", { transmitInterval: 9 })] },
+  { name: "an echo interval too long", bfdProfiles: [object("bad", { echoInterval: 60001 })] },
   { name: "a receive interval too short", bfdProfiles: [object("bad", { receiveInterval: 9 })] },
   { name: "a transmit interval too long", bfdProfiles: [object("bad", { transmitInterval: 60001 })] },
   { name: "a multiplier of 1", bfdProfiles: [object("bad", { detectMultiplier: 1 })] },

@@ -1,24 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { type ConfigObjects, resolveConfig } from "../../../../config/mod.ts";
+import { CONFIG_KINDS, CONFIG_LISTS, type ConfigObjects, resolveConfig } from "../../../../config/mod.ts";
 import { verdictKey, verdictsOf } from "../../../../controller/config-verdicts.ts";
 import { review } from "../../../../controller/webhook/review.ts";
 import type { KubeObject } from "../../../../kube/mod.ts";
-import { REFUSED } from "../../config/bgp-mistakes.ts";
-
-const KINDS = {
-  bgpPeers: "BGPPeer",
-  bgpAdvertisements: "BGPAdvertisement",
-  bfdProfiles: "BFDProfile",
-  communities: "Community",
-} as const;
+import { REFUSED as REFUSED_BGP } from "../../config/bgp-mistakes.ts";
+import { REFUSED as REFUSED_POOLS } from "../../config/pool-mistakes.ts";
 
 describe("the webhook and the condition of an object say the same", () => {
-  test.each(REFUSED)("$name", ({ name: _, ...rest }) => {
+  test.each([...REFUSED_POOLS, ...REFUSED_BGP])("$name", ({ name: _, ...rest }) => {
     const objects: ConfigObjects = { pools: [], l2Advertisements: [], ...rest };
-    const [list, kind] = Object.entries(KINDS).find(([each]) => objects[each as keyof typeof KINDS]?.some(isBad))!;
-    const all: readonly KubeObject[] = objects[list as keyof typeof KINDS] ?? [];
-    const object = all.find(isBad)!;
     const { problems } = resolveConfig(objects);
+    const { kind, namespace, name } = problems[0]!;
+    const isBad = ({ metadata }: KubeObject) => metadata?.name === name && metadata.namespace === namespace;
+    const list = CONFIG_LISTS.find((each) => CONFIG_KINDS[each].kind === kind)!;
+    const all: readonly KubeObject[] = objects[list] ?? [];
+    const object = all.find(isBad)!;
     const condition = verdictsOf([{ kind, object }], problems).get(verdictKey(kind, object));
     expect(condition).toMatchObject({ type: "Valid", status: "False", reason: "ConfigurationError" });
 
@@ -29,7 +25,3 @@ describe("the webhook and the condition of an object say the same", () => {
     else expect(answer.status?.message).toBe(condition?.message);
   });
 });
-
-function isBad({ metadata }: KubeObject): boolean {
-  return metadata?.name === "bad";
-}
