@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { PodRouting } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
 import type { KubeClient, Store, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
@@ -17,7 +18,6 @@ import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
 import { openLeaseStore } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
-import type { RoutingMode } from "./routes.ts";
 import { listenForPlugins } from "./server.ts";
 import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
 
@@ -42,7 +42,7 @@ export interface CniOptions {
   /** Prefixes of the cluster, reached by pods with their own address. */
   readonly clusterCidrs: readonly Prefix[];
   /** How other nodes' pods are reached. */
-  readonly routing: RoutingMode;
+  readonly routing: PodRouting;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
   readonly log: Log;

@@ -1,3 +1,4 @@
+import type { PodRouting } from "../config/mod.ts";
 import { explainError, IronbridgeError, type Log, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
@@ -7,7 +8,7 @@ import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
-import { applyRoutes, desiredRoutes, type Routing, type RoutingMode } from "./routes.ts";
+import { applyRoutes, desiredRoutes, type Routing } from "./routes.ts";
 import { applySysctls, loadBridgeNetfilter, sysctlPlan } from "./sysctl-plan.ts";
 import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelMtu } from "./tunnel.ts";
 import { findUplink, type Uplink } from "./uplink.ts";
@@ -17,7 +18,7 @@ export interface NodeNetworkOptions {
   readonly node: string;
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
-  readonly routing: RoutingMode;
+  readonly routing: PodRouting;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
   readonly kernel: Rtnetlink;
@@ -143,7 +144,7 @@ function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: 
 }
 
 /** So that no packet of a pod is too large on its way to another node. Octets. */
-function podMtu(mode: RoutingMode, uplink: Uplink | undefined): number {
+function podMtu(mode: PodRouting, uplink: Uplink | undefined): number {
   if (uplink === undefined) return DEFAULT_MTU;
   return mode === "direct" ? uplink.mtu : tunnelMtu(uplink);
 }

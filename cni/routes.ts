@@ -1,3 +1,4 @@
+import type { PodRouting } from "../config/mod.ts";
 import { diffMaps, explainError } from "../core/mod.ts";
 import { objectKey, type V1Node } from "../kube/mod.ts";
 import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../linux/mod.ts";
@@ -14,23 +15,16 @@ import {
 import { internalAddresses, podPrefixes } from "./pod-network.ts";
 import { type TunnelNode, tunnelEnd, tunnelMac } from "./tunnel.ts";
 
-/**
- * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, or in a tunnel to those nodes
- * only that are behind a router.
- */
-export const ROUTING_MODES = ["direct", "vxlan", "cross-subnet"] as const;
-export type RoutingMode = (typeof ROUTING_MODES)[number];
-
 /** What decides how a node is reached. */
 export interface Routing {
-  readonly mode: RoutingMode;
+  readonly mode: PodRouting;
   /** What is reached without a router. */
   readonly connected: readonly Prefix[];
   /** The tunnel device, where there is one. */
   readonly tunnel?: { readonly ifindex: number; readonly family: Family };
 }
 
-export const DIRECT: Routing = { mode: "direct", connected: [] };
+const DIRECT: Routing = { mode: "direct", connected: [] };
 
 /** Routes by destination, nodes behind the tunnel, and what could not become one. */
 export interface DesiredRoutes {

@@ -41,7 +41,7 @@ export function bgpStateOf(view: RouteView, peers: readonly NodePeer[], statuses
   return { peers: Object.fromEntries(entries), refused };
 }
 
-export function printRoute(prefix: string, attributes: RouteAttributes): PrintedRoute {
+function printRoute(prefix: string, attributes: RouteAttributes): PrintedRoute {
   const { localPref, med, prepend, communities, largeCommunities } = attributes;
   const printed = [
     ...communities.map((value) => printCommunity({ kind: "legacy", parts: [value >>> 16, value & 0xffff] })),

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { RoutingMode } from "../../cni/mod.ts";
+import type { PodRouting } from "../../config/mod.ts";
 import { exec } from "../../linux/mod.ts";
 import { type CniLab, createCniLab, nodeObject } from "../lab/support/cni-lab.ts";
 import { waitFor } from "../support/wait.ts";
@@ -45,7 +45,7 @@ export const bench: Bench = {
   },
 };
 
-async function makePods(lab: CniLab, routing: RoutingMode): Promise<{ near: Path; far: Path }> {
+async function makePods(lab: CniLab, routing: PodRouting): Promise<{ near: Path; far: Path }> {
   for (const node of [lab.node1, lab.node2]) node.start([nodeObject(1), nodeObject(2)], { routing, logLevel: "warn" });
   await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
   const [a, b, c] = await Promise.all([lab.addPod(), lab.addPod(), lab.addPod()]);

@@ -3,7 +3,8 @@
  * input is a list of Nodes that takes the place of the one before.
  */
 import { createInterface } from "node:readline";
-import { type RoutingMode, startCni } from "../../../cni/mod.ts";
+import { startCni } from "../../../cni/mod.ts";
+import type { PodRouting } from "../../../config/mod.ts";
 import { createLog, createMetrics, type LogLevel } from "../../../core/mod.ts";
 import { fakeKubeClient, fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
@@ -12,7 +13,7 @@ export interface CniNodeOptions {
   readonly node: string;
   readonly nodes: readonly V1Node[];
   readonly clusterCidrs: readonly string[];
-  readonly routing: RoutingMode;
+  readonly routing: PodRouting;
   readonly tunnelPort: number;
   readonly socketPath: string;
   readonly stateDir: string;
