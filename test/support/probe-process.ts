@@ -1,8 +1,8 @@
 import { Agent, get } from "node:http";
 
 /**
- * Run inside a network namespace: asks `URL` every 10 ms and writes one line per answer: start time and duration in ms,
- * "ok" or "failed", and the body's first line or the error.
+ * Run inside a network namespace: asks `URL` every 10 ms and writes one line per answer: start time (since 1970) and
+ * duration in ms, "ok" or "failed", and the body's first line or the error.
  *
  * node probe-process.ts URL new          each request on a connection of its own
  * node probe-process.ts URL established  all on one connection; ends when that connection does
@@ -16,7 +16,8 @@ let connections = 0;
 function ask(): void {
   const start = performance.now();
   const tell = (outcome: "ok" | "failed", text: string) => {
-    const line = [start.toFixed(1), (performance.now() - start).toFixed(1), outcome, text.split("\n")[0]];
+    const duration = performance.now() - start;
+    const line = [(performance.timeOrigin + start).toFixed(1), duration.toFixed(1), outcome, text.split("\n")[0]];
     process.stdout.write(`${line.join(" ")}\n`);
   };
   const request = get(url, { agent, timeout: TIMEOUT }, (response) => {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { waitFor } from "./wait.ts";
 
-/** One request of a probe. Times are milliseconds of the probe's own clock. */
+/** One request of a probe. Times are milliseconds, `start` since 1970 with fractions. */
 export interface Answer {
   readonly start: number;
   readonly duration: number;

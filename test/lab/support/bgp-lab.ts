@@ -121,7 +121,8 @@ async function build(router: string, client: string, hosts: readonly BgpHost[]):
   }
   await batch(router, [
     "link set dev lo up",
-    "link add name lan0 type bridge",
+    // With an address of its own: else it has that of a port, and another one when that port is cut off.
+    "link add name lan0 address 02:00:00:00:00:01 type bridge",
     `address add ${ROUTER.v4}/24 dev lan0`,
     `address add ${ROUTER.v6}/64 dev lan0 nodad`,
     "link set dev lan0 up",
