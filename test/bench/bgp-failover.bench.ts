@@ -2,16 +2,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import {
   type BgpLab,
   type BgpNode,
-  type Frr,
   isUp,
   NAMESPACE,
   peerObject,
   startBgpLab,
-  startFrr,
   startWeb,
   VIP,
   type Web,
 } from "../lab/support/bgp-lab.ts";
+import { type Frr, startFrr } from "../lab/support/frr.ts";
 import { type Answer, startProbe } from "../support/probe.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Bench, type Figure, summarize } from "./figure.ts";

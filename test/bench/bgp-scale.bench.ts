@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { V1EndpointSlice, V1Service } from "../../kube/mod.ts";
-import { NAMESPACE, peerObject, ROUTER, startBgpLab, startFrr, webService, webSlice } from "../lab/support/bgp-lab.ts";
+import { NAMESPACE, peerObject, ROUTER, startBgpLab, webService, webSlice } from "../lab/support/bgp-lab.ts";
 import type { BgpOrder } from "../lab/support/bgp-node.ts";
 import type { SinkReport } from "../lab/support/bgp-sink.ts";
+import { startFrr } from "../lab/support/frr.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Bench, type Figure, summarize } from "./figure.ts";
 

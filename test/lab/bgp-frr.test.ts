@@ -4,19 +4,18 @@ import { waitFor } from "../support/wait.ts";
 import {
   type BgpLab,
   type BgpNode,
-  type Frr,
   isUp,
   NAMESPACE,
   peerObject,
   ROUTER,
   startBgpLab,
-  startFrr,
   startWeb,
   VIP,
   webService,
   webSlice,
 } from "./support/bgp-lab.ts";
 import type { BgpObjects } from "./support/bgp-node.ts";
+import { type Frr, startFrr } from "./support/frr.ts";
 
 /** Sessions of two nodes with one FRR: each test changes the objects and asks FRR what it knows. */
 let lab: BgpLab;

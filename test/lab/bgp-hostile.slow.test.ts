@@ -10,10 +10,10 @@ import {
   peerObject,
   ROUTER,
   startBgpLab,
-  startFrr,
   webService,
   webSlice,
 } from "./support/bgp-lab.ts";
+import { startFrr } from "./support/frr.ts";
 
 /** One good router, FRR, and beside it one that means no good. */
 const BAD = "192.0.2.3";

@@ -5,16 +5,15 @@ import { waitFor } from "../support/wait.ts";
 import {
   type BgpLab,
   type BgpLabOptions,
-  type Frr,
   isUp,
   NAMESPACE,
   peerObject,
   ROUTER,
   startBgpLab,
-  startFrr,
   VIP,
   webService,
 } from "./support/bgp-lab.ts";
+import { type Frr, startFrr } from "./support/frr.ts";
 
 /** Kinds of sessions, each with a router of its own: BIRD, GoBGP, and FRR where it alone can. */
 const DEADLINE = { deadline: 20_000 };

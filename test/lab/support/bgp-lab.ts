@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BGPPeer } from "../../../config/mod.ts";
@@ -8,6 +8,7 @@ import type { V1EndpointSlice, V1Node, V1Service } from "../../../kube/mod.ts";
 import { exec, hasErrno } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { BgpAnswer, BgpNodeOptions, BgpObjects, BgpOrder } from "./bgp-node.ts";
+import type { RouterHost } from "./frr.ts";
 
 /** What the routers of a lab have in common. */
 export const ROUTER = { v4: "192.0.2.1", v6: "2001:db8:1::1", asn: 64512 } as const;
@@ -29,14 +30,10 @@ export interface BgpNode {
 }
 
 /** Nodes with a BGP speaker each on one network with a router, and a client behind the router. */
-export interface BgpLab extends AsyncDisposable {
-  readonly directory: string;
+export interface BgpLab extends RouterHost, AsyncDisposable {
   readonly router: string;
   readonly client: string;
   readonly nodes: readonly BgpNode[];
-  /** Starts a daemon in the router's namespace; it ends with the lab. */
-  daemon(program: string, ...args: readonly string[]): ChildProcess;
-  inRouter(program: string, ...args: readonly string[]): Promise<string>;
   inNode(node: BgpNode, program: string, ...args: readonly string[]): Promise<string>;
   inClient(program: string, ...args: readonly string[]): Promise<string>;
 }
@@ -284,52 +281,6 @@ function clusterOf(hosts: readonly BgpHost[]): BgpObjects {
     communities: [],
     secrets: [],
   };
-}
-
-/** FRR in the router's namespace. */
-export interface Frr {
-  /** What vtysh answers, as JSON. */
-  show(command: string): Promise<Record<string, unknown>>;
-  text(...commands: readonly string[]): Promise<string>;
-}
-
-/**
- * Starts zebra, bgpd and bfdd.
- * @param config Lines of frr.conf.
- * @param bgpdFlags More flags of bgpd.
- */
-export async function startFrr(
-  lab: BgpLab,
-  config: readonly string[],
-  bgpdFlags: readonly string[] = [],
-): Promise<Frr> {
-  const folder = join(lab.directory, "frr");
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, "frr.conf");
-  writeFileSync(file, `${["frr defaults traditional", "hostname router", ...config].join("\n")}\n`);
-  // The daemons drop to a user of their own.
-  chmodSync(lab.directory, 0o755);
-  await exec("chown", ["-R", "frr:frr", folder]);
-  for (const daemon of ["zebra", "bfdd", "bgpd"]) {
-    const common = ["-f", file, "-i", join(folder, `${daemon}.pid`), "--vty_socket", folder];
-    lab.daemon(
-      `/usr/lib/frr/${daemon}`,
-      ...common,
-      "-z",
-      join(folder, "zserv.api"),
-      "-A",
-      "127.0.0.1",
-      "-P",
-      "0",
-      ...(daemon === "bgpd" ? bgpdFlags : []),
-    );
-    const ready = () => readdirSync(folder).includes(`${daemon}.vty`);
-    await waitFor(`${daemon}'s socket`, ready, { deadline: 10_000 });
-  }
-  const text = (...commands: readonly string[]) =>
-    lab.inRouter("vtysh", "--vty_socket", folder, ...commands.flatMap((command) => ["-c", command]));
-  await waitFor("vtysh", async () => (await text("show version")) !== "", { deadline: 10_000 });
-  return { text, show: async (command) => JSON.parse(await text(`${command} json`)) };
 }
 
 export interface Web extends Disposable {

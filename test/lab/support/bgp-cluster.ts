@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Lab } from "../../../lab/mod.ts";
+import { exec } from "../../../linux/mod.ts";
+import { apply, startTestLab } from "../../support/test-lab.ts";
+import { waitFor } from "../../support/wait.ts";
+import { type Frr, startFrr } from "./frr.ts";
+
+/** Addresses of the host outside the cluster, which is the router here, and of the client behind it. */
+const ROUTER = { lan: "192.168.1.10", wan: "198.51.100.1" } as const;
+const CLIENT = "198.51.100.2";
+const BEHIND = "198.51.100.0/24";
+
+/** A whole cluster, FRR on the host outside of it, and a client that reaches the cluster through FRR alone. */
+export interface BgpCluster extends AsyncDisposable {
+  readonly lab: Lab;
+  readonly frr: Frr;
+  /** Name of the client's network namespace. */
+  readonly client: string;
+  inRouter(program: string, ...args: readonly string[]): Promise<string>;
+  inClient(program: string, ...args: readonly string[]): Promise<string>;
+}
+
+export interface BgpClusterOptions {
+  readonly nodes: number;
+  /** Fields of the BGPPeer. */
+  readonly peer?: object;
+  /** Lines of FRR: of the whole router, and of each neighbour. */
+  readonly router?: readonly string[];
+  readonly neighbour?: readonly string[];
+}
+
+/** Starts it with the lab's samples, whose Services are announced by BGP too, and waits for the sessions. */
+export async function startBgpCluster({
+  nodes,
+  peer,
+  router = [],
+  neighbour = [],
+}: BgpClusterOptions): Promise<BgpCluster> {
+  const lab = await startTestLab({ nodes });
+  const directory = mkdtempSync(join(tmpdir(), "ib-frr-"));
+  const { netns } = lab.outside;
+  const client = `${netns}-behind`;
+  const daemons: ChildProcess[] = [];
+  const run = async (where: string, program: string, args: readonly string[]) =>
+    exec("nsenter", [`--net=/run/netns/${where}`, program, ...args]);
+  const inRouter = (program: string, ...args: readonly string[]) => run(netns, program, args);
+  const daemon = (program: string, ...args: readonly string[]) => {
+    const log = openSync(join(directory, `${program.split("/").at(-1)}.log`), "a");
+    const child = spawn("nsenter", [`--net=/run/netns/${netns}`, program, ...args], { stdio: ["ignore", log, log] });
+    daemons.push(child);
+    return child;
+  };
+  await buildClient(lab, client);
+  await apply(lab, ...objects(peer));
+  await lab.applySamples();
+  const frr = await startFrr({ directory, daemon, inRouter }, [
+    "bfd",
+    " profile fast",
+    "  transmit-interval 50",
+    "  receive-interval 50",
+    "router bgp 64512",
+    " no bgp ebgp-requires-policy",
+    ...router.map((line) => ` ${line}`),
+    ...lab.nodes.flatMap(({ ip }) =>
+      ["remote-as 64513", "timers connect 1", ...neighbour].map((line) => ` neighbor ${ip} ${line}`),
+    ),
+    " address-family ipv4 unicast",
+    "  maximum-paths 8",
+  ]);
+  const established = async () => {
+    const { peers } = (await frr.show("show bgp ipv4 unicast summary")) as {
+      peers?: Record<string, { state: string }>;
+    };
+    return lab.nodes.every(({ ip }) => peers?.[ip]?.state === "Established");
+  };
+  await waitFor("sessions with all nodes", established, { deadline: 30_000 });
+  return {
+    lab,
+    frr,
+    client,
+    inRouter,
+    inClient: (program, ...args) => run(client, program, args),
+    [Symbol.asyncDispose]: async () => {
+      for (const child of daemons) {
+        const ended = once(child, "exit");
+        child.kill("SIGKILL");
+        await ended;
+      }
+      await exec("ip", ["netns", "del", client]);
+      await lab.stop();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+async function buildClient(lab: Lab, client: string): Promise<void> {
+  const { netns } = lab.outside;
+  const batch = (where: string, lines: readonly string[]) =>
+    exec("ip", ["-n", where, "-batch", "-"], { input: `${lines.join("\n")}\n` });
+  await exec("ip", ["netns", "add", client]);
+  await batch(netns, [
+    `link add name wan0 type veth peer name eth0 netns ${client}`,
+    `address add ${ROUTER.wan}/24 dev wan0`,
+    "link set dev wan0 up",
+  ]);
+  await batch(client, [
+    "link set dev lo up",
+    "link set dev eth0 up",
+    `address add ${CLIENT}/24 dev eth0`,
+    `route add default via ${ROUTER.wan}`,
+  ]);
+  // By ports too, so that the connections of one client take all ways.
+  const settings = ["net.ipv4.ip_forward=1", "net.ipv4.fib_multipath_hash_policy=1", "net.ipv4.conf.all.rp_filter=0"];
+  await lab.outside.exec("sysctl", ["-qw", ...settings]);
+  for (const node of lab.nodes) await node.exec("ip", ["route", "replace", BEHIND, "via", ROUTER.lan]);
+}
+
+function objects(peer: object = {}): object[] {
+  const metadata = (name: string) => ({ name, namespace: "ironbridge-system" });
+  const times = { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 };
+  const spec = { myASN: 64513, peerASN: 64512, peerAddress: ROUTER.lan, ...peer };
+  return [
+    { apiVersion: "metallb.io/v1beta1", kind: "BFDProfile", metadata: metadata("fast"), spec: times },
+    { apiVersion: "metallb.io/v1beta2", kind: "BGPPeer", metadata: metadata("router"), spec },
+    { apiVersion: "metallb.io/v1beta1", kind: "BGPAdvertisement", metadata: metadata("all"), spec: {} },
+  ];
+}
