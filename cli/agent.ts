@@ -62,12 +62,13 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const programmed = parts.proxy?.programmed ?? (() => true);
   const namespace = options.namespace ?? DEFAULT_NAMESPACE;
   const statuses = { client, namespace };
+  const home = options.namespace;
   const startWithKey = (key: Uint8Array) => {
     const members = { port: options.memberPort, key };
     const { excludeInterfaces: excludedInterfaces } = options;
     const excluded = excludedInterfaces === undefined ? {} : { excludedInterfaces };
     const speaker = startSpeaker(
-      { ...shared, ...excluded, pools, l2Advertisements, programmed, members, statuses },
+      { ...shared, ...excluded, home, pools, l2Advertisements, programmed, members, statuses },
       signal,
     );
     parts.proxy?.subscribe(speaker.poke);
@@ -88,7 +89,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const { bgpListenPort: listenPort } = options;
   const listening = listenPort === undefined ? {} : { listenPort };
   const bgp = startBgp(
-    { ...shared, ...bgpStores, ...listening, pools, l2Advertisements, programmed, statuses },
+    { ...shared, ...bgpStores, ...listening, home, pools, l2Advertisements, programmed, statuses },
     signal,
   );
   parts.proxy?.subscribe(bgp.poke);

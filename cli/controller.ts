@@ -48,6 +48,7 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
     communities: startInformer(client, COMMUNITIES, informing, signal),
   };
   const settings = {
+    home: options.namespace,
     ...(options.lbClass === undefined ? {} : { lbClass: options.lbClass }),
     memory: { remember: options.addressMemory, coolDown: options.addressCoolDown },
     usageThresholds: options.poolUsageThresholds,
@@ -60,7 +61,7 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
     ended.abort();
     await shared.leadership?.done;
   });
-  const webhook = webhookPart(options, { ...daemon, ...stores, ...shared }, signal);
+  const webhook = webhookPart(options, { ...daemon, ...stores, home: options.namespace, ...shared }, signal);
   const parts = { controller: { ...controller, done }, ...webhook, knowledge: knowledgePart(stores) };
   await serveParts(daemon, parts, options.adminAddress, signal);
 }

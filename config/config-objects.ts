@@ -16,6 +16,8 @@ export interface ConfigObjects {
   readonly communities?: readonly Community[];
   /** Labels of the nodes in question: those of one node tell what is wrong on that node. Absent: not known. */
   readonly nodes?: NodeLabels;
+  /** The namespace of Ironbridge, to which its configuration belongs. Absent: every namespace will do. */
+  readonly home?: string | undefined;
 }
 
 /** Where the objects of each kind are kept. */
@@ -46,7 +48,7 @@ type ConfigList = keyof typeof CONFIG_KINDS;
 export const CONFIG_LISTS = Object.keys(CONFIG_KINDS) as readonly ConfigList[];
 
 /** What the lists hold now. */
-export function configObjects(lists: ConfigLists, nodes: NodeLabels): ConfigObjects {
+export function configObjects(lists: ConfigLists, around: Pick<ConfigObjects, "nodes" | "home">): ConfigObjects {
   return {
     pools: lists.pools.list(),
     l2Advertisements: lists.l2Advertisements.list(),
@@ -54,6 +56,6 @@ export function configObjects(lists: ConfigLists, nodes: NodeLabels): ConfigObje
     bgpPeers: lists.bgpPeers.list(),
     bfdProfiles: lists.bfdProfiles.list(),
     communities: lists.communities.list(),
-    nodes,
+    ...around,
   };
 }

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Problem } from "./model.ts";
 import { type CustomResource, nameOf, type ObjectMeta } from "./resource.ts";
-import { type FieldMistake, type KindDescription, parseSpec } from "./schema.ts";
+import { type FieldMistake, type KindDescription, parseSpec, showValue } from "./schema.ts";
 
 type Named = { readonly metadata?: ObjectMeta };
 
@@ -43,6 +43,20 @@ export function problemsOf(
     message: `${resource.kind} ${nameOf(object)}: ${field} is ${value}: ${complaint}.`,
     ...(waits === undefined ? {} : { waits }),
   }));
+}
+
+/** Where MetalLB is usually installed: what was written for it stays where it is. */
+const METALLB_HOME = "metallb-system";
+
+/**
+ * Configuration belongs to the namespace of Ironbridge, so that only who may write there gives addresses away.
+ * @param home That namespace; undefined: every namespace will do.
+ */
+export function namespaceMistakes({ metadata }: Named, home: string | undefined): readonly Mistake[] {
+  const { namespace = "" } = metadata ?? {};
+  if (home === undefined || namespace === home || namespace === METALLB_HOME) return [];
+  const complaint = `resource must be created in ${home} namespace, or in ${METALLB_HOME}; create it there`;
+  return [{ field: "metadata.namespace", value: showValue(namespace), complaint }];
 }
 
 /** "IPAddressPool metallb-system/a" */

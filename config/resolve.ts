@@ -1,35 +1,49 @@
 import { BFD_DEFAULTS, BFD_PROFILE, BFD_PROFILES, type BFDProfile } from "./bfd-profile.ts";
 import type { BGPAdvertisement } from "./bgp-advertisement.ts";
 import type { BGPPeer } from "./bgp-peer.ts";
-import type { ConfigObjects } from "./config-objects.ts";
+import type { Community } from "./community.ts";
+import { CONFIG_KINDS, type ConfigObjects } from "./config-objects.ts";
 import { L2_ADVERTISEMENT, L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
 import { announcesPool } from "./lookup.ts";
 import type { BfdSettings, BgpAdvert, BgpPeer, Config, L2Advert, Pool, Problem } from "./model.ts";
-import { type Resolved, readObject } from "./refusal.ts";
+import { namespaceMistakes, problemsOf, type Resolved, readObject } from "./refusal.ts";
 import { resolveBgpAdvert } from "./resolve-bgp-advert.ts";
 import { resolveBgpPeer } from "./resolve-bgp-peer.ts";
 import { type Alias, resolveCommunity } from "./resolve-community.ts";
 import { resolvePool } from "./resolve-pool.ts";
-import { byAge, compareText, nameOf, type ObjectMeta } from "./resource.ts";
+import { byAge, type CustomResource, compareText, nameOf, type ObjectMeta } from "./resource.ts";
 
 /**
  * Reads custom resources into the configuration. An object with a mistake is left out and reported, and changes
  * nothing for the others; of objects that exclude each other the older one stands. Pure.
  */
 export function resolveConfig(objects: ConfigObjects): Config {
-  const { nodes } = objects;
+  const { nodes, home } = objects;
   const problems: Problem[] = [];
-  const pools = oneByOne(objects.pools, problems, resolvePool);
-  const l2Advertisements = oneByOne(objects.l2Advertisements, problems, resolveL2Advertisement);
-  const aliases = aliasesOf(
-    oneByOne(objects.communities, problems, (one, older) => resolveCommunity(one, aliasesOf(older))),
+  const reading = { home, problems };
+  const pools = oneByOne(CONFIG_KINDS.pools, objects.pools, reading, resolvePool);
+  const l2Advertisements = oneByOne(
+    CONFIG_KINDS.l2Advertisements,
+    objects.l2Advertisements,
+    reading,
+    resolveL2Advertisement,
   );
-  const bgpAdvertisements = oneByOne<BGPAdvertisement, BgpAdvert>(objects.bgpAdvertisements, problems, (one, older) =>
-    resolveBgpAdvert(one, older, { pools, aliases, nodes }),
+  const communities = oneByOne<Community, ReadonlyMap<string, Alias>>(
+    CONFIG_KINDS.communities,
+    objects.communities,
+    reading,
+    (one, older) => resolveCommunity(one, aliasesOf(older)),
   );
-  const bfdProfiles = oneByOne(objects.bfdProfiles, problems, resolveBfdProfile);
+  const aliases = aliasesOf(communities);
+  const bgpAdvertisements = oneByOne<BGPAdvertisement, BgpAdvert>(
+    CONFIG_KINDS.bgpAdvertisements,
+    objects.bgpAdvertisements,
+    reading,
+    (one, older) => resolveBgpAdvert(one, older, { pools, aliases, nodes }),
+  );
+  const bfdProfiles = oneByOne(CONFIG_KINDS.bfdProfiles, objects.bfdProfiles, reading, resolveBfdProfile);
   const getsIpv6 = (peer: string) => announcesIpv6To(peer, bgpAdvertisements, pools);
-  const bgpPeers = oneByOne<BGPPeer, BgpPeer>(objects.bgpPeers, problems, (one, older) =>
+  const bgpPeers = oneByOne<BGPPeer, BgpPeer>(CONFIG_KINDS.bgpPeers, objects.bgpPeers, reading, (one, older) =>
     resolveBgpPeer(one, older, { bfdProfiles, nodes, getsIpv6 }),
   );
   return {
@@ -42,15 +56,25 @@ export function resolveConfig(objects: ConfigObjects): Config {
   };
 }
 
+/** What all kinds are read with. */
+interface Reading {
+  readonly home: string | undefined;
+  /** Where what is found goes. */
+  readonly problems: Problem[];
+}
+
 /** Reads the objects of a kind, oldest first, each knowing those before it; notes their problems. */
 function oneByOne<Kind extends { readonly metadata?: ObjectMeta }, Model>(
+  resource: CustomResource<Kind>,
   objects: readonly Kind[] = [],
-  problems: Problem[],
+  { home, problems }: Reading,
   resolve: (object: Kind, older: readonly Model[]) => Resolved<Model>,
 ): Model[] {
   const accepted: Model[] = [];
   for (const object of [...objects].sort(byAge)) {
-    const resolved = resolve(object, accepted);
+    const misplaced = namespaceMistakes(object, home);
+    const resolved =
+      misplaced.length > 0 ? { problems: problemsOf(resource, object, misplaced) } : resolve(object, accepted);
     if (resolved.value !== undefined) accepted.push(resolved.value);
     problems.push(...resolved.problems);
   }

@@ -23,6 +23,8 @@ export interface ConfigStores {
   readonly communities: Store<Community>;
   /** Their labels tell which BGP peers meet on a node. */
   readonly nodes: Store<V1Node>;
+  /** The namespace of Ironbridge, to which its configuration belongs. Absent: every namespace will do. */
+  readonly home?: string | undefined;
 }
 
 /** A configuration object of any kind, as far as the controller treats all kinds alike. */
@@ -43,8 +45,6 @@ export function configKinds(stores: ConfigStores): readonly ConfigKind[] {
 
 /** What the stores hold now. */
 export function readStores(stores: ConfigStores): ConfigObjects {
-  return configObjects(
-    stores,
-    stores.nodes.list().map(({ metadata }) => metadata?.labels ?? {}),
-  );
+  const nodes = stores.nodes.list().map(({ metadata }) => metadata?.labels ?? {});
+  return configObjects(stores, { nodes, home: stores.home });
 }

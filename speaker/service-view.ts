@@ -10,6 +10,8 @@ export interface ServiceStores {
   readonly slices: Store<V1EndpointSlice>;
   readonly pools: Store<IPAddressPool>;
   readonly l2Advertisements: Store<L2Advertisement>;
+  /** The namespace of Ironbridge, to which its configuration belongs. Absent: every namespace will do. */
+  readonly home?: string | undefined;
 }
 
 const ANSWER_ECHO = "ironbridge.io/answer-echo";
@@ -68,10 +70,11 @@ export class ServiceView {
   }
 
   #readConfig(): SpeakerConfig {
-    const { pools, l2Advertisements } = this.#stores;
+    const { pools, l2Advertisements, home } = this.#stores;
     const { config, objects } = this.#lastGood.resolve({
       pools: pools.list(),
       l2Advertisements: l2Advertisements.list(),
+      home,
     });
     const read = objects.l2Advertisements.map((each) => ({ key: objectKey(each), ...advertOptionsOf(each) }));
     this.#problems = [...config.problems.map(({ message }) => message), ...read.flatMap(({ problems }) => problems)];

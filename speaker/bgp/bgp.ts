@@ -46,6 +46,8 @@ export interface BgpStores {
   readonly bgpPeers: Store<BGPPeer>;
   readonly bfdProfiles: Store<BFDProfile>;
   readonly communities: Store<Community>;
+  /** The namespace of Ironbridge, to which its configuration belongs. Absent: every namespace will do. */
+  readonly home?: string | undefined;
 }
 
 export interface BgpOptions extends BgpStores {

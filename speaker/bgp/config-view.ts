@@ -13,7 +13,7 @@ export class ConfigView {
 
   /** @param labels Of this node. */
   constructor(stores: BgpStores, labels: Labels, lastGood: LastGood) {
-    const { config, objects } = lastGood.resolve(configObjects(stores, [labels]));
+    const { config, objects } = lastGood.resolve(configObjects(stores, { nodes: [labels], home: stores.home }));
     const advertOptions = new Map<string, BgpAdvertOptions>();
     const told: string[] = [];
     for (const object of objects.bgpAdvertisements ?? []) {
