@@ -55,14 +55,16 @@ describe.skipIf(!existsSync(HELM))("deploy/helm/ironbridge and helm (built by `m
   const template = (...args: string[]) =>
     helm("template", "any", CHART, "--namespace", "ironbridge-system", "--kube-version", "1.34.0", ...args);
   /** Objects by kind and name, but for the order and for what only a chart has. */
-  const comparable = (objects: readonly Manifest[]) => {
-    const entries = objects.map((object): [string, unknown] => {
-      const { "helm.sh/resource-policy": _, ...annotations } = object.metadata.annotations ?? {};
-      const { annotations: __, ...metadata } = object.metadata;
-      const rest = Object.keys(annotations).length > 0 ? { annotations } : {};
-      return [`${object.kind} ${metadata.name}`, { ...object, metadata: { ...metadata, ...rest } }];
-    });
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const comparable = (objects: readonly Manifest[]): Record<string, unknown> => {
+    const entries = objects.map((object) => [`${object.kind} ${object.metadata.name}`, object] as const);
+    const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return JSON.parse(JSON.stringify(Object.fromEntries(sorted), withoutHelm));
+  };
+  /** For JSON.stringify: without the annotations that only a chart has. */
+  const withoutHelm = (key: string, value: unknown) => {
+    if (key !== "annotations") return value;
+    const { "helm.sh/resource-policy": _, "checksum/config": __, ...others } = value as Record<string, string>;
+    return Object.keys(others).length > 0 ? others : undefined;
   };
   const objectsOf = (text: string) =>
     parseAllDocuments(text)
@@ -114,6 +116,19 @@ describe.skipIf(!existsSync(HELM))("deploy/helm/ironbridge and helm (built by `m
       '{"name":"registry"}',
     ]) {
       expect(agent).toContain(part);
+    }
+  });
+
+  test("rolls both programs out anew when a setting changes, and only then", async () => {
+    const sums = async (...args: string[]) => {
+      const { stdout } = await template(...args);
+      return [...stdout.matchAll(/^ +checksum\/config: (.*)$/gm)].map(([, sum]) => sum);
+    };
+    const usual = await sums();
+    expect(usual).toHaveLength(2);
+    expect(await sums("--set", "image.tag=v9")).toEqual(usual);
+    for (const change of ["settings.proxy-mode=iptables", "api.host=192.0.2.1"]) {
+      for (const sum of await sums("--set", change)) expect(usual).not.toContain(sum);
     }
   });
 

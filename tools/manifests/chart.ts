@@ -1,7 +1,7 @@
 import { Document, isMap, isScalar, stringify } from "yaml";
 import { groupsOf } from "./groups.ts";
 import type { Group, Manifest } from "./manifest.ts";
-import { marksOf, onlyIf, RELEASE_NAMESPACE, templateOf } from "./template.ts";
+import { marksOf, onlyIf, RELEASE_NAMESPACE, SETTINGS_SUM, templateOf } from "./template.ts";
 import { defaultsOf, isLeaf, type ValueTree, valuesSchema } from "./value.ts";
 import { VALUES, type Values } from "./values.ts";
 import { printManifest } from "./yaml.ts";
@@ -37,7 +37,7 @@ function withGlobal(schema: object & { readonly properties?: object }): object {
 }
 
 function printTemplate(group: Group): string {
-  const objects = group.file === "crds" ? group.objects.map(kept) : group.objects;
+  const objects = group.objects.map(group.file === "crds" ? kept : replacedWithSettings);
   const text = templateOf(objects.map((object) => `---\n${printManifest(object, group)}`).join(""), VALUES);
   return HEAD + (typeof group.when === "string" ? onlyIf(group.when, text) : text);
 }
@@ -46,6 +46,27 @@ function printTemplate(group: Group): string {
 function kept(object: Manifest): Manifest {
   const annotations = { ...object.metadata.annotations, "helm.sh/resource-policy": "keep" };
   return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+interface Workload extends Manifest {
+  readonly spec: {
+    readonly template: { readonly metadata: { readonly annotations?: Readonly<Record<string, string>> } };
+  };
+}
+
+/** Programs read their settings when they start: an upgrade that changes any rolls their pods out anew. */
+function replacedWithSettings(object: Manifest): Manifest {
+  if (!isWorkload(object)) return object;
+  const { template } = object.spec;
+  const annotations = { ...template.metadata.annotations, "checksum/config": SETTINGS_SUM };
+  return {
+    ...object,
+    spec: { ...object.spec, template: { ...template, metadata: { ...template.metadata, annotations } } },
+  };
+}
+
+function isWorkload(object: Manifest): object is Workload {
+  return object.kind === "DaemonSet" || object.kind === "Deployment";
 }
 
 /** values.yaml: each value with the comment that says what it is. */

@@ -11,6 +11,15 @@ function markOf(path: readonly string[]): string {
 /** The mark of the namespace of the release. */
 export const RELEASE_NAMESPACE = markOf(["@namespace"]);
 
+/** The mark of a sum of all that programs read when they start: another one after any change. */
+export const SETTINGS_SUM = markOf(["@settings"]);
+
+/** What marks that are no values of the chart stand for. */
+const EXPRESSIONS: Readonly<Record<string, string>> = {
+  "@namespace": ".Release.Namespace",
+  "@settings": "list .Values.settings .Values.api | toYaml | sha256sum",
+};
+
 /** The tree of values with every value replaced by its mark. */
 export function marksOf<Values>(tree: ValueTree): Values {
   return mapLeaves(tree, (_leaf, path) => markOf(path)) as Values;
@@ -52,14 +61,15 @@ function unquoted(value: string): string {
 
 /** What gives the value in a template. Names with a dash need `index`. */
 function expressionOf(path: string): string {
-  if (path === "@namespace") return ".Release.Namespace";
+  const other = EXPRESSIONS[path];
+  if (other !== undefined) return other;
   const names = path.split("/");
   if (!path.includes("-")) return `.Values.${names.join(".")}`;
   return `(index .Values ${names.map((name) => JSON.stringify(name)).join(" ")})`;
 }
 
 function fallbackOf(tree: ValueTree, path: string): unknown {
-  if (path === "@namespace") return "";
+  if (path in EXPRESSIONS) return "";
   let at: ValueTree | undefined = tree;
   for (const name of path.split("/")) at = at === undefined || isLeaf(at) ? undefined : at[name];
   if (at === undefined || !isLeaf(at)) throw new RangeError(`the chart has no value ${path}`);

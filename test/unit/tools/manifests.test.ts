@@ -119,6 +119,10 @@ describe("templateOf()", () => {
     ["d: «with-dash/on»", 'd: {{ (index .Values "with-dash" "on") }}'],
     ["  e: «with-dash/labels»", '  e:\n    {{- toYaml (index .Values "with-dash" "labels") | nindent 4 }}'],
     ["f: «@namespace»", "f: {{ .Release.Namespace | quote }}"],
+    [
+      "  checksum/config: «@settings»",
+      "  checksum/config: {{ list .Values.settings .Values.api | toYaml | sha256sum | quote }}",
+    ],
     ["g: nothing", "g: nothing"],
   ])("turns %s into a template", (yaml, template) => {
     expect(templateOf(yaml, tree)).toBe(template);
