@@ -2,10 +2,12 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PROXY_MODE ?= nftables
+ROUTING_MODE ?= direct
+IP_FAMILIES ?= ipv4
 SERVICE_PROXY ?= ironbridge
 LOAD_BALANCER ?= ironbridge
 CNI ?= ironbridge
-CLUSTER_FLAGS = --proxy-mode $(PROXY_MODE) --service-proxy $(SERVICE_PROXY) --load-balancer $(LOAD_BALANCER) --cni $(CNI)
+CLUSTER_FLAGS = --proxy-mode $(PROXY_MODE) --routing-mode $(ROUTING_MODE) --ip-families $(IP_FAMILIES) --service-proxy $(SERVICE_PROXY) --load-balancer $(LOAD_BALANCER) --cni $(CNI)
 export PATH := $(CURDIR)/dist/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 .PHONY: help lab lab-down ok test test-slow bench types lint imports generated unit golden image test-image cluster cluster-down test-cluster setup-lab setup-test setup-image setup-cluster shim
@@ -38,7 +40,7 @@ image: setup-image shim ## dist/ironbridge.tar, a container image for `ctr image
 test-image: setup-image shim ## build the image twice from nothing, compare, and run its programs (root; about a minute)
 	@vitest run --project image
 
-cluster: setup-cluster shim ## three nodes of a real Kubernetes with Ironbridge (compare: SERVICE_PROXY=kube-proxy LOAD_BALANCER=metallb CNI=reference)
+cluster: setup-cluster shim ## three nodes of a real Kubernetes with Ironbridge (ROUTING_MODE=vxlan IP_FAMILIES=dual; compare: SERVICE_PROXY=kube-proxy LOAD_BALANCER=metallb CNI=reference)
 	@test/cluster/tools/build
 	@node tools/image/main.ts
 	@node test/cluster/main.ts up $(CLUSTER_FLAGS)

@@ -1,13 +1,25 @@
 import { readdir } from "node:fs/promises";
 import { IronbridgeError } from "../core/mod.ts";
 import { exec } from "../linux/mod.ts";
-import { CLIENT_ADDRESS, LAN_ADDRESS, LAN_PREFIX_LENGTH, MAX_NODES, nodeAddress } from "./address-plan.ts";
+import {
+  CLIENT_ADDRESS,
+  LAN_ADDRESS,
+  LAN_PREFIX_LENGTH,
+  LAN6_PREFIX_LENGTH,
+  lan6Address,
+  MAX_NODES,
+  nodeAddress,
+} from "./address-plan.ts";
 import { pidsInNetns, signalProcess } from "./process-table.ts";
 
 /** Where iproute2 keeps named network namespaces. */
 const NETNS_DIRECTORY = "/run/netns";
 /** The bridge inside the LAN's namespace. */
 const BRIDGE = "lan0";
+
+/** The address families of a LAN, in the words of kind's `ipFamily`: IPv4 alone, or IPv4 and IPv6. */
+export const IP_FAMILIES = ["ipv4", "dual"] as const;
+export type IpFamilies = (typeof IP_FAMILIES)[number];
 
 /** A host on the LAN: one network namespace with one interface, eth0. */
 export interface LabHost {
@@ -16,6 +28,8 @@ export interface LabHost {
   /** Name of its network namespace. */
   readonly netns: string;
   readonly address: string;
+  /** Absent on a LAN of IPv4 alone. */
+  readonly ipv6?: string;
 }
 
 /** The machines and the cables of a lab. */
@@ -42,6 +56,7 @@ export function netnsPath(netns: string): string {
 export function planTopology(
   tag: string | undefined,
   nodeCount: number,
+  families: IpFamilies = "ipv4",
 ): { lan: LabHost; client: LabHost; nodes: LabHost[] } {
   if (!Number.isInteger(nodeCount) || nodeCount < 1 || nodeCount > MAX_NODES) {
     throw new IronbridgeError("IB_OPTION_INVALID", `a lab of ${nodeCount} nodes, want 1 to ${MAX_NODES}`);
@@ -49,7 +64,12 @@ export function planTopology(
   if (tag !== undefined && !/^[a-z0-9]{1,16}$/.test(tag)) {
     throw new IronbridgeError("IB_OPTION_INVALID", `lab tag "${tag}", want 1 to 16 lower-case letters and digits`);
   }
-  const host = (name: string, address: string): LabHost => ({ name, netns: netnsPrefix(tag) + name, address });
+  const host = (name: string, address: string): LabHost => ({
+    name,
+    netns: netnsPrefix(tag) + name,
+    address,
+    ...(families === "dual" && { ipv6: lan6Address(address) }),
+  });
   return {
     lan: host("lan", LAN_ADDRESS),
     client: host("client", CLIENT_ADDRESS),
@@ -58,8 +78,12 @@ export function planTopology(
 }
 
 /** Makes the namespaces, the bridge and the cables. What an earlier lab of the same tag left behind is removed first. */
-export async function buildTopology(tag: string | undefined, nodeCount: number): Promise<Topology> {
-  const plan = planTopology(tag, nodeCount);
+export async function buildTopology(
+  tag: string | undefined,
+  nodeCount: number,
+  families: IpFamilies = "ipv4",
+): Promise<Topology> {
+  const plan = planTopology(tag, nodeCount, families);
   const hosts = [...plan.nodes, plan.client];
   await removeTopology(tag);
   await runBatch(
@@ -67,7 +91,7 @@ export async function buildTopology(tag: string | undefined, nodeCount: number):
     [plan.lan, ...hosts].map((host) => `netns add ${host.netns}`),
   );
   await runBatch(["-n", plan.lan.netns], lanCommands(plan.lan, hosts));
-  await Promise.all(hosts.map((host) => runBatch(["-n", host.netns], hostCommands(host))));
+  await Promise.all(hosts.map((host) => runBatch(["-n", host.netns], hostCommands(host, plan.lan))));
   const setPort = (name: string, state: "up" | "down") =>
     runBatch(["-n", plan.lan.netns], [`link set dev ${name} ${state}`]);
   return {
@@ -113,7 +137,7 @@ function lanCommands(lan: LabHost, hosts: readonly LabHost[]): string[] {
   return [
     "link set dev lo up",
     `link add name ${BRIDGE} type bridge`,
-    `address add ${lan.address}/${LAN_PREFIX_LENGTH} dev ${BRIDGE}`,
+    ...addressCommands(lan, BRIDGE),
     `link set dev ${BRIDGE} up`,
     ...hosts.flatMap((host) => [
       `link add name ${host.name} type veth peer name eth0 netns ${host.netns}`,
@@ -123,12 +147,21 @@ function lanCommands(lan: LabHost, hosts: readonly LabHost[]): string[] {
   ];
 }
 
-function hostCommands(host: LabHost): string[] {
+function hostCommands(host: LabHost, router: LabHost): string[] {
   return [
     "link set dev lo up",
-    `address add ${host.address}/${LAN_PREFIX_LENGTH} dev eth0`,
+    ...addressCommands(host, "eth0"),
     "link set dev eth0 up",
-    `route add default via ${LAN_ADDRESS}`,
+    `route add default via ${router.address}`,
+    ...(router.ipv6 === undefined ? [] : [`route add default via ${router.ipv6}`]),
+  ];
+}
+
+/** Nobody else can have the address, so nobody waits until the kernel has looked for another owner (nodad). */
+function addressCommands({ address, ipv6 }: LabHost, device: string): string[] {
+  return [
+    `address add ${address}/${LAN_PREFIX_LENGTH} dev ${device}`,
+    ...(ipv6 === undefined ? [] : [`address add ${ipv6}/${LAN6_PREFIX_LENGTH} dev ${device} nodad`]),
   ];
 }
 

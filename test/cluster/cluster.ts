@@ -31,7 +31,7 @@ export async function startBareCluster(plan: ClusterPlan, say: Say): Promise<voi
   await removeCluster(plan);
   say("machines, cables, certificates");
   await mkdir(plan.directory, { recursive: true });
-  await Promise.all([buildTopology(plan.tag, plan.nodes.length), makePki(plan)]);
+  await Promise.all([buildTopology(plan.tag, plan.nodes.length, plan.ipFamilies), makePki(plan)]);
   await writeControlPlane(plan);
   for (const node of plan.nodes) await writeNode(plan, node);
   await writeFile(plan.lanKubeconfig, await printKubeconfig(plan, "admin", apiUrl(plan)), { mode: 0o600 });

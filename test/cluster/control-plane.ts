@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { keyPair, printKubeconfig } from "./pki.ts";
-import { API_PORT, CHECKOUT, CLUSTER_CIDR, type ClusterPlan, SERVICE_CIDR } from "./plan.ts";
+import { API_PORT, CHECKOUT, type ClusterPlan } from "./plan.ts";
 import { type Unit, writeOnDisk, writeUnits } from "./unit.ts";
 
 /** Writes what the first node's machine needs to be the control plane: units and the kubeconfigs they use. */
@@ -40,7 +40,7 @@ function apiServer(plan: ClusterPlan): Unit {
       "--etcd-servers=http://127.0.0.1:2379",
       `--advertise-address=${plan.controlPlane.address}`,
       `--secure-port=${API_PORT}`,
-      `--service-cluster-ip-range=${SERVICE_CIDR}`,
+      `--service-cluster-ip-range=${plan.ranges.map(({ services }) => services)}`,
       "--authorization-mode=Node,RBAC",
       "--enable-admission-plugins=NodeRestriction",
       "--allow-privileged=true",
@@ -74,8 +74,8 @@ function controllerManager(plan: ClusterPlan): Unit {
       "--kubeconfig=/etc/kubernetes/controller-manager.conf",
       "--leader-elect=false",
       "--allocate-node-cidrs=true",
-      `--cluster-cidr=${CLUSTER_CIDR}`,
-      `--service-cluster-ip-range=${SERVICE_CIDR}`,
+      `--cluster-cidr=${plan.ranges.map(({ pods }) => pods)}`,
+      `--service-cluster-ip-range=${plan.ranges.map(({ services }) => services)}`,
       "--use-service-account-credentials=true",
       `--root-ca-file=${ca.cert}`,
       `--cluster-signing-cert-file=${ca.cert}`,

@@ -32,16 +32,20 @@ export async function installVariant(plan: ClusterPlan, variant: Variant, say: S
 
 /** deploy/install.yaml as it is; its ConfigMap is changed only for a variant that says otherwise. */
 export async function installIronbridge(plan: ClusterPlan, variant: Variant): Promise<void> {
-  for (const node of plan.nodes) await importImage(node, plan.image);
+  await importIronbridge(plan);
   await kubectl(plan, ["apply", "-f", "-"], ironbridgeManifest(variant));
+}
+
+/** Gives all machines Ironbridge's image, as if they had pulled it. */
+export async function importIronbridge(plan: ClusterPlan): Promise<void> {
+  for (const node of plan.nodes) await importImage(node, plan.image);
 }
 
 /** The text of deploy/install.yaml for a variant. */
 export function ironbridgeManifest(variant: Variant): string {
   const text = readFileSync(CHECKOUT.installManifest, "utf8");
-  const settings = { parts: ironbridgeParts(variant).join(","), "proxy-mode": variant.proxyMode };
-  const usual = { parts: ironbridgeParts(IRONBRIDGE).join(","), "proxy-mode": IRONBRIDGE.proxyMode };
-  if (JSON.stringify(settings) === JSON.stringify(usual)) return text;
+  const settings = settingsOf(variant);
+  if (JSON.stringify(settings) === JSON.stringify(settingsOf(IRONBRIDGE))) return text;
   const documents = parseAllDocuments(text);
   for (const document of documents) {
     if (document.getIn(["kind"]) !== "ConfigMap" || document.getIn(["metadata", "name"]) !== "ironbridge") continue;
@@ -50,8 +54,20 @@ export function ironbridgeManifest(variant: Variant): string {
   return documents.map(String).join("---\n");
 }
 
+/** What a variant decides of the ConfigMap. */
+function settingsOf(variant: Variant): Readonly<Record<string, string>> {
+  return {
+    parts: ironbridgeParts(variant).join(","),
+    "proxy-mode": variant.proxyMode,
+    "pod-routing": variant.routingMode,
+  };
+}
+
 export async function installKubeProxy(plan: ClusterPlan, variant: Variant): Promise<void> {
-  await applyText(plan, manifest("kube-proxy.yaml").replace("mode: MODE", `mode: ${variant.proxyMode}`));
+  const text = manifest("kube-proxy.yaml")
+    .replace("mode: MODE", `mode: ${variant.proxyMode}`)
+    .replace("clusterCIDR: PODS", `clusterCIDR: ${plan.ranges.map(({ pods }) => pods)}`);
+  await applyText(plan, text);
 }
 
 /** MetalLB's published manifest, from its Go module. */
@@ -65,7 +81,9 @@ export function metallbManifest(): string {
 
 /** The sample pool. MetalLB's webhook refuses it until its controller is there. */
 export async function applyPool(plan: ClusterPlan, loadBalancer: Variant["loadBalancer"]): Promise<void> {
-  const text = manifest("pool.yaml").replaceAll("NAMESPACE", NAMESPACE[loadBalancer]);
+  const text = manifest("pool.yaml")
+    .replaceAll("NAMESPACE", NAMESPACE[loadBalancer])
+    .replace("[RANGES]", `[${plan.ranges.map(({ pool }) => pool)}]`);
   const applied = async () => (await applyText(plan, text)) !== "";
   await waitFor("the pool to be accepted", applied, { deadline: PATIENCE, every: 500 });
 }

@@ -30,18 +30,21 @@ async function main(args: readonly string[]): Promise<number> {
       dir: { type: "string", default: ".cluster" },
       image: { type: "string", default: CHECKOUT.ironbridgeImage },
       "proxy-mode": choice,
+      "routing-mode": choice,
+      "ip-families": choice,
       "service-proxy": choice,
       "load-balancer": choice,
       cni: choice,
     },
   });
-  const plan = planCluster({ tag: values.tag, directory: values.dir, image: values.image });
   const [command, ...rest] = positionals;
   if (rest.length > 0 || !["up", "bare", "down"].includes(command ?? "")) {
     console.error(USAGE);
     return 2;
   }
   const variant = parseVariant(values);
+  const { ipFamilies } = variant;
+  const plan = planCluster({ tag: values.tag, directory: values.dir, image: values.image, ipFamilies });
   const say = stopwatch();
   if (command === "down") {
     const wasUp = await isClusterUp(plan);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../support/wait.ts";
 import { installIronbridge, installVariant, waitForNodesReady, waitForPods } from "./install.ts";
 import { getObject, kubectl } from "./kubectl.ts";
-import { curl, externalAddress, outside, startTestCluster, type TestCluster } from "./support/test-cluster.ts";
+import { curl, externalAddress, outside, startBareTestCluster, type TestCluster } from "./support/test-cluster.ts";
 import { webManifest } from "./support/web.ts";
 import { IRONBRIDGE } from "./variant.ts";
 
@@ -12,7 +12,7 @@ describe.each(["nftables", "iptables"] as const)("on a bare Kubernetes, %s", (pr
   const variant = { ...IRONBRIDGE, proxyMode };
   let cluster: TestCluster;
   beforeAll(async () => {
-    cluster = await startTestCluster("bare");
+    cluster = await startBareTestCluster(variant);
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exec } from "../../linux/mod.ts";
-import { API_SERVICE_ADDRESS, type ClusterPlan } from "./plan.ts";
+import { API_SERVICE_ADDRESS, addressesOf, type ClusterPlan } from "./plan.ts";
 
 /** The files of a certificate and its key. */
 export interface KeyPair {
@@ -46,9 +46,10 @@ export async function makePki(plan: ClusterPlan): Promise<void> {
     ...Object.entries(SUBJECTS).map(([owner, subject]) =>
       signed(owner as KeyOwner, subject, owner === "api-server" ? apiServerNames(plan) : []),
     ),
-    ...plan.nodes.map(({ name, address }) =>
-      signed(name as KeyOwner, `/O=system:nodes/CN=system:node:${name}`, [`DNS:${name}`, `IP:${address}`]),
-    ),
+    ...plan.nodes.map((node) => {
+      const names = [`DNS:${node.name}`, ...addressesOf(node).map((address) => `IP:${address}`)];
+      return signed(node.name as KeyOwner, `/O=system:nodes/CN=system:node:${node.name}`, names);
+    }),
   ]);
 }
 

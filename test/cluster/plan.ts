@@ -1,12 +1,10 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type LabHost, planTopology } from "../../lab/topology.ts";
+import { type IpFamilies, type LabHost, planTopology } from "../../lab/topology.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 export const NODE_COUNT = 3;
-export const CLUSTER_CIDR = "10.244.0.0/16";
-export const SERVICE_CIDR = "10.96.0.0/16";
 export const DNS_ADDRESS = "10.96.0.10";
 export const API_SERVICE_ADDRESS = "10.96.0.1";
 export const API_PORT = 6443;
@@ -23,6 +21,25 @@ export const CHECKOUT = {
   ironbridgeImage: join(ROOT, "dist", "ironbridge.tar"),
 } as const;
 
+/** Where a cluster's addresses of one family come from. */
+export interface AddressRanges {
+  /** Of all pods. */
+  readonly pods: string;
+  /** Of Services' cluster IPs. */
+  readonly services: string;
+  /** Of load balancers, in the LAN. */
+  readonly pool: string;
+}
+
+const IPV4: AddressRanges = { pods: "10.244.0.0/16", services: "10.96.0.0/16", pool: "192.168.1.100-192.168.1.150" };
+/** For pods and Services as kind has them. */
+const IPV6: AddressRanges = {
+  pods: "fd00:10:244::/56",
+  services: "fd00:10:96::/112",
+  pool: "fd00:1::100-fd00:1::150",
+};
+const RANGES: Readonly<Record<IpFamilies, readonly AddressRanges[]>> = { ipv4: [IPV4], dual: [IPV4, IPV6] };
+
 /** A machine of the cluster: a host of the LAN with a disk. */
 export interface MachinePlan extends LabHost {
   /** What is below it appears at the same path inside the machine. */
@@ -35,6 +52,9 @@ export interface ClusterPlan {
   readonly directory: string;
   /** Ironbridge's image, a tar file. */
   readonly image: string;
+  readonly ipFamilies: IpFamilies;
+  /** One of each family, IPv4 first. */
+  readonly ranges: readonly AddressRanges[];
   readonly lan: LabHost;
   readonly client: LabHost;
   /** The first one carries the control plane. */
@@ -48,17 +68,25 @@ export interface ClusterPlan {
   readonly lanKubeconfig: string;
 }
 
+/** The addresses of a host, IPv4 first. */
+export function addressesOf({ address, ipv6 }: LabHost): readonly string[] {
+  return ipv6 === undefined ? [address] : [address, ipv6];
+}
+
 /** The names and places of a cluster, before anything is made. */
 export function planCluster(
-  options: Pick<ClusterPlan, "tag" | "directory"> & { readonly image?: string },
+  options: Pick<ClusterPlan, "tag" | "directory" | "ipFamilies"> & { readonly image?: string },
 ): ClusterPlan {
   const directory = resolve(options.directory);
-  const { lan, client, nodes } = planTopology(options.tag, NODE_COUNT);
+  const { tag, ipFamilies } = options;
+  const { lan, client, nodes } = planTopology(tag, NODE_COUNT, ipFamilies);
   const machines = nodes.map((node) => ({ ...node, disk: join(directory, node.name) }));
   return {
-    tag: options.tag,
+    tag,
     directory,
     image: resolve(options.image ?? CHECKOUT.ironbridgeImage),
+    ipFamilies,
+    ranges: RANGES[ipFamilies],
     lan,
     client,
     nodes: machines,

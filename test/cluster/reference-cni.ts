@@ -2,11 +2,13 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runInHost } from "../../lab/command.ts";
 import { getObject } from "./kubectl.ts";
-import type { ClusterPlan, MachinePlan } from "./plan.ts";
+import { addressesOf, type ClusterPlan, type MachinePlan } from "./plan.ts";
 import { writeOnDisk } from "./unit.ts";
 import { REFERENCE_PLUGINS } from "./worker.ts";
 
 const PLUGINS = ["bridge", "host-local", "portmap"];
+const FORWARD4 = "net.ipv4.ip_forward=1";
+const FORWARDING = { ipv4: [FORWARD4], dual: [FORWARD4, "net.ipv6.conf.all.forwarding=1"] } as const;
 const CONFIGURATION = "etc/cni/net.d/10-reference.conflist";
 
 /**
@@ -17,16 +19,17 @@ export async function installReferenceCni(plan: ClusterPlan): Promise<void> {
   const prefixes = await podPrefixes(plan);
   for (const node of plan.nodes) {
     // The bridge plugin does it too, but only where there is a pod.
-    await runInHost(node.netns, "sysctl", ["--write", "net.ipv4.ip_forward=1"]);
-    for (const [name, prefix] of prefixes) {
-      const peer = plan.nodes.find((each) => each.name === name);
-      if (peer === undefined || peer === node) continue;
-      await runInHost(node.netns, "ip", ["route", "replace", prefix, "via", peer.address]);
+    await runInHost(node.netns, "sysctl", ["--write", ...FORWARDING[plan.ipFamilies]]);
+    for (const peer of plan.nodes.filter((each) => each !== node)) {
+      const gateways = addressesOf(peer);
+      for (const [i, prefix] of prefixes.get(peer.name)!.entries()) {
+        await runInHost(node.netns, "ip", ["route", "replace", prefix, "via", gateways[i]!]);
+      }
     }
     for (const plugin of PLUGINS) {
       await cp(join(REFERENCE_PLUGINS, plugin), join(node.disk, "opt/cni/bin", plugin));
     }
-    await writeOnDisk(node, CONFIGURATION, JSON.stringify(configuration(prefixes.get(node.name) ?? ""), null, 2));
+    await writeOnDisk(node, CONFIGURATION, JSON.stringify(configuration(prefixes.get(node.name)!), null, 2));
   }
 }
 
@@ -37,16 +40,16 @@ export async function removeReferenceCni(node: MachinePlan): Promise<void> {
 
 interface NodeObject {
   readonly metadata: { readonly name: string };
-  readonly spec: { readonly podCIDR?: string };
+  readonly spec: { readonly podCIDRs: readonly string[] };
 }
 
-/** The pod prefix of each node, as the controller manager gave it. */
-async function podPrefixes(plan: ClusterPlan): Promise<ReadonlyMap<string, string>> {
+/** The pod prefixes of each node, as the controller manager gave them: IPv4 first. */
+async function podPrefixes(plan: ClusterPlan): Promise<ReadonlyMap<string, readonly string[]>> {
   const { items } = await getObject<{ items: readonly NodeObject[] }>(plan, "nodes");
-  return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.podCIDR ?? ""]));
+  return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.podCIDRs]));
 }
 
-function configuration(prefix: string): object {
+function configuration(prefixes: readonly string[]): object {
   return {
     cniVersion: "0.4.0",
     name: "reference",
@@ -59,8 +62,8 @@ function configuration(prefix: string): object {
         ipMasq: false,
         ipam: {
           type: "host-local",
-          ranges: [[{ subnet: prefix }]],
-          routes: [{ dst: "0.0.0.0/0" }],
+          ranges: prefixes.map((subnet) => [{ subnet }]),
+          routes: prefixes.map((prefix) => ({ dst: prefix.includes(":") ? "::/0" : "0.0.0.0/0" })),
         },
       },
       { type: "portmap", capabilities: { portMappings: true } },

@@ -1,9 +1,13 @@
-import { PROXY_MODES, type ProxyMode } from "../../config/mod.ts";
+import { POD_ROUTINGS, type PodRouting, PROXY_MODES, type ProxyMode } from "../../config/mod.ts";
+import { IP_FAMILIES, type IpFamilies } from "../../lab/topology.ts";
 
-/** Who does each of the three parts. Where it is not Ironbridge, its agent runs without that part. */
+/** The addresses of a cluster, and who does each of the three parts. Where it is not Ironbridge, its agent runs without that part. */
 export interface Variant {
   /** Of Ironbridge, or else of kube-proxy. */
   readonly proxyMode: ProxyMode;
+  /** How nodes reach each other's pods. */
+  readonly routingMode: PodRouting;
+  readonly ipFamilies: IpFamilies;
   readonly serviceProxy: (typeof SERVICE_PROXIES)[number];
   readonly loadBalancer: (typeof LOAD_BALANCERS)[number];
   readonly cni: (typeof CNIS)[number];
@@ -16,6 +20,8 @@ const CNIS = ["ironbridge", "reference"] as const;
 
 export const VARIANT_CHOICES = {
   "proxy-mode": PROXY_MODES,
+  "routing-mode": POD_ROUTINGS,
+  "ip-families": IP_FAMILIES,
   "service-proxy": SERVICE_PROXIES,
   "load-balancer": LOAD_BALANCERS,
   cni: CNIS,
@@ -23,26 +29,37 @@ export const VARIANT_CHOICES = {
 
 export const IRONBRIDGE: Variant = {
   proxyMode: "nftables",
+  routingMode: "direct",
+  ipFamilies: "ipv4",
   serviceProxy: "ironbridge",
   loadBalancer: "ironbridge",
   cni: "ironbridge",
 };
 
 export const REFERENCE: Variant = {
+  ...IRONBRIDGE,
   proxyMode: "iptables",
   serviceProxy: "kube-proxy",
   loadBalancer: "metallb",
   cni: "reference",
 };
 
-/** @throws {Error} for a value that is none of the choices. */
+/** @throws {Error} for a value that is none of the choices, and for a tunnel without Ironbridge's pod network. */
 export function parseVariant(values: Readonly<Record<string, string | undefined>>): Variant {
-  return {
+  const variant = {
     proxyMode: parseChoice("proxy-mode", values) ?? IRONBRIDGE.proxyMode,
+    routingMode: parseChoice("routing-mode", values) ?? IRONBRIDGE.routingMode,
+    ipFamilies: parseChoice("ip-families", values) ?? IRONBRIDGE.ipFamilies,
     serviceProxy: parseChoice("service-proxy", values) ?? IRONBRIDGE.serviceProxy,
     loadBalancer: parseChoice("load-balancer", values) ?? IRONBRIDGE.loadBalancer,
     cni: parseChoice("cni", values) ?? IRONBRIDGE.cni,
   };
+  if (variant.cni === "reference" && variant.routingMode !== "direct") {
+    throw new Error(
+      `--routing-mode ${variant.routingMode}: --cni reference has static routes only; leave one of them out`,
+    );
+  }
+  return variant;
 }
 
 function parseChoice<K extends keyof typeof VARIANT_CHOICES>(

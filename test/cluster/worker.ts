@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { apiUrl } from "./control-plane.ts";
 import { PAUSE_IMAGE } from "./image/catalogue.ts";
 import { type KeyOwner, keyPair, printKubeconfig } from "./pki.ts";
-import { CHECKOUT, type ClusterPlan, DNS_ADDRESS, type MachinePlan } from "./plan.ts";
+import { addressesOf, CHECKOUT, type ClusterPlan, DNS_ADDRESS, type MachinePlan } from "./plan.ts";
 import { writeOnDisk, writeUnits } from "./unit.ts";
 
 /** Where Debian's package containernetworking-plugins has them. */
@@ -27,7 +27,7 @@ export async function writeNode(plan: ClusterPlan, node: MachinePlan): Promise<v
         "--config=/var/lib/kubelet/config.yaml",
         "--kubeconfig=/etc/kubernetes/kubelet.conf",
         `--hostname-override=${node.name}`,
-        `--node-ip=${node.address}`,
+        `--node-ip=${addressesOf(node)}`,
       ],
     },
   ]);

@@ -4,12 +4,14 @@ export interface WebOptions {
   readonly name: string;
   readonly replicas: number;
   readonly policy?: "Cluster" | "Local";
+  readonly ipFamilyPolicy?: "RequireDualStack";
   /** Nodes whose pods it may have; all but the control plane when absent. */
   readonly nodes?: readonly string[];
 }
 
 /** A Deployment that answers /hostname and /clientip, and its Service of type LoadBalancer, as one List. Pure. */
-export function webManifest({ name, replicas, policy = "Cluster", nodes }: WebOptions): string {
+export function webManifest(options: WebOptions): string {
+  const { name, replicas, policy = "Cluster", ipFamilyPolicy, nodes } = options;
   const labels = { app: name };
   const spread = {
     topologyKey: "kubernetes.io/hostname",
@@ -59,6 +61,7 @@ export function webManifest({ name, replicas, policy = "Cluster", nodes }: WebOp
     spec: {
       type: "LoadBalancer",
       externalTrafficPolicy: policy,
+      ipFamilyPolicy,
       selector: labels,
       ports: [{ port: 80, targetPort: 8080 }],
     },

@@ -1,5 +1,9 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { parseLdd } from "../../cluster/image/shared-library.ts";
+import { ironbridgeManifest } from "../../cluster/install.ts";
+import { CHECKOUT } from "../../cluster/plan.ts";
 import { printUnit } from "../../cluster/unit.ts";
 import { IRONBRIDGE, ironbridgeParts, parseVariant, REFERENCE } from "../../cluster/variant.ts";
 
@@ -27,7 +31,31 @@ describe("parseVariant()", () => {
   test("refuses what is no choice, and names the choices", () => {
     expect(() => parseVariant({ cni: "flannel" })).toThrow("--cni flannel: want one of ironbridge, reference");
   });
+
+  test("refuses a tunnel without Ironbridge's pod network", () => {
+    const values = { cni: "reference", "routing-mode": "vxlan" };
+    expect(() => parseVariant(values)).toThrow("--routing-mode vxlan: --cni reference has static routes only");
+  });
 });
+
+describe("ironbridgeManifest()", () => {
+  test("is install.yaml as it is when nothing is asked of it, in both families too", () => {
+    const text = readFileSync(CHECKOUT.installManifest, "utf8");
+    expect(ironbridgeManifest(IRONBRIDGE)).toBe(text);
+    expect(ironbridgeManifest({ ...IRONBRIDGE, ipFamilies: "dual" })).toBe(text);
+  });
+
+  test("sets in the ConfigMap what a variant decides, and nothing else", () => {
+    const variant = { ...IRONBRIDGE, proxyMode: "iptables", routingMode: "vxlan" } as const;
+    const [before, after] = [IRONBRIDGE, variant].map((each) => settingsIn(ironbridgeManifest(each)));
+    expect(after).toEqual({ ...before, "proxy-mode": "iptables", "pod-routing": "vxlan" });
+  });
+});
+
+function settingsIn(text: string): object {
+  const documents = parseAllDocuments(text).map((document) => document.toJS() ?? {});
+  return documents.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "ironbridge").data;
+}
 
 describe("ironbridgeParts()", () => {
   test("are all parts that nobody else does", () => {

@@ -17,6 +17,16 @@ describe("planTopology()", () => {
     expect(planTopology("t1", 1).nodes[0]).toEqual({ name: "node1", netns: "ib-t1-node1", address: "192.168.1.11" });
   });
 
+  test("gives every host an IPv6 address beside its own where the LAN has both families", () => {
+    const { lan, client, nodes } = planTopology(undefined, 2, "dual");
+    expect([lan, client, ...nodes].map(({ address, ipv6 }) => `${address} ${ipv6}`)).toEqual([
+      "192.168.1.1 fd00:1::1",
+      "192.168.1.10 fd00:1::10",
+      "192.168.1.11 fd00:1::11",
+      "192.168.1.12 fd00:1::12",
+    ]);
+  });
+
   test.each([0, 90, 1.5, Number.NaN])("refuses %d nodes", (count) => {
     expect(() => planTopology(undefined, count)).toThrowError("want 1 to 89");
   });
