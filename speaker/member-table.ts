@@ -59,6 +59,8 @@ export interface Peer {
   readonly claims: Claims;
   /** Milliseconds since it was heard last. */
   readonly silence: number;
+  /** A moment ago its kernel showed that it is there, whatever its program does. */
+  readonly kernelLives: boolean;
   /** Nothing more needs to be heard: its claims are whole and current, or its program is not there. */
   readonly known: boolean;
 }
@@ -196,8 +198,14 @@ export class MemberTable {
   peers(now: number): readonly Peer[] {
     return [...this.#links.values()].map((link) => {
       const reach = this.#reach(link, now);
-      const silence = now - link.heardAt;
-      return { name: link.name, reach, silence, claims: claimsOf(link, reach), known: this.#isKnown(link, reach) };
+      return {
+        name: link.name,
+        reach,
+        silence: now - link.heardAt,
+        claims: claimsOf(link, reach),
+        kernelLives: this.#kernelLives(link, now),
+        known: this.#isKnown(link, reach),
+      };
     });
   }
 
@@ -206,17 +214,17 @@ export class MemberTable {
     let outline = "";
     for (const link of this.#links.values()) {
       const reach = this.#reach(link, now);
-      outline += `${link.stamp.epoch} ${reach} ${link.edition} ${this.#isKnown(link, reach)} `;
+      const lives = this.#kernelLives(link, now);
+      outline += `${link.stamp.epoch} ${reach} ${lives} ${link.edition} ${this.#isKnown(link, reach)} `;
     }
     return outline;
   }
 
   #reach(link: Link, now: number): Reach {
-    const { deadAfter, deafAfter, refusalMaxAge, restartGrace, pauseGrace } = this.#times;
+    const { deadAfter, deafAfter, restartGrace, pauseGrace } = this.#times;
     if (link.phase === "left" || link.stamp.epoch === 0n) return "lost";
     if (link.phase === "pausing") {
-      const lives = now - Math.max(link.heardAt, link.refusedAt) <= refusalMaxAge;
-      return lives && now - link.heardAt <= pauseGrace ? "restarting" : "lost";
+      return this.#kernelLives(link, now) && now - link.heardAt <= pauseGrace ? "restarting" : "lost";
     }
     const refused = link.refusedAt > link.heardAt;
     if (!refused && now - link.heardAt <= deadAfter) {
@@ -224,8 +232,12 @@ export class MemberTable {
       if (now - link.heardUsAt <= deafAfter) return "alive";
       return now - link.heardSince <= deafAfter ? "returning" : "deaf";
     }
-    const nodeLives = refused && now - link.refusedAt <= refusalMaxAge;
+    const nodeLives = refused && this.#kernelLives(link, now);
     return nodeLives && link.phase !== "leaving" && now - link.heardAt <= restartGrace ? "restarting" : "lost";
+  }
+
+  #kernelLives({ heardAt, refusedAt }: Link, now: number): boolean {
+    return now - Math.max(heardAt, refusedAt) <= this.#times.refusalMaxAge;
   }
 
   #isKnown(link: Link, reach: Reach): boolean {

@@ -1,5 +1,6 @@
 export { type Bgp, type BgpOptions, startBgp } from "./bgp/bgp.ts";
 export type { BgpState } from "./bgp/bgp-state.ts";
+export { removeSpeakerRules } from "./cleanup.ts";
 export {
   factsOf,
   type NodeRefusal,

@@ -1,5 +1,5 @@
 import type { V1Node } from "../kube/mod.ts";
-import { type Family, tryParseAddress } from "../net/mod.ts";
+import { type Family, printAddress, tryParseAddress } from "../net/mod.ts";
 import type { PeerAddress } from "./l2/message.ts";
 import { isOutOfService } from "./node-condition.ts";
 
@@ -10,9 +10,18 @@ import { isOutOfService } from "./node-condition.ts";
 export function peersOf(nodes: readonly V1Node[], self: string): PeerAddress[] {
   return nodes.flatMap((node) => {
     const name = node.metadata?.name ?? self;
-    const internal = (node.status?.addresses ?? []).filter(({ type }) => type === "InternalIP");
-    const of = (family: Family) => internal.find((each) => tryParseAddress(each.address)?.family === family);
+    const internal = internalAddresses(node);
+    const of = (family: Family) => internal.find((each) => tryParseAddress(each)?.family === family);
     const address = of("ipv4") ?? of("ipv6");
-    return name === self || address === undefined || isOutOfService(node) ? [] : [{ name, address: address.address }];
+    return name === self || address === undefined || isOutOfService(node) ? [] : [{ name, address }];
+  });
+}
+
+/** The addresses of a node inside the cluster, of both families, in canonical form. */
+export function internalAddresses({ status }: V1Node): readonly string[] {
+  const internal = (status?.addresses ?? []).filter(({ type }) => type === "InternalIP");
+  return internal.flatMap(({ address }) => {
+    const parsed = tryParseAddress(address);
+    return parsed === undefined ? [] : [printAddress(parsed)];
   });
 }

@@ -4,12 +4,21 @@ import type { KubeClient, Reporter, Store, V1Node } from "../kube/mod.ts";
 import { announcementsOf, type Candidacy, candidaciesOf } from "./announce.ts";
 import { announceFailures } from "./announce-failure.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
+import { startConnectionKeeper } from "./connection-keeper.ts";
 import { startEcho } from "./echo.ts";
 import { EXCLUDED_INTERFACES } from "./l2/interfaces.ts";
-import type { Assignment, FromWorker, Leaving, Status, ToWorker, WorkerOptions } from "./l2/message.ts";
+import {
+  type Assignment,
+  type FromWorker,
+  type Leaving,
+  NOTHING_KNOWN,
+  type Status,
+  type ToWorker,
+  type WorkerOptions,
+} from "./l2/message.ts";
 import { type Announced, startL2StatusWriter } from "./l2-status-writer.ts";
 import { heededNodes, isCordoned, isOutOfService } from "./node-condition.ts";
-import { peersOf } from "./peer-address.ts";
+import { internalAddresses, peersOf } from "./peer-address.ts";
 import { Readiness } from "./readiness.ts";
 import { type ServiceStores, ServiceView } from "./service-view.ts";
 import { type SpeakerState, stateOf } from "./speaker-state.ts";
@@ -46,7 +55,6 @@ export interface Speaker {
 
 /** Longest wait after the start for the rules of all Services before the node takes part with those that are there. */
 const SETTLE = 3000;
-const NOTHING_HEARD: Status = { listening: true, addresses: {}, members: {}, interfaces: [] };
 
 /** Announces the external addresses of Services on the local network, together with the speakers of the other nodes. */
 export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Speaker {
@@ -56,7 +64,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   const readiness = new Readiness();
   const report = announcementReporter({ ...options, clock });
   let candidacies: ReadonlyMap<string, Candidacy> = new Map();
-  let status = NOTHING_HEARD;
+  let status = NOTHING_KNOWN;
   let sent = "";
   let complained = "";
 
@@ -85,10 +93,20 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     if (wait !== undefined) cancelFailure = clock.after(wait, tellStatus);
     statusWriter?.poke();
     echo.poke();
+    connections.poke();
   };
   let cancelFailure = () => {};
   const announced = () => announcedBy(candidacies, status);
   const echo = startEcho(() => echoedBy(candidacies, status), log, signal);
+  const others = () => nodes.list().filter(({ metadata }) => metadata?.name !== node);
+  const connections = startConnectionKeeper(
+    {
+      keepers: () => status.keepers,
+      nodes: () => new Map(others().map((each) => [each.metadata?.name ?? "", internalAddresses(each)])),
+      log,
+    },
+    signal,
+  );
   const statusWriter = options.statuses && startL2StatusWriter({ ...options.statuses, node, announced, log }, signal);
 
   const poke = () => runner.poke();

@@ -78,7 +78,7 @@ export interface FsmStep {
 }
 
 /** Milliseconds an OPEN may take: RFC 4271 section 8.2.2 suggests 4 minutes. */
-export const OPEN_HOLD_TIME = 240_000;
+const OPEN_HOLD_TIME = 240_000;
 /** Milliseconds before the attempt that follows a first failure; doubles with each. RFC 4271 section 8.1.1. */
 const FIRST_IDLE_HOLD = 250;
 /** Milliseconds after which an established session counts as sound, and its failures as past. */

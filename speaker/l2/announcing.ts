@@ -9,6 +9,8 @@ export interface AnnouncingPorts {
   /** 0 to 1. */
   readonly random: () => number;
   readonly responder: Responder;
+  /** False while announcing could make two owners: this program was held up and others may have taken over. */
+  readonly mayAnnounce: () => boolean;
 }
 
 /**
@@ -47,8 +49,10 @@ export class Announcing {
     }
     this.#ports.responder.setAnswers(answers);
 
-    for (const address of before.keys()) {
-      if (after.get(address)?.stance !== "holds") this.#schedule.stop(address);
+    for (const address of this.#schedule.addresses()) {
+      if (after.get(address)?.stance === "holds") continue;
+      this.#schedule.stop(address);
+      this.#queue.delete(address);
     }
     let started = false;
     for (const [address, holding] of after) {
@@ -72,7 +76,7 @@ export class Announcing {
   #round(): void {
     const now = this.#ports.clock.now();
     for (const address of this.#schedule.take(now)) this.#queue.add(address);
-    const some = [...this.#queue].slice(0, AT_ONCE);
+    const some = this.#ports.mayAnnounce() ? [...this.#queue].slice(0, AT_ONCE) : [];
     for (const address of some) {
       this.#queue.delete(address);
       this.#ports.responder.announce(address);

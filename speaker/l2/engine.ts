@@ -9,7 +9,8 @@ import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
 import { decideHoldings, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
 import { type HostLink, placeOf } from "./interfaces.ts";
-import type { Assignment, Happening, Leaving, Status } from "./message.ts";
+import { type Keepers, keepersOf } from "./keepers.ts";
+import { type Assignment, type Happening, type Leaving, NOTHING_KNOWN, type Status } from "./message.ts";
 import type { Foreigner, Responder } from "./responder.ts";
 import { addressStatus } from "./status.ts";
 
@@ -47,7 +48,6 @@ const PAUSE_WAIT = 300;
 const SOON = 1;
 
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
-const NOTHING_KNOWN: Status = { listening: true, addresses: {}, members: {}, interfaces: [] };
 
 /** An address that could be announced, and where. */
 interface Offer extends Wanted {
@@ -72,6 +72,7 @@ export class Engine {
   #holdings: Holdings = new Map();
   /** Where each of the holdings is answered for, even when it is not offered any more. */
   #places: ReadonlyMap<string, readonly string[]> = new Map();
+  #keepers: Keepers = new Map();
   #published: { readonly phase: Phase; readonly claims: Claims } = { phase: "starting", claims: new Map() };
   #phase: Phase = "starting";
   /** Earliest and latest end of listening. */
@@ -98,7 +99,7 @@ export class Engine {
     this.#keys = memberKeys(options.key);
     const now = ports.clock.now();
     this.#members = new MemberTable(options.node, options.epoch, MEMBER_TIMES, now);
-    this.#announcing = new Announcing(ports);
+    this.#announcing = new Announcing({ ...ports, mayAnnounce: () => this.mayAnswer });
     this.#listen = { from: now, until: now + LISTEN };
     this.#tickedAt = now;
     this.#tick();
@@ -294,6 +295,7 @@ export class Engine {
     const placeOf = (address: string) => this.#offers.get(address)?.interfaces ?? places.get(address) ?? [];
     this.#places = new Map([...this.#holdings.keys()].map((address) => [address, placeOf(address)]));
     this.#announcing.apply(before, this.#holdings, placeOf);
+    this.#keepers = keepersOf(this.#keepers, this.#holdings.keys(), peers);
     const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds").map(([address]) => address);
     this.#duplicates.setHeld(new Set(held), now);
     this.#publish();
@@ -340,6 +342,7 @@ export class Engine {
       listening: this.#phase === "starting",
       addresses: addressStatus(this.#options.node, this.#holdings, peers, interfacesOf),
       members: Object.fromEntries(peers.map(({ name, reach }) => [name, reach])),
+      keepers: Object.fromEntries(this.#keepers),
       interfaces: this.#links.map(({ name }) => name),
     };
     const text = JSON.stringify(this.#status);

@@ -27,6 +27,11 @@ export class GratuitousSchedule {
     for (const address of this.#entries.keys()) this.start(address, now);
   }
 
+  /** What start() was called for and stop() was not. */
+  addresses(): readonly string[] {
+    return [...this.#entries.keys()];
+  }
+
   stop(address: string): void {
     this.#entries.delete(address);
   }

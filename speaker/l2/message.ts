@@ -74,9 +74,14 @@ export interface Status {
   /** Every address anybody claims: who announces it, and our own stance. */
   readonly addresses: Readonly<Record<string, { readonly holder?: string; readonly own?: OwnState }>>;
   readonly members: Readonly<Record<string, Reach>>;
+  /** By address, the member whose kernel knows the connections that are open to it. */
+  readonly keepers: Readonly<Record<string, string>>;
   /** Names of the interfaces that face clients. */
   readonly interfaces: readonly string[];
 }
+
+/** Before anything was heard. */
+export const NOTHING_KNOWN: Status = { listening: true, addresses: {}, members: {}, keepers: {}, interfaces: [] };
 
 export type FromWorker =
   | { readonly kind: "status"; readonly status: Status }

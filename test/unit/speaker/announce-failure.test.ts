@@ -16,7 +16,7 @@ const candidacy: Candidacy = {
   standing: { score: 0, interfaces: ["eth9"], rule: "sticky" },
 };
 const candidacies = new Map([["shop/web", candidacy]]);
-const status: Status = { listening: false, addresses: {}, members: {}, interfaces: ["eth0"] };
+const status: Status = { listening: false, addresses: {}, members: {}, keepers: {}, interfaces: ["eth0"] };
 
 describe("announceFailures()", () => {
   test("is told by the node that would be elected, when nobody has the interface", () => {

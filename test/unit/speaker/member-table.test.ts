@@ -190,7 +190,21 @@ describe("MemberTable when a program restarts", () => {
     }
     lan.run(1100);
     lan.refuse();
-    expect(lan.view.reach).toBe("lost");
+    expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
+    lan.run(MEMBER_TIMES.refusalMaxAge + 50);
+    expect(lan.view.kernelLives).toBe(false);
+  });
+
+  test("a member that says good-bye may have a kernel that lives on", () => {
+    const lan = pair();
+    lan.run(200);
+    lan.say("b", "left", new Map());
+    lan.stop("b");
+    expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
+    lan.run(MEMBER_TIMES.refusalMaxAge + 50);
+    expect(lan.view.kernelLives).toBe(false);
+    lan.refuse();
+    expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
   });
 
   test("gives up at once on a node that stops refusing", () => {

@@ -41,6 +41,7 @@ const status = (stance?: Stance): Status => ({
     },
   },
   members: { node2: "alive" },
+  keepers: {},
   interfaces: ["eth0"],
 });
 

@@ -224,6 +224,23 @@ describe("Engine", () => {
     expect(lan.node(owner(lan)).status?.members[before]).toBe("lost");
   });
 
+  test("the one before keeps the connections of an address that moved, as long as its kernel lives", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    for (const name of others(before)) expect(lan.node(name).status!.keepers).toEqual({ [ADDRESS]: before });
+    expect(lan.node(before).status!.keepers).toEqual({});
+    lan.assign(before, []);
+    lan.clock.advance(1000);
+    const after = owner(lan);
+    expect(lan.node(after).status!.keepers).toEqual({ [ADDRESS]: before });
+    lan.kill(before);
+    lan.clock.advance(20_000);
+    expect(lan.node(after).status!.keepers).toEqual({ [ADDRESS]: before });
+    lan.die(before);
+    lan.clock.advance(1600);
+    expect(lan.node(after).status!.keepers).toEqual({});
+  });
+
   test("leave() ends at once on the last node", async () => {
     const lan = fakeLan(["node1"], [announcement(ADDRESS)]);
     lan.start("node1");
@@ -509,6 +526,22 @@ describe("Engine held up", () => {
     for (let i = 0; i < 500; i++) {
       expect(lan.owners(ADDRESS)).toEqual([after]);
       lan.clock.advance(1);
+    }
+  });
+
+  test("a frozen holder announces nothing when it wakes up, whatever fell due", () => {
+    for (let early = 0; early < 60; early += 3) {
+      const lan = fakeLan(NODES, [announcement(ADDRESS)]);
+      lan.startAll();
+      waitFor(lan, 200, () => lan.owners(ADDRESS).length === 1);
+      const before = owner(lan);
+      lan.clock.advance(1500 - early); // the next announcement is due after 1500 ms
+      lan.stop(before);
+      lan.clock.advance(3000);
+      const resumed = lan.clock.now();
+      lan.resume(before);
+      lan.clock.advance(1000);
+      expect(lan.node(before).announced.filter(({ at }) => at >= resumed)).toEqual([]);
     }
   });
 

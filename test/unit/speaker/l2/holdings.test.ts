@@ -13,6 +13,7 @@ const peer = (name: string, stance: Stance | undefined, reach: Reach = "alive"):
   reach,
   claims: stance === undefined ? new Map() : claims(stance),
   silence: 0,
+  kernelLives: reach !== "lost",
   known: true,
 });
 
