@@ -24,16 +24,21 @@ export interface AdmissionResponse {
 }
 
 /**
+ * When an object that is being created was made, as far as its place among the others goes. The server's own time of it has
+ * whole seconds, so that it may seem as old as one that is there already, and then the names would decide which is wrong.
+ */
+const YOUNGEST = "9999-12-31T23:59:59Z";
+
+/**
  * Refuses what would bring a mistake into the configuration, be it in the object itself or, because of it, in another; names
  * all of them at once. What is wrong already is no reason to refuse, and an object may name another that comes later. Pure.
- * @param now For an object that the server has not given its time yet: it is the youngest.
  */
-export function review(request: AdmissionRequest, objects: ConfigObjects, now: Date): AdmissionResponse {
+export function review(request: AdmissionRequest, objects: ConfigObjects): AdmissionResponse {
   const { uid, operation, kind } = request;
   const list = CONFIG_LISTS.find((each) => CONFIG_KINDS[each].kind === kind.kind);
   if (list === undefined) return { uid, allowed: true };
   const before = new Set(resolveConfig(objects).problems.map(({ message }) => message));
-  const after = resolveConfig({ ...objects, [list]: changed(objects[list] ?? [], request, now) }).problems;
+  const after = resolveConfig({ ...objects, [list]: changed(objects[list] ?? [], request) }).problems;
   const causes = after.filter((problem) => !before.has(problem.message) && counts(problem, operation));
   if (causes.length === 0) return { uid, allowed: true };
   const message = causes.map((problem) => problem.message).join(" ");
@@ -46,11 +51,11 @@ function counts(problem: Problem, operation: AdmissionRequest["operation"]): boo
   return operation === "DELETE" || problem.waits !== true;
 }
 
-function changed(objects: readonly KubeObject[], request: AdmissionRequest, now: Date): readonly KubeObject[] {
+function changed(objects: readonly KubeObject[], request: AdmissionRequest): readonly KubeObject[] {
   const { operation, object, namespace = "", name = "" } = request;
   const key = objectKey(object ?? { metadata: { namespace, name } });
   const others = objects.filter((each) => objectKey(each) !== key);
   if (operation === "DELETE" || !object) return others;
-  const metadata = { creationTimestamp: now.toISOString(), ...object.metadata };
-  return [...others, { ...object, metadata }];
+  if (operation !== "CREATE") return [...others, object];
+  return [...others, { ...object, metadata: { ...object.metadata, creationTimestamp: YOUNGEST } }];
 }

@@ -38,7 +38,7 @@ export function startWebhook(deps: WebhookDeps, signal: AbortSignal): Webhook {
   let certified = false;
   const server = createServer({ minVersion: "TLSv1.2" }, (request, response) => {
     reviews++;
-    void answer(request, response, deps, clock).catch((error) => {
+    void answer(request, response, deps).catch((error) => {
       log.warn({ event: "webhook.failed", error: explainError(error) }, "cannot answer a review");
       response.writeHead(400).end();
     });
@@ -72,9 +72,9 @@ export function startWebhook(deps: WebhookDeps, signal: AbortSignal): Webhook {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, deps: WebhookDeps, clock: Clock) {
+async function answer(request: IncomingMessage, response: ServerResponse, deps: WebhookDeps) {
   const asked: { readonly request: AdmissionRequest } = JSON.parse(await readBody(request));
-  const answered = review(asked.request, readStores(deps), clock.date());
+  const answered = review(asked.request, readStores(deps));
   response.writeHead(200, { "content-type": "application/json" });
   response.end(JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: answered }));
 }

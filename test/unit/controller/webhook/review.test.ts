@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { ConfigObjects } from "../../../../config/mod.ts";
 import { type AdmissionRequest, review } from "../../../../controller/webhook/review.ts";
 
-const NOW = new Date("2026-06-01T00:00:00Z");
-const made = (name: string, spec: object, created = "2026-01-01T00:00:00Z"): never =>
-  ({ metadata: { name, namespace: "metallb-system", creationTimestamp: created }, spec }) as never;
+const SAME_TIME = { creationTimestamp: "2026-01-01T00:00:00Z" };
+const made = (name: string, spec: object): never =>
+  ({ metadata: { name, namespace: "metallb-system", ...SAME_TIME }, spec }) as never;
 const asked = (kind: string, name: string, spec?: object, operation: AdmissionRequest["operation"] = "CREATE") => ({
   uid: "1",
   kind: { kind },
@@ -83,25 +83,34 @@ const cases: readonly Case[] = [
 
 describe("review()", () => {
   test.each(cases)("$name", ({ request, refused }) => {
-    const answer = review(request, objects, NOW);
+    const answer = review(request, objects);
     expect(answer).toMatchObject({ uid: "1", allowed: refused === undefined });
     if (refused !== undefined) expect(answer.status?.message).toContain(refused);
   });
 
   test("names every mistake at once, each with its field", () => {
     const request = asked("BGPPeer", "bad", { myASN: 0, peerASN: 1, peerAddress: "x", holdTime: "1s" });
-    expect(review(request, objects, NOW).status?.details.causes.map(({ field }) => field)).toEqual([
+    expect(review(request, objects).status?.details.causes.map(({ field }) => field)).toEqual([
       "spec.myASN",
       "spec.holdTime",
       "spec.peerAddress",
     ]);
   });
 
+  test("holds a conflict against the object that is being created, though another one's time and name come later", () => {
+    const request = asked("IPAddressPool", "all", { addresses: ["10.0.0.0/16"] });
+    const created = {
+      ...request,
+      object: { ...request.object, metadata: { ...request.object?.metadata, ...SAME_TIME } },
+    };
+    expect(review(created, objects).status?.message).toMatch(/^IPAddressPool metallb-system\/all: /);
+  });
+
   test("does not hold against an object what was wrong before", () => {
     const broken = { ...objects, pools: [...objects.pools, made("broken", { addresses: ["x"] })] };
     const request = asked("IPAddressPool", "new", { addresses: ["10.0.2.0/24"] });
-    expect(review(request, broken, NOW).allowed).toBe(true);
+    expect(review(request, broken).allowed).toBe(true);
     const repaired = asked("IPAddressPool", "broken", { addresses: ["10.0.9.0/24"] }, "UPDATE");
-    expect(review(repaired, broken, NOW).allowed).toBe(true);
+    expect(review(repaired, broken).allowed).toBe(true);
   });
 });
