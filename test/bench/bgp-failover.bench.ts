@@ -1,17 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import {
-  type BgpLab,
-  type BgpNode,
-  isUp,
-  NAMESPACE,
-  peerObject,
-  startBgpLab,
-  startWeb,
-  VIP,
-  type Web,
-} from "../lab/support/bgp-lab.ts";
+import type { Lab, LabNode } from "../../lab/mod.ts";
+import { startBgpCluster } from "../lab/support/bgp-cluster.ts";
+import { type BgpLab, NAMESPACE, peerObject, startBgpLab, startWeb, VIP, type Web } from "../lab/support/bgp-lab.ts";
 import { type Frr, startFrr } from "../lab/support/frr.ts";
 import { type Answer, startProbe } from "../support/probe.ts";
+import { addressOf, replaceAgent } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Bench, type Figure, summarize } from "./figure.ts";
 
@@ -24,45 +17,61 @@ const EVERY = 10;
  * when it thaws. What takes less than this met a busy machine, not a lost node.
  */
 const LOST = 500;
+const FAST = { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 };
 
-/** Two nodes behind FRR, and a client behind that. */
-interface Scene {
-  readonly lab: BgpLab;
+/** What a client behind the router asks, and how to see that the router knows all ways to it. */
+interface Question {
+  /** Name of the client's network namespace. */
+  readonly client: string;
+  readonly address: string;
+  /** The addresses of the nodes. */
+  readonly gateways: readonly string[];
   readonly frr: Frr;
+  inRouter(program: string, ...args: readonly string[]): Promise<string>;
+}
+
+/** Waits until the router's kernel has a way through every node, that BGP knows it is not enough, and none left over. */
+async function allWays({ address, gateways, frr, inRouter }: Question): Promise<void> {
+  const isThere = async () => {
+    const route = await inRouter("ip", "route", "show", address);
+    const stale = JSON.stringify(await frr.show(`show bgp ipv4 unicast ${address}/32`)).includes("stale");
+    return !stale && gateways.every((gateway) => route.includes(`via ${gateway} `));
+  };
+  await waitFor("all ways in the router's kernel", isThere, { deadline: 30_000 });
+}
+
+/** What a client sees from before `strike` until all is well again, and when it struck (milliseconds since 1970). */
+async function strikeOnce(question: Question, strike: () => Promise<void>) {
+  await allWays(question);
+  const probe = startProbe(question.client, `http://${question.address}/`);
+  await probe.succeed(50, 30_000);
+  await pause(Math.random() * 100);
+  const struck = performance.timeOrigin + performance.now();
+  await strike();
+  await pause(2500); // what was asked of a lost node has failed by then
+  return { struck, answers: await probe.stop() };
+}
+
+const isLost = ({ ok, duration }: Answer) => !ok || duration > LOST;
+
+/** Two nodes with a speaker and a web server each, behind FRR. */
+interface Pair {
+  readonly lab: BgpLab;
   readonly web: Web;
+  readonly question: Question;
 }
 
-/** How FRR and the nodes hold their sessions. */
-interface Manner {
-  readonly tag: string;
-  /** Fields of the BGPPeer. */
-  readonly peer: Parameters<typeof peerObject>[0];
-  /** Lines of FRR: of the whole router, and of each neighbour. */
-  readonly router?: readonly string[];
-  readonly neighbour: readonly string[];
-}
-
-const WITH_BFD: Manner = { tag: "bfd", peer: { bfdProfile: "fast" }, neighbour: ["bfd profile fast"] };
-const HOLD_3_SECONDS: Manner = {
-  tag: "hold",
-  peer: { holdTime: "3s", keepaliveTime: "1s" },
-  neighbour: ["timers 1 3"],
-};
-const GRACEFUL: Manner = {
-  tag: "grace",
-  peer: { bfdProfile: "fast", enableGracefulRestart: true },
-  router: ["bgp graceful-restart", "bgp graceful-restart preserve-fw-state"],
-  neighbour: ["bfd profile fast", "bfd check-control-plane-failure"],
-};
-
-async function withRouter<T>(manner: Manner, run: (scene: Scene) => Promise<T>): Promise<T> {
-  const spec = { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 };
+async function withPair<T>(
+  peer: Parameters<typeof peerObject>[0],
+  neighbour: string,
+  run: (pair: Pair) => Promise<T>,
+): Promise<T> {
   await using lab = await startBgpLab({
-    tag: manner.tag,
+    tag: "fail",
     nodes: 2,
     objects: () => ({
-      bgpPeers: [peerObject(manner.peer)],
-      bfdProfiles: [{ metadata: { name: "fast", namespace: NAMESPACE }, spec }],
+      bgpPeers: [peerObject(peer)],
+      bfdProfiles: [{ metadata: { name: "fast", namespace: NAMESPACE }, spec: FAST }],
     }),
   });
   const frr = await startFrr(lab, [
@@ -72,48 +81,40 @@ async function withRouter<T>(manner: Manner, run: (scene: Scene) => Promise<T>):
     "  receive-interval 50",
     "router bgp 64512",
     " no bgp ebgp-requires-policy",
-    ...(manner.router ?? []).map((line) => ` ${line}`),
     ...lab.nodes.flatMap(({ v4 }) =>
-      ["remote-as 64513", "timers connect 1", ...manner.neighbour].map((line) => ` neighbor ${v4} ${line}`),
+      ["remote-as 64513", "timers connect 1", neighbour].map((line) => ` neighbor ${v4} ${line}`),
     ),
     " address-family ipv4 unicast",
     "  maximum-paths 8",
   ]);
   using web = await startWeb(lab);
-  return await run({ lab, frr, web });
+  const { client, inRouter } = lab;
+  const gateways = lab.nodes.map(({ v4 }) => v4);
+  return await run({ lab, web, question: { client, inRouter, frr, gateways, address: VIP.v4 } });
 }
 
-/** Waits until the router's kernel has both ways; that BGP knows them is not enough. */
-async function bothWays({ lab, frr }: Scene): Promise<void> {
-  const isThere = async () => {
-    const route = await lab.inRouter("ip", "route", "show", VIP.v4);
-    const stale = JSON.stringify(await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).includes("stale");
-    return !stale && lab.nodes.every(({ v4 }) => route.includes(`via ${v4} `));
-  };
-  await waitFor("both ways in the router's kernel", isThere, { deadline: 30_000 });
+/** How a node is lost, and found again. */
+interface Loss {
+  lose(pair: Pair): unknown;
+  mend(pair: Pair): unknown;
 }
 
-/** What a client sees from before `strike` until everything is well again, and when it struck (milliseconds since 1970). */
-async function strikeOnce(scene: Scene, strike: () => Promise<void>): Promise<{ struck: number; answers: Answer[] }> {
-  await bothWays(scene);
-  const probe = startProbe(scene.lab.client, `http://${VIP.v4}/`);
-  const metBoth = () => scene.lab.nodes.every(({ name }) => probe.answers().some(({ text }) => text === `200 ${name}`));
-  await waitFor("answers of both nodes", metBoth, { deadline: 30_000 });
-  await pause(Math.random() * 100);
-  const struck = performance.timeOrigin + performance.now();
-  await strike();
-  await pause(2500); // what was asked of a lost node has failed by then
-  return { struck, answers: [...(await probe.stop())] };
-}
+const setPort = ({ lab }: Pair, ...change: readonly string[]) =>
+  lab.inRouter("ip", "link", "set", "dev", lab.nodes[0]?.name ?? "", ...change);
+const CUT: Loss = { lose: (pair) => setPort(pair, "nomaster"), mend: (pair) => setPort(pair, "master", "lan0") };
 
-const isLost = ({ ok, duration }: Answer) => !ok || duration > LOST;
+const signalAll = ({ lab, web }: Pair, signal: NodeJS.Signals) => {
+  lab.nodes[0]?.process.kill(signal);
+  web.signal(0, signal);
+};
+const FREEZE: Loss = { lose: (pair) => signalAll(pair, "SIGSTOP"), mend: (pair) => signalAll(pair, "SIGCONT") };
 
 /** Milliseconds from the loss of a node to the last request that went there before it was back. */
-async function outage(scene: Scene, lose: () => unknown, mend: () => unknown, lostFor: number): Promise<number> {
-  const { struck, answers } = await strikeOnce(scene, async () => {
-    await lose();
+async function outage(pair: Pair, { lose, mend }: Loss, lostFor: number): Promise<number> {
+  const { struck, answers } = await strikeOnce(pair.question, async () => {
+    await lose(pair);
     await pause(lostFor);
-    await mend();
+    await mend(pair);
   });
   // What a frozen node does when it thaws is another matter.
   const asked = answers.filter(isLost).filter(({ start }) => start < struck + lostFor);
@@ -122,36 +123,20 @@ async function outage(scene: Scene, lose: () => unknown, mend: () => unknown, lo
   return last - struck;
 }
 
-function cutLink({ lab }: Scene, lostFor: number) {
-  const [{ name }] = lab.nodes as [BgpNode];
-  const port = (...change: readonly string[]) => lab.inRouter("ip", "link", "set", "dev", name, ...change);
-  return [() => port("nomaster"), () => port("master", "lan0"), lostFor] as const;
-}
-
-function freeze({ lab, web }: Scene, lostFor: number) {
-  const signal = (name: NodeJS.Signals) => {
-    lab.nodes[0]?.process.kill(name);
-    web.signal(0, name);
-  };
-  return [() => signal("SIGSTOP"), () => signal("SIGCONT"), lostFor] as const;
-}
-
-/** Number of requests lost while the speakers of `nodes` are replaced, one after the other. */
-async function replace(scene: Scene, nodes: readonly BgpNode[]): Promise<number> {
-  const { answers } = await strikeOnce(scene, async () => {
+/** Number of requests lost while the agents of `nodes` are replaced, one after the other. */
+async function replace(lab: Lab, question: Question, nodes: readonly LabNode[]): Promise<number> {
+  const { answers } = await strikeOnce(question, async () => {
     for (const node of nodes) {
-      await node.stop();
-      node.start();
-      await node.until("a session", (answer) => isUp(answer), 30_000);
-      await bothWays(scene);
+      await replaceAgent(lab, node);
+      await allWays(question);
     }
   });
   return answers.filter(isLost).length;
 }
 
-async function repeat(count: number, run: () => Promise<number>): Promise<number[]> {
+async function repeat(run: () => Promise<number>): Promise<number[]> {
   const values: number[] = [];
-  for (let i = 0; i < count; i++) values.push(await run());
+  for (let i = 0; i < RUNS; i++) values.push(await run());
   return values;
 }
 
@@ -160,28 +145,32 @@ const HOLD_TARGET = { unit: "ms", peer: "hold time", peerValue: 3000 };
 const NO_LOSS = { unit: "requests lost", peer: "target", peerValue: 0 };
 
 export const bench: Bench = {
-  summary: `one of two nodes behind FRR is lost or replaced, ${RUNS} runs each, a request every ${EVERY} ms`,
+  summary: `a node behind FRR is lost, or agents are replaced, ${RUNS} runs each, a request every ${EVERY} ms`,
   async run(progress) {
     const figures: Figure[] = [];
     const note = (name: string, about: typeof NO_LOSS, values: readonly number[]) => {
       progress(`${name}: ${values.map((value) => value.toFixed(0)).join(" ")} ${about.unit}`);
       figures.push(...summarize({ bench: "bgp-failover", case: name, ...about }, values));
     };
-    await withRouter(WITH_BFD, async (scene) => {
-      const cut = () => outage(scene, ...cutLink(scene, 1500));
-      note("link cut, BFD 3 x 50 ms", BFD_TARGET, await repeat(RUNS, cut));
-      const frozen = () => outage(scene, ...freeze(scene, 1500));
-      note("node frozen, BFD 3 x 50 ms", BFD_TARGET, await repeat(RUNS, frozen));
+    await withPair({ bfdProfile: "fast" }, "bfd profile fast", async (pair) => {
+      note("link cut, BFD 3 x 50 ms", BFD_TARGET, await repeat(() => outage(pair, CUT, 1500)));
+      note("node frozen, BFD 3 x 50 ms", BFD_TARGET, await repeat(() => outage(pair, FREEZE, 1500)));
     });
-    await withRouter(HOLD_3_SECONDS, async (scene) => {
-      note("link cut, no BFD, hold time 3 s", HOLD_TARGET, [await outage(scene, ...cutLink(scene, 5000))]);
+    await withPair({ holdTime: "3s", keepaliveTime: "1s" }, "timers 1 3", async (pair) => {
+      note("link cut, no BFD, hold time 3 s", HOLD_TARGET, [await outage(pair, CUT, 5000)]);
     });
-    await withRouter(GRACEFUL, async (scene) => {
-      const { nodes } = scene.lab;
-      const one = () => replace(scene, nodes.slice(0, 1));
-      note("one speaker replaced, graceful restart", NO_LOSS, await repeat(RUNS, one));
-      note("all speakers replaced, graceful restart", NO_LOSS, await repeat(RUNS, () => replace(scene, nodes)));
+    await using cluster = await startBgpCluster({
+      nodes: 3,
+      peer: { bfdProfile: "fast", enableGracefulRestart: true },
+      router: ["bgp graceful-restart", "bgp graceful-restart preserve-fw-state"],
+      neighbour: ["bfd profile fast", "bfd check-control-plane-failure"],
     });
+    const { lab, frr, client, inRouter } = cluster;
+    const address = await addressOf(lab, "default/web");
+    const question = { client, inRouter, frr, address, gateways: lab.nodes.map(({ ip }) => ip) };
+    const one = lab.nodes.slice(0, 1);
+    note("one agent replaced, graceful restart", NO_LOSS, await repeat(() => replace(lab, question, one)));
+    note("all agents replaced, graceful restart", NO_LOSS, await repeat(() => replace(lab, question, lab.nodes)));
     return figures;
   },
 };

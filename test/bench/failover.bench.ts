@@ -1,6 +1,6 @@
 import type { Lab, LabNode } from "../../lab/mod.ts";
 import { type Answer, longestOutage, startProbe } from "../support/probe.ts";
-import { announcerOf, curl, startTestLab } from "../support/test-lab.ts";
+import { agentsReady, announcerOf, curl, replaceAgent, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Bench, type Figure, summarize } from "./figure.ts";
 
@@ -55,14 +55,7 @@ const TROUBLES: readonly Trouble[] = [
     endpoints: "kept",
     peer: NO_PEER,
     strike: async (lab) => {
-      for (const node of lab.nodes) {
-        const before = node.agentPid();
-        node.killAgent("SIGTERM");
-        await waitFor(`the next agent of ${node.name}`, () => (node.agentPid() ?? before) !== before, {
-          deadline: 20_000,
-        });
-        await agentsReady(lab);
-      }
+      for (const node of lab.nodes) await replaceAgent(lab, node);
     },
     mend: async () => {},
   },
@@ -123,17 +116,6 @@ async function moveEndpoints(lab: Lab, node: string): Promise<void> {
   const pods = (await lab.kubectl(onNode)).split("\n").filter((pod) => pod !== "");
   if (pods.length > 0) await lab.kubectl(["delete", ...pods]);
   await lab.kubectl(["rollout", "status", "deployment", "web", "--timeout=20s"]);
-}
-
-/** Waits until every agent says that all its parts are ready. */
-async function agentsReady(lab: Lab): Promise<void> {
-  for (const node of lab.nodes) {
-    const ready = async () => {
-      const { exitCode } = await node.exec("curl", ["-sf", "--max-time", "1", "http://127.0.0.1:10249/readyz"]);
-      return exitCode === 0;
-    };
-    await waitFor(`the agent of ${node.name}`, ready, { deadline: 30_000, every: 100 });
-  }
 }
 
 async function signalAll(node: LabNode, signal: "SIGSTOP" | "SIGCONT"): Promise<void> {

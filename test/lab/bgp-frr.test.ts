@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BGPAdvertisement } from "../../config/mod.ts";
 import { waitFor } from "../support/wait.ts";
@@ -326,6 +328,15 @@ describe("startBgp() with FRR", () => {
       lab.nodes.map((node) => node.v4),
     );
   }, 60_000);
+
+  test("lets the thread of BGP and BFD go first, and no other", async () => {
+    const { pid } = first.process;
+    // proc(5): the 19th field of stat is the nice value, the 17th behind the name.
+    const nices = readdirSync(`/proc/${pid}/task`).map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")[1]?.split(" ")[16]),
+    );
+    expect(nices.filter((nice) => nice === constants.priority.PRIORITY_HIGH)).toHaveLength(1);
+  });
 
   test("keeps BGP and BFD going while the main thread is busy", async () => {
     const before = await first.until(

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLog } from "../../core/mod.ts";
-import { type Lab, type LabOptions, startLab } from "../../lab/mod.ts";
+import { type Lab, type LabNode, type LabOptions, startLab } from "../../lab/mod.ts";
 import { waitFor } from "./wait.ts";
 
 /** A lab of its own for one test file, in namespaces and a directory that no other uses. */
@@ -41,6 +41,25 @@ export async function announcerOf(lab: Lab, address: string): Promise<string | u
     if (mac !== undefined && link.stdout.includes(mac)) return node.name;
   }
   return undefined;
+}
+
+/** Waits until every agent says that all its parts are ready. */
+export async function agentsReady(lab: Lab): Promise<void> {
+  for (const node of lab.nodes) {
+    const ready = async () => {
+      const { exitCode } = await node.exec("curl", ["-sf", "--max-time", "1", "http://127.0.0.1:10249/readyz"]);
+      return exitCode === 0;
+    };
+    await waitFor(`the agent of ${node.name}`, ready, { deadline: 30_000, every: 100 });
+  }
+}
+
+/** Ends a node's agent in order, and waits until the one that takes its place is ready. */
+export async function replaceAgent(lab: Lab, node: LabNode): Promise<void> {
+  const before = node.agentPid();
+  node.killAgent("SIGTERM");
+  await waitFor(`the next agent of ${node.name}`, () => (node.agentPid() ?? before) !== before, { deadline: 20_000 });
+  await agentsReady(lab);
 }
 
 /** Sends kubectl a manifest on its standard input. */

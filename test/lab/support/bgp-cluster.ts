@@ -50,7 +50,8 @@ export async function startBgpCluster({
   const inRouter = (program: string, ...args: readonly string[]) => run(netns, program, args);
   const daemon = (program: string, ...args: readonly string[]) => {
     const log = openSync(join(directory, `${program.split("/").at(-1)}.log`), "a");
-    const child = spawn("nsenter", [`--net=/run/netns/${netns}`, program, ...args], { stdio: ["ignore", log, log] });
+    const inside = [`--net=/run/netns/${netns}`, program, ...args];
+    const child = spawn("nice", ["-n", "-15", "nsenter", ...inside], { stdio: ["ignore", log, log] });
     daemons.push(child);
     return child;
   };

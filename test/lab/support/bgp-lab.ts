@@ -81,7 +81,9 @@ export async function startBgpLab(options: BgpLabOptions): Promise<BgpLab> {
     nodes,
     daemon: (program, ...args) => {
       const log = openSync(join(directory, `${program.split("/").at(-1)}.log`), "a");
-      const child = spawn("nsenter", [`--net=/run/netns/${router}`, program, ...args], { stdio: ["ignore", log, log] });
+      const inside = [`--net=/run/netns/${router}`, program, ...args];
+      // A real router shares its processor with nobody.
+      const child = spawn("nice", ["-n", "-15", "nsenter", ...inside], { stdio: ["ignore", log, log] });
       children.push(child);
       return child;
     },
