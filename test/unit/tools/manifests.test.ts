@@ -62,7 +62,7 @@ describe("installedObjects()", () => {
     expect(added).toEqual([
       ["find-api-server", undefined],
       ["load-modules", ["SYS_MODULE"]],
-      ["agent", ["NET_ADMIN", "NET_RAW", "SYS_ADMIN"]],
+      ["agent", ["NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE"]],
     ]);
     expect(podOf("Deployment").securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 65532 });
   });
