@@ -59,6 +59,7 @@ export const ERRNO = {
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
+  ENOSYS: 38,
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
@@ -91,6 +92,7 @@ const c = {
   recv: libc.func("intptr_t recv(int, void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
   setns: libc.func("int setns(int, int)") as Call<[number, number]>,
   close: libc.func("int close(int)") as Call<[number]>,
+  syscall: libc.func("intptr_t syscall(intptr_t, int, void *, uint32_t)") as Call<[number, number, Uint8Array, number]>,
   memfd: libc.func("int memfd_create(const char *, uint32_t)") as Call<[string, number]>,
 };
 const pooledSend = libc.func("intptr_t send(int, const void *, size_t, int)");
@@ -165,7 +167,7 @@ export function setsockopt(fd: number, level: number, option: number, value: num
 export function attachFilter(fd: number, program: Uint8Array): number {
   const fprog = new DataView(new ArrayBuffer(16));
   fprog.setUint16(0, program.length / 8, true);
-  fprog.setBigUint64(8, BigInt(koffi.address(program)), true);
+  fprog.setBigUint64(8, addressOf(program), true);
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(fprog.buffer));
 }
 
@@ -198,6 +200,20 @@ export function setNetns(fd: number): number {
 /** An anonymous file in memory, closed on exec. memfd_create(2). */
 export function createMemoryFile(name: string): number {
   return result(c.memfd(name, 1));
+}
+
+/** Numbers of bpf(2), which the C library has no function for: asm/unistd.h. */
+const SYS_BPF: Readonly<Partial<Record<NodeJS.Architecture, number>>> = { x64: 321, arm64: 280 };
+
+/** One command of bpf(2); `attributes` is its part of union bpf_attr. -ENOSYS on other machines. */
+export function bpf(command: number, attributes: Uint8Array): number {
+  const number = SYS_BPF[process.arch];
+  return number === undefined ? -ERRNO.ENOSYS : result(c.syscall(number, command, attributes, attributes.length));
+}
+
+/** Where `bytes` lie in memory, for structures that hold pointers. The caller keeps them alive. */
+export function addressOf(bytes: Uint8Array): bigint {
+  return BigInt(koffi.address(bytes));
 }
 
 /**

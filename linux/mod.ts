@@ -1,4 +1,5 @@
 export type { BpfInstruction } from "./bpf.ts";
+export { type KernelTypes, readKernelTypes } from "./btf.ts";
 export {
   type Conntrack,
   type Flow,
@@ -6,6 +7,29 @@ export {
   type FlowTuple,
   openConntrack,
 } from "./conntrack.ts";
+export {
+  attachEbpfProgram,
+  createEbpfMap,
+  type EbpfMap,
+  type KernelObject,
+  loadEbpfProgram,
+} from "./ebpf.ts";
+export {
+  add,
+  and,
+  assemble,
+  call,
+  callKernel,
+  type EbpfItem,
+  exit,
+  jump,
+  jumpIf,
+  label,
+  load,
+  loadMap,
+  move,
+  store,
+} from "./ebpf-assembler.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
@@ -14,7 +38,9 @@ export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
+export type { NftElement } from "./nft-element.ts";
 export { type FakeNft, fakeNft } from "./nft-fake.ts";
+export { type NftReader, type NftTable, openNftReader } from "./nft-reader.ts";
 export { watchNft } from "./nft-watch.ts";
 export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
 export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";

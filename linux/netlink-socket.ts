@@ -49,6 +49,11 @@ export interface NetlinkSocket {
   requestLater(requests: readonly NetlinkRequest[]): Promise<readonly unknown[]>;
   /** Asks for a list. @throws {IronbridgeError} IB_KERNEL_REFUSED */
   dump(request: NetlinkRequest): NetlinkMessage[];
+  /**
+   * Asks for a list too long to be held at once, and gives it as it comes, whether it changed meanwhile or not. Nothing
+   * else may be asked on this socket before its end. @throws {IronbridgeError} IB_KERNEL_REFUSED
+   */
+  dumpParts(request: NetlinkRequest): Iterable<readonly NetlinkMessage[]>;
   close(): void;
 }
 
@@ -69,21 +74,22 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   }
   let sequence = 0;
 
-  /** Sends and gives every answer, the acknowledgement or the end of the list last. */
-  const exchange = ({ what, type, flags = 0, payload }: NetlinkRequest): NetlinkMessage[] => {
+  /** Sends and gives the answers as they come; the acknowledgement or the end of the list is the last. */
+  const exchangeParts = function* ({ what, type, flags = 0, payload }: NetlinkRequest): Iterable<NetlinkMessage[]> {
     sequence = (sequence + 1) >>> 0;
     check(send(fd, encodeMessage({ type, flags: flags | NLM_F_REQUEST, sequence, port: 0, payload })), what);
-    const answers: NetlinkMessage[] = [];
     for (;;) {
-      for (const message of decodeMessages(receive(fd, what))) {
-        if (message.sequence !== sequence) continue; // the rest of an exchange that failed half-way
-        answers.push(message);
-        if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) continue;
-        refuseFailure(message, what);
-        return answers;
-      }
+      const messages = decodeMessages(receive(fd, what));
+      // Others are the rest of an exchange that failed half-way.
+      const answers = messages.filter((message) => message.sequence === sequence);
+      const last = answers.at(-1);
+      const isLast = last?.type === NLMSG_ERROR || last?.type === NLMSG_DONE;
+      if (isLast) refuseFailure(last, what);
+      yield answers;
+      if (isLast) return;
     }
   };
+  const exchange = (request: NetlinkRequest): NetlinkMessage[] => [...exchangeParts(request)].flat();
 
   const sendSome = async (requests: readonly NetlinkRequest[]) => {
     const first = sequence + 1;
@@ -122,6 +128,11 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
         const answers = exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_DUMP });
         const interrupted = answers.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0);
         if (!interrupted || attempt === DUMP_ATTEMPTS) return answers.slice(0, -1);
+      }
+    },
+    dumpParts: function* (request) {
+      for (const part of exchangeParts({ ...request, flags: (request.flags ?? 0) | NLM_F_DUMP })) {
+        yield part.filter(({ type }) => type !== NLMSG_DONE);
       }
     },
     close: () => close(fd),

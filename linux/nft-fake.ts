@@ -1,10 +1,13 @@
 import { IronbridgeError } from "../core/mod.ts";
+import type { Family } from "../net/mod.ts";
 import type { Nft } from "./nft.ts";
+import type { NftElement } from "./nft-element.ts";
+import type { NftReader, NftTable } from "./nft-reader.ts";
 import { parseElements, type Statement, splitBlock, splitStatements } from "./nft-script.ts";
 import { describeLine } from "./script-line.ts";
 
 /** nftables in memory, for unit tests. */
-export interface FakeNft extends Nft {
+export interface FakeNft extends Nft, NftReader {
   /** Everything it holds, as `nft list ruleset` prints it; tables, objects and elements sorted by name. */
   dump(): string;
   /** The scripts that took effect, in order. */
@@ -59,7 +62,28 @@ export function fakeNft(): FakeNft {
       applied.push(script);
     },
     list: async (command) => list(tables, command),
+    table: (family, name) => describeTable(tables.get(tableKey(family, name))),
+    elements: async function* (family, name, set): AsyncIterable<readonly NftElement[]> {
+      yield [...(tables.get(tableKey(family, name))?.sets.get(set)?.elements ?? [])];
+    },
     close: () => {},
+  };
+}
+
+function tableKey(family: Family, name: string): string {
+  return `${family === "ipv4" ? "ip" : "ip6"} ${name}`;
+}
+
+function describeTable(table: Table | undefined): NftTable | undefined {
+  if (table === undefined) return undefined;
+  const commentIn = (text: string) => /\bcomment "([^"]*)"/.exec(text)?.[1] ?? "";
+  const sets = [...table.sets].map(([name, { kind, properties }]) => {
+    return [name, { kind, comment: commentIn(properties.join(" ")) }] as const;
+  });
+  return {
+    chains: new Map([...table.chains].map(([name, { rules }]) => [name, rules.map(commentIn)])),
+    sets: new Map(sets),
+    active: [...table.chains.values()].every(({ hook }) => !hook.includes("policy drop")),
   };
 }
 

@@ -72,8 +72,8 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
 }
 
 function countRules(ledger: Ledger, object: string): number {
-  const values = [...ledger.wanted(object).values()];
-  return values.reduce((sum, { value }) => sum + (value === "" ? 0 : value.split("\n").length), 0);
+  const values = Array.from(ledger.items(object), ([, value]) => value);
+  return values.reduce((sum, value) => sum + (value === "" ? 0 : value.split("\n").length), 0);
 }
 
 /** Changes when others change the rules of the legacy variant; undefined of the other, where the kernel tells of changes. */
@@ -83,9 +83,13 @@ function stampOf(iptables: Iptables): string | undefined {
 
 /** Chains are compared as a whole, because a listing does not say which item a rule is. */
 function markChain(ledger: Ledger, object: string, found: readonly string[] | undefined): void {
-  if (isBuiltin(object)) ledger.markSeen(object, new Map((found ?? []).map((rule) => [rule, rule])));
-  else if (found === undefined) ledger.markSeen(object, new Map());
-  else if (found.join("\n") === printChain(ledger, object) && ledger.wanted(object).size > 0) {
-    ledger.markSeen(object, new Map([...ledger.wanted(object)].map(([key, { value }]) => [key, value])));
-  } else ledger.markSeen(object, new Map([["", "something else"]]));
+  if (isBuiltin(object)) {
+    ledger.markSeen(
+      object,
+      (found ?? []).map((rule) => [rule, rule]),
+    );
+  } else if (found === undefined) ledger.markSeen(object, []);
+  else if (found.join("\n") === printChain(ledger, object) && ledger.size(object) > 0) {
+    ledger.markSeen(object, [...ledger.items(object)]);
+  } else ledger.markSeen(object, [["", "something else"]]);
 }

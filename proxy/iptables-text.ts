@@ -3,9 +3,9 @@ import type { Ledger } from "./ledger.ts";
 
 /** The rules of one chain as iptables-save would print them, without the "-A CHAIN " in front. */
 export function printChain(ledger: Ledger, object: string): string {
-  const rules = [...ledger.wanted(object)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const rules = [...ledger.items(object)].sort(([a], [b]) => (a < b ? -1 : 1));
   return rules
-    .map(([, { value }]) => value)
+    .map(([, value]) => value)
     .filter((value) => value !== "")
     .join("\n");
 }
@@ -16,9 +16,9 @@ export function printChain(ledger: Ledger, object: string): string {
  * and chains nobody wants any more go after everything that led to them.
  */
 export function printIptablesChanges(ledger: Ledger, size: number): string[] {
-  const objects = [...ledger.unwritten().keys()];
-  const gone = objects.filter((object) => !isBuiltin(object) && ledger.wanted(object).size === 0);
-  const kept = objects.filter((object) => isBuiltin(object) || ledger.wanted(object).size > 0);
+  const objects = ledger.changedObjects();
+  const gone = objects.filter((object) => !isBuiltin(object) && ledger.size(object) === 0);
+  const kept = objects.filter((object) => isBuiltin(object) || ledger.size(object) > 0);
   const chains = [
     ...inJumpOrder(kept.filter((object) => !isBuiltin(object)).map((object) => ownChain(ledger, object))),
     ...kept.filter(isBuiltin).map((object) => builtinChain(ledger, object)),
@@ -89,7 +89,8 @@ function ownChain(ledger: Ledger, object: string): Chain {
 /** Of a chain that belongs to everybody only our own jumps are written: in front when missing. */
 function builtinChain(ledger: Ledger, object: string): Chain {
   const name = chainOf(object);
-  const wanted = ledger.wanted(object);
-  const keys = [...(ledger.unwritten().get(object)?.keys() ?? [])];
-  return { object, lines: keys.map((key) => (wanted.has(key) ? `-I ${name} 1 ${key}` : `-D ${name} ${key}`)) };
+  const lines = ledger
+    .changes(object)
+    .map(({ key, wanted }) => (wanted === undefined ? `-D ${name} ${key}` : `-I ${name} 1 ${key}`));
+  return { object, lines };
 }

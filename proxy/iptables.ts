@@ -60,7 +60,8 @@ export function iptablesItems(port: ServicePort, settings: FamilySettings): Item
 /** The chains of the port that anything can lead to. */
 function chainItems(port: ServicePort, settings: FamilySettings, isOpen: boolean): Item[] {
   const { cluster, local, internalPolicy } = port;
-  const outside = hasOutside(settings) ? [`-j ${OUTSIDE}`] : [];
+  // Pods on their way to a Service's outer address come by here too: masqueradeAll is for cluster IPs only.
+  const outside = hasOutside(settings) ? [`-d ${hostPrefix(port.clusterIp)} -j ${OUTSIDE}`] : [];
   const items: Item[] = [];
   const add = (kind: ServiceChain, lines: readonly string[]) =>
     items.push(sole(chainObject("nat", chainName(port, kind)), "", lines.join("\n")));

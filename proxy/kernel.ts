@@ -5,9 +5,11 @@ import {
   type IptablesVariant,
   type Netns,
   type Nft,
+  type NftReader,
   openConntrack,
   openIptables,
   openNft,
+  openNftReader,
   openRtnetlink,
   type Rtnetlink,
   readSysctl,
@@ -20,7 +22,7 @@ import type { Address, Family } from "../net/mod.ts";
 
 /** The kernel of one network namespace, as far as forwarding Services needs it. */
 export interface Kernel {
-  nft(): Promise<Nft>;
+  nft(): Promise<Nft & NftReader>;
   iptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
   /** Calls `onChange` when others changed nftables, iptables-nft included. */
   watchNft(onChange: () => void): { close(): void };
@@ -49,7 +51,7 @@ export function kernelOf(netns?: Netns): Kernel {
     }
   };
   return {
-    nft: () => openNft(netns),
+    nft: async () => ({ ...(await openNft(netns)), ...openNftReader(netns) }),
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
     addresses: () => withLinks((links) => links.addresses().map(({ address }) => address)),

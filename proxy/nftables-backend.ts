@@ -1,12 +1,14 @@
-import type { Nft } from "../linux/mod.ts";
+import type { Nft, NftReader, NftTable } from "../linux/mod.ts";
+import type { Family } from "../net/mod.ts";
 import type { Backend, Count } from "./backend.ts";
 import { Ledger } from "./ledger.ts";
 import { nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
 import { CONNECTIONS } from "./nftables-chain.ts";
-import { CHAINS, NFT_OBJECTS, SETS } from "./nftables-object.ts";
+import { CHAINS, hasRanges, NFT_OBJECTS, printObject, SETS } from "./nftables-object.ts";
 import { isHashedMap } from "./nftables-own.ts";
-import { parseNftCounts, parseNftTable } from "./nftables-read.ts";
-import { nftTable, printForgotten, printNftChanges, printNftTable, printUnused } from "./nftables-text.ts";
+import { parseNftCounts, parseNftRanges } from "./nftables-read.ts";
+import { chainIn, setIn } from "./nftables-stamp.ts";
+import { NFT_TABLE, nftTable, printForgotten, printNftChanges, printNftTable, printUnused } from "./nftables-text.ts";
 import type { Protocol } from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
 
@@ -24,20 +26,43 @@ type Base =
 /** Whose connections the element `key` of CONNECTIONS counts. */
 function frontendOf(ledger: Ledger, key: string): Omit<Count, "key" | "connections"> | undefined {
   const [, protocol = "", port = ""] = key.split(" . ");
-  const service = ledger.wanted("services").get(key);
-  const holder = service ?? ledger.wanted("nodeports").get(`${protocol} . ${port}`);
-  if (holder === undefined) return undefined;
+  const service = ledger.ownerOf("services", key);
+  const owner = service ?? ledger.ownerOf("nodeports", `${protocol} . ${port}`);
+  if (owner === undefined) return undefined;
   const front = service === undefined ? "nodeport" : "service";
-  return { service: holder.owner.key, protocol: protocol as Protocol, front, port: Number(port) };
+  return { service: owner.key, protocol: protocol as Protocol, front, port: Number(port) };
 }
 
 /** The nftables data plane of one address family: a table of its own. */
-export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
+export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings): Backend {
   const { family } = settings;
   const ledger = new Ledger();
   ledger.replace({ key: "fixed", created: 0 }, nftFixedItems(settings));
   let base: Base = "missing";
   let unused = "";
+
+  const readFrame = () => {
+    const table = nft.table(family, NFT_TABLE);
+    base = table === undefined ? "missing" : isOurs(table, family) ? "sound" : "foreign";
+    markFrame(ledger, family, base === "sound" ? table : undefined);
+    unused = printUnused(family, ledger);
+  };
+
+  const readElements = async (object: string) => {
+    const reading = ledger.read(object);
+    // A map of a single Service that nobody wants goes as a whole.
+    if (base === "sound" && (!isHashedMap(object) || ledger.size(object) > 0)) {
+      if (hasRanges(family, object)) {
+        const text = await nft.list(`list set ${nftTable(family)} ${object}`);
+        for (const key of parseNftRanges(text ?? "")) reading.see(key, "");
+      } else {
+        for await (const elements of nft.elements(family, NFT_TABLE, object)) {
+          for (const [key, value] of elements) reading.see(key, value);
+        }
+      }
+    }
+    reading.end();
+  };
 
   return {
     family,
@@ -51,26 +76,16 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
 
     check: async () => {
       const before = ledger.backlog;
-      const text = await nft.list(`list table ${nftTable(family)}`);
-      const { types, held } = parseNftTable(text ?? "");
-      const isOurs = [...NFT_OBJECTS[family]].every(([name, { type }]) => types.get(name) === type);
-      base = text === undefined ? "missing" : isOurs ? "sound" : "foreign";
-      const own = new Map([...(held.get(SETS) ?? [])].filter(([name]) => !NFT_OBJECTS[family].has(name)));
-      const seen = new Map([...held, [SETS, own]]);
-      const hashed = [...ledger.objects(), ...ledger.unwritten().keys()].filter(isHashedMap);
-      for (const object of new Set([CHAINS, SETS, ...NFT_OBJECTS[family].keys(), ...hashed])) {
-        // A map of a single Service that nobody wants goes as a whole.
-        const goes = isHashedMap(object) && ledger.wanted(object).size === 0;
-        ledger.markSeen(object, base === "sound" && !goes ? (seen.get(object) ?? new Map()) : new Map());
-      }
-      unused = printUnused(family, ledger);
+      readFrame();
+      const hashed = [...ledger.objects(), ...ledger.changedObjects()].filter(isHashedMap);
+      for (const object of new Set([...NFT_OBJECTS[family].keys(), ...hashed])) await readElements(object);
       return Math.max(0, ledger.backlog - before);
     },
 
     write: async () => {
       const count = ledger.backlog;
       const texts = printNftChanges(family, ledger, base === "foreign" ? Number.POSITIVE_INFINITY : BATCH);
-      if (base === "foreign") await nft.apply(printNftTable(family) + texts.join(""));
+      if (base === "foreign") await nft.apply(printNftTable(family) + [...texts].join(""));
       else {
         if (base === "missing") await nft.apply(printNftTable(family));
         for (const text of texts) await nft.apply(text);
@@ -82,11 +97,9 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
       return count;
     },
 
-    // libnftables reads every element of the table before it lists a chain, but only its own for a set: a millisecond
-    // instead of seconds with tens of thousands of Services. Rules taken out of a table that stays are found by check().
     inspect: async () => {
-      const set = await nft.list(`list set ${nftTable(family)} ${CONNECTIONS}`);
-      return set === undefined ? "broken" : "touched";
+      readFrame();
+      return base === "sound" ? "touched" : "broken";
     },
 
     counts: async () => {
@@ -102,9 +115,27 @@ export function nftablesBackend(nft: Nft, settings: FamilySettings): Backend {
     sizes: () => {
       const held = ledger.objects().filter((object) => object !== CHAINS && object !== SETS);
       return new Map([
-        ["chains", ledger.wanted(CHAINS).size],
-        ["elements", held.reduce((sum, object) => sum + ledger.wanted(object).size, 0)],
+        ["chains", ledger.size(CHAINS)],
+        ["elements", held.reduce((sum, object) => sum + ledger.size(object), 0)],
       ]);
     },
   };
+}
+
+/** True when every map and set that all tables have is as this version makes it, and nothing holds its chains up. */
+function isOurs(table: NftTable, family: Family): boolean {
+  const sets = [...NFT_OBJECTS[family]].map(([name, object]) => [name, printObject(object)] as const);
+  return table.active && sets.every(([name, definition]) => setIn(table, name, definition) === definition);
+}
+
+/** Takes note of the chains, and of the maps and sets of single Services, that `table` has; undefined is an empty one. */
+function markFrame(ledger: Ledger, family: Family, table: NftTable | undefined): void {
+  const see = (object: string, names: Iterable<string>, find: typeof chainIn) =>
+    ledger.markSeen(
+      object,
+      [...names].map((name) => [name, (table && find(table, name, ledger.wanted(object, name))) ?? ""]),
+    );
+  see(CHAINS, table?.chains.keys() ?? [], chainIn);
+  const own = [...(table?.sets.keys() ?? [])].filter((name) => !NFT_OBJECTS[family].has(name));
+  see(SETS, own, setIn);
 }

@@ -59,6 +59,16 @@ export function kindOf(type: string): SetObject["kind"] {
   return type.includes(" : ") ? "map" : "set";
 }
 
+/** True for a set of ranges, where elements may not overlap. */
+export function hasRanges(family: Family, object: string): boolean {
+  return NFT_OBJECTS[family].get(object)?.type.includes("interval") ?? false;
+}
+
+/** The value of an item of SETS. */
+export function printObject({ kind, type }: SetObject): string {
+  return `${kind}\n${type}`;
+}
+
 export function sole(object: string, key: string, value: string): Item {
   return { object, key, value, claim: "sole" };
 }

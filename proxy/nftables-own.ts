@@ -1,7 +1,7 @@
 import type { Item } from "./ledger.ts";
 import { type Candidate, maglevTable, TABLE_SIZE } from "./maglev.ts";
 import { type Chain, dnatTo, entryRules, ipOf, type Kind } from "./nftables-chain.ts";
-import { CHAINS, SETS, type SetObject, sole } from "./nftables-object.ts";
+import { CHAINS, printObject, SETS, sole } from "./nftables-object.ts";
 import type { ServicePort, Target } from "./service-port.ts";
 import type { FamilySettings } from "./settings.ts";
 import { shortHash } from "./short-hash.ts";
@@ -104,10 +104,6 @@ function pickName(port: ServicePort, pick: Pick): string {
 
 function hashOf({ name, protocol }: ServicePort): string {
   return shortHash(`${name}/${protocol}`);
-}
-
-function printObject({ kind, type }: SetObject): string {
-  return `${kind}\n${type}`;
 }
 
 /** As nft prints times: "1d2h3m4s", without what is zero. */

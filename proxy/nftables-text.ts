@@ -1,8 +1,9 @@
 import type { Family } from "../net/mod.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Change, Ledger } from "./ledger.ts";
 import { CONNECTIONS, isBaseChain } from "./nftables-chain.ts";
-import { CHAINS, NFT_OBJECTS, SETS, type SetObject } from "./nftables-object.ts";
+import { CHAINS, hasRanges, NFT_OBJECTS, SETS, type SetObject } from "./nftables-object.ts";
 import { isHashedMap } from "./nftables-own.ts";
+import { stampOf } from "./nftables-stamp.ts";
 
 export const NFT_TABLE = "ironbridge-proxy";
 
@@ -15,14 +16,6 @@ const LEADING = [
   "guarded-addresses",
   "nodeport-addresses",
 ];
-
-/** One element, or one chain with its body, to be written; `held` is what the kernel has at its key. */
-interface Change {
-  readonly object: string;
-  readonly key: string;
-  readonly held: string | undefined;
-  readonly wanted: string | undefined;
-}
 
 /** "ip ironbridge-proxy" or "ip6 ironbridge-proxy": the table as nft's commands name it. */
 export function nftTable(family: Family): string {
@@ -37,41 +30,68 @@ export function printNftTable(family: Family): string {
 }
 
 function printSet(table: string, name: string, kind: string, type: string): string {
-  return `add ${kind} ${table} ${name} { ${type.replaceAll("\n", "; ")}; }\n`;
+  const comment = stampOf(`${kind}\n${type}`);
+  return `add ${kind} ${table} ${name} { ${type.replaceAll("\n", "; ")}; comment "${comment}"; }\n`;
 }
 
 /**
- * The transactions that write what `ledger` has not written yet, each of at most about `size` elements.
- * Nearly always one; of several, each leaves every connection served that was served before and will be served after:
- * endpoints come before what leads to them and go after it, hooks come last.
+ * The transactions that write what `ledger` has not written yet, each of at most about `size` elements, one made when the
+ * one before it has been taken. Nearly always one; of several, each leaves every connection served that was served before
+ * and will be served after: endpoints come before what leads to them and go after it, hooks come last.
  * Chains, maps and sets nobody uses any more stay: printUnused() removes them.
  */
-export function printNftChanges(family: Family, ledger: Ledger, size: number): string[] {
-  const changes = changesOf(ledger);
-  const elements = changes.filter(({ object }) => object !== CHAINS && object !== SETS);
-  const sets = changes.filter(({ object, wanted }) => object === SETS && wanted !== undefined);
-  const chains = changes.filter(({ object, wanted }) => object === CHAINS && wanted !== undefined);
-  const isWritten = ({ object, wanted }: Change) => wanted !== undefined || replacesRanges(family, object);
+export function* printNftChanges(family: Family, ledger: Ledger, size: number): Iterable<string> {
+  const steps = stepsOf(family, ledger);
+  const isOne = steps.reduce((sum, { changes }) => sum + changes.length, 0) <= size;
+  if (isOne) {
+    const text = steps.map(({ changes, print }) => print(changes)).join("");
+    if (text !== "") yield text;
+    return;
+  }
+  for (const { changes, print, isWhole } of steps) {
+    for (const batch of isWhole ? [changes] : batches(changes, size)) {
+      const text = print(batch);
+      if (text !== "") yield text;
+    }
+  }
+}
+
+/** Changes that can be written at any time after those of the step before. */
+interface Step {
+  readonly changes: readonly Change[];
+  readonly print: (changes: readonly Change[]) => string;
+  /** They need each other and go into one transaction. */
+  readonly isWhole: boolean;
+}
+
+function stepsOf(family: Family, ledger: Ledger): Step[] {
+  const objects = ledger.changedObjects().filter((object) => object !== CHAINS && object !== SETS);
+  const elements = objects.flatMap((object) => ledger.changes(object));
+  const isWanted = ({ wanted }: Change) => wanted !== undefined;
+  // Ranges that overlap can't be in a set at once, so new ones come in the same transaction as old ones go.
+  const isWritten = (change: Change) => isWanted(change) || hasRanges(family, change.object);
   const isLeading = ({ object }: Change) => LEADING.includes(object);
-  const phases = [
-    elements.filter((change) => isWritten(change) && !isLeading(change)),
-    elements.filter((change) => isWritten(change) && isLeading(change)),
-    elements.filter((change) => !isWritten(change) && isLeading(change)),
-    elements.filter((change) => !isWritten(change) && !isLeading(change)),
+  const chains = ledger.changes(CHAINS).filter(isWanted);
+  const isBase = ({ wanted = "" }: Change) => isBaseChain(wanted);
+  const elementStep = (isIn: (change: Change) => boolean): Step => ({
+    changes: elements.filter(isIn),
+    print: (changes) => printElements(family, changes),
+    isWhole: false,
+  });
+  const chainStep = (changes: readonly Change[]): Step => ({
+    changes,
+    print: (all) => printChains(family, all),
+    isWhole: true,
+  });
+  return [
+    { changes: ledger.changes(SETS).filter(isWanted), print: (sets) => printSets(family, sets), isWhole: true },
+    chainStep(chains.filter((change) => !isBase(change))),
+    elementStep((change) => isWritten(change) && !isLeading(change)),
+    elementStep((change) => isWritten(change) && isLeading(change)),
+    elementStep((change) => !isWritten(change) && isLeading(change)),
+    elementStep((change) => !isWritten(change) && !isLeading(change)),
+    chainStep(chains.filter(isBase)),
   ];
-  const texts = [
-    printSets(family, sets),
-    printChains(
-      family,
-      chains.filter(({ wanted = "" }) => !isBaseChain(wanted)),
-    ),
-    ...phases.flatMap((phase) => batches(phase, size).map((batch) => printElements(family, batch))),
-    printChains(
-      family,
-      chains.filter(({ wanted = "" }) => isBaseChain(wanted)),
-    ),
-  ].filter((text) => text !== "");
-  return changes.length <= size ? [texts.join("")].filter((text) => text !== "") : texts;
 }
 
 /**
@@ -80,13 +100,12 @@ export function printNftChanges(family: Family, ledger: Ledger, size: number): s
  */
 export function printUnused(family: Family, ledger: Ledger): string {
   const table = nftTable(family);
-  const unused = (object: string) =>
-    [...(ledger.unwritten().get(object) ?? [])].filter(([name]) => !ledger.wanted(object).has(name));
-  const chains = unused(CHAINS).map(([name]) => name);
+  const unused = (object: string) => ledger.changes(object).filter(({ wanted }) => wanted === undefined);
+  const chains = unused(CHAINS).map(({ key }) => key);
   return [
     ...chains.map((name) => `flush chain ${table} ${name}\n`), // they may lead to each other
     ...chains.map((name) => `delete chain ${table} ${name}\n`),
-    ...unused(SETS).map(([name, held = ""]) => `delete ${held.split("\n")[0]} ${table} ${name}\n`),
+    ...unused(SETS).map(({ key, held = "" }) => `delete ${held.split("\n")[0]} ${table} ${key}\n`),
   ].join("");
 }
 
@@ -104,32 +123,23 @@ function printSets(family: Family, sets: readonly Change[]): string {
     .join("");
 }
 
-function changesOf(ledger: Ledger): Change[] {
-  return [...ledger.unwritten()].flatMap(([object, keys]) => {
-    const wanted = ledger.wanted(object);
-    return [...keys].map(([key, held]) => ({ object, key, held, wanted: wanted.get(key)?.value }));
-  });
-}
-
-/** Ranges that overlap can't be in a set at once, so new ones come in the same transaction as old ones go. */
-function replacesRanges(family: Family, object: string): boolean {
-  return objectOf(family, object).type.includes("interval");
-}
-
 function printChains(family: Family, chains: readonly Change[]): string {
   const table = nftTable(family);
   const statements = chains.map(({ key, held, wanted = "" }) => {
     const [first = "", ...rest] = wanted.split("\n");
+    const comment = stampOf(wanted);
     if (!isBaseChain(wanted))
-      return { key, add: `add chain ${table} ${key}\nflush chain ${table} ${key}\n`, rules: [first, ...rest] };
+      return { key, comment, add: `add chain ${table} ${key}\nflush chain ${table} ${key}\n`, rules: [first, ...rest] };
     // A base chain's hook can't be changed, only made anew.
     const remove = held === undefined ? "" : `flush chain ${table} ${key}\ndelete chain ${table} ${key}\n`;
-    return { key, add: `${remove}add chain ${table} ${key} { ${first} }\n`, rules: rest };
+    return { key, comment, add: `${remove}add chain ${table} ${key} { ${first} }\n`, rules: rest };
   });
   // All chains first: they jump to each other.
   return [
     ...statements.map(({ add }) => add),
-    ...statements.flatMap(({ key, rules }) => rules.map((rule) => `add rule ${table} ${key} ${rule}\n`)),
+    ...statements.flatMap(({ key, comment, rules }) =>
+      rules.map((rule) => `add rule ${table} ${key} ${rule} comment "${comment}"\n`),
+    ),
   ].join("");
 }
 

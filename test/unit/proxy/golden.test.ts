@@ -27,7 +27,7 @@ function forEachPort(print: (port: ServicePort, settings: FamilySettings) => str
 
 describe("nftItems()", () => {
   const print = (items: readonly Item[], { family }: FamilySettings) =>
-    printNftChanges(family, ledgerOf(items), 4096).join("");
+    [...printNftChanges(family, ledgerOf(items), 4096)].join("");
 
   test("prints what is there without Services", async () => {
     const text = [IPV4, IPV6].map((settings) => {
