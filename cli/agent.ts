@@ -125,6 +125,7 @@ function cniSettings({
   clusterCidr,
   podRouting,
   tunnelPort,
+  podFastPath,
 }: AgentOptions) {
   return {
     node,
@@ -136,5 +137,6 @@ function cniSettings({
     clusterCidrs: clusterCidr,
     routing: podRouting,
     tunnelPort,
+    fastPath: podFastPath === "on",
   };
 }

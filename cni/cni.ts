@@ -45,6 +45,8 @@ export interface CniOptions {
   readonly routing: PodRouting;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
+  /** Whether established connections between pods take the short way, past bridge and rules. */
+  readonly fastPath: boolean;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -157,6 +159,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
       ready: ready(),
       problems: [...network.problems(), ...network.routeProblems()],
       prefixes: ipam.usage(),
+      fastPath: network.fastPath(),
     }),
   };
 }

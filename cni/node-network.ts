@@ -4,6 +4,7 @@ import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
 import { type Prefix, printPrefix } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
+import { keepFastPath } from "./fast-path-keeper.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
@@ -21,6 +22,8 @@ export interface NodeNetworkOptions {
   readonly routing: PodRouting;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
+  /** Whether established connections between pods take the short way. */
+  readonly fastPath: boolean;
   readonly kernel: Rtnetlink;
   readonly nft: () => Promise<Nft>;
   readonly hostPorts: Pick<HostPorts, "repair">;
@@ -44,12 +47,14 @@ export interface NodeNetwork {
   problems(): readonly string[];
   /** Other nodes that can't be reached, and why. */
   routeProblems(): readonly string[];
+  /** Whether connections between pods take the short way; in words when they can't. */
+  fastPath(): string;
   /** Looks at the links, and tells again whether all is ready. */
   poke(): void;
   readonly done: Promise<void>;
 }
 
-type Area = "bridge" | "rules" | "routes";
+type Area = "bridge" | "rules" | "routes" | "fast path";
 const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
@@ -64,7 +69,12 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   let bridge: Bridge | undefined;
   let guarded = false;
   let prefixes = "";
-  const problems: Record<Area, readonly string[]> = { bridge: [NOT_YET], rules: [NOT_YET], routes: [] };
+  const problems: Record<Area, readonly string[]> = {
+    bridge: [NOT_YET],
+    rules: [NOT_YET],
+    routes: [],
+    "fast path": [],
+  };
   const blockers = () => [...new Set([...problems.bridge, ...problems.rules])];
 
   const report = (area: Area, found: readonly string[]) => {
@@ -76,6 +86,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   };
   const ownNetwork = (): PodNetwork | undefined => (nodes.synced ? podNetworkOf(nodes.get(node)) : undefined);
 
+  const fastPath = keepFastPath(options.fastPath, log);
   const keepLinks = async () => {
     const network = ownNetwork();
     if (network === undefined) return report("bridge", [missingPrefix(node)]);
@@ -101,6 +112,13 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     ]);
     report("bridge", []);
     await options.freeLeaks();
+    const facts = {
+      leases: options.ipam.list(),
+      links: options.kernel.links(),
+      routes: desired.routes.values(),
+      uplink,
+    };
+    report("fast path", fastPath.apply({ ...facts, tunnel: tunnel?.ifindex }));
   };
 
   let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;
@@ -129,8 +147,16 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   const done = Promise.all([links.done, rules.done]).then(() => {
     unsubscribe();
     for (const watch of watches) watch.close();
+    fastPath.close();
   });
-  return { bridge: () => bridge, problems: blockers, routeProblems: () => problems.routes, poke: links.poke, done };
+  return {
+    bridge: () => bridge,
+    problems: blockers,
+    routeProblems: () => problems.routes,
+    fastPath: fastPath.state,
+    poke: links.poke,
+    done,
+  };
 }
 
 function missingPrefix(node: string): string {

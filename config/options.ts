@@ -126,6 +126,12 @@ export const AGENT_OPTIONS = {
     fallback: "8472",
     read: port,
   },
+  podFastPath: {
+    placeholder: "on|off",
+    help: "established TCP connections between pods pass bridge and rules by, where the kernel can (6.6 and later)",
+    fallback: "on",
+    read: (value: string) => oneOf(["on", "off"], value),
+  },
   cniBinDir: {
     placeholder: "directory",
     help: "where the container runtime looks for CNI plugins",

@@ -92,6 +92,7 @@ export class CniNode {
       clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
       routing: "direct",
       tunnelPort: 8472,
+      fastPath: true,
       socketPath: join(directory, "run/cni.sock"),
       stateDir: join(directory, "state"),
       binDir: join(directory, "bin"),

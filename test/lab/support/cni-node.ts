@@ -15,6 +15,7 @@ export interface CniNodeOptions {
   readonly clusterCidrs: readonly string[];
   readonly routing: PodRouting;
   readonly tunnelPort: number;
+  readonly fastPath: boolean;
   readonly socketPath: string;
   readonly stateDir: string;
   readonly binDir: string;

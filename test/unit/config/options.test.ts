@@ -33,6 +33,7 @@ describe("readAgentOptions()", () => {
       cniBinDir: "/opt/cni/bin",
       cniConfDir: "/etc/cni/net.d",
       podRouting: "direct",
+      podFastPath: "on",
       tunnelPort: 8472,
       adminAddress: { host: "127.0.0.1", port: 10249 },
       memberPort: 7475,

@@ -1,0 +1,134 @@
+import { basename } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
+
+/** Octets of each transfer. */
+const SIZE = 20e6;
+let lab: CniLab;
+let pods = 0;
+
+beforeAll(async () => {
+  lab = await createCniLab();
+  for (const node of [lab.node1, lab.node2]) {
+    await node.run("ip", "address", "add", `fd00:1::1${node.name.slice(-1)}/64`, "dev", "eth0", "nodad");
+    await node.run("nft", COUNTER);
+  }
+});
+afterEach(() => Promise.all([lab.node1.kill(), lab.node2.kill()]));
+afterAll(() => lab.remove());
+
+/** Sees what the node's rules see: octets of TCP that the node forwards, bridged or routed. */
+const COUNTER =
+  "table inet watch { counter seen { }; chain forward { type filter hook forward priority 0; meta l4proto tcp counter name seen; }; }";
+
+async function start(changes: { fastPath?: boolean; routing?: "direct" | "vxlan" } = {}): Promise<void> {
+  const nodes = [1, 2].map((n) => nodeObject(n, undefined, [`192.168.1.1${n}`, `fd00:1::1${n}`]));
+  for (const node of [lab.node1, lab.node2]) node.start(nodes, changes);
+  await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
+}
+
+async function addPod(node: CniLab["node1"] = lab.node1, config: object = {}) {
+  pods += 1;
+  const netns = await lab.addPod();
+  const { exit, stdout } = await node.call({ command: "ADD", containerId: `fast-${pods}`, netns, config });
+  if (exit !== 0) throw new Error(stdout);
+  const [ipv4 = "", ipv6 = ""] = JSON.parse(stdout).ips.map((ip: { address: string }) => ip.address.split("/")[0]!);
+  return { name: basename(netns), ipv4, ipv6 };
+}
+
+const inside = (netns: string, ...command: readonly string[]) => exec("ip", ["netns", "exec", netns, ...command]);
+
+/** Sends SIZE octets from one namespace to another; how much of them the rules of node 1 saw: 0 to 1, or a little more. */
+async function shareSeen(from: string, to: string, address: string): Promise<number> {
+  const server = inside(to, "iperf3", "-s", "-1", "-p", "5201");
+  const listens = async () => (await inside(to, "ss", "-Hltn")).includes(":5201 ");
+  await waitFor("iperf3 to listen", listens, { deadline: 10_000 });
+  await lab.node1.run("nft", "reset", "counter", "inet", "watch", "seen");
+  const { end } = JSON.parse(await inside(from, "iperf3", "-J", "-n", String(SIZE), "-p", "5201", "-c", address));
+  await server;
+  const seen = /bytes (\d+)/.exec(await lab.node1.run("nft", "list", "counter", "inet", "watch", "seen"))?.[1];
+  return Number(seen) / end.sum_received.bytes;
+}
+
+/** The short way is open some moments after the pods are there: until then all is seen. */
+async function expectShort(from: string, to: string, address: string): Promise<void> {
+  const isReached = () => inside(from, "ping", "-c1", "-W1", address).then(() => true);
+  await waitFor(`an answer of ${address}`, isReached, { deadline: 10_000 });
+  const isShort = async () => (await shareSeen(from, to, address)) < 0.3;
+  await waitFor(`the short way to ${address}`, isShort, { deadline: 10_000 });
+}
+
+describe("established connections take the short way", () => {
+  test("between pods of one node, in both families", async () => {
+    await start();
+    const [a, b] = [await addPod(), await addPod()];
+    await expectShort(a.name, b.name, b.ipv4);
+    await expectShort(a.name, b.name, b.ipv6);
+  });
+
+  test.each(["direct", "vxlan"] as const)(
+    "between pods of two nodes, routing %s, in both families",
+    async (routing) => {
+      await start({ routing });
+      const [a, b] = [await addPod(), await addPod(lab.node2)];
+      await expectShort(a.name, b.name, b.ipv4);
+      await expectShort(a.name, b.name, b.ipv6);
+    },
+  );
+
+  test("and end as all others: connection tracking sees it", async () => {
+    await start();
+    const [a, b] = [await addPod(), await addPod()];
+    await expectShort(a.name, b.name, b.ipv4);
+    const flows = await lab.node1.run("conntrack", "-L", "-p", "tcp", "-s", a.ipv4, "-d", b.ipv4);
+    expect(flows).toContain("TIME_WAIT");
+    expect(flows).not.toContain("ESTABLISHED");
+  });
+});
+
+describe("the ordinary way is for", () => {
+  test("connections that the rules translate", async () => {
+    await start();
+    const [a, b] = [await addPod(), await addPod()];
+    await expectShort(a.name, b.name, b.ipv4);
+    const chain = "chain translate { type nat hook prerouting priority dstnat; ip daddr 10.96.0.9 dnat to";
+    await lab.node1.run("nft", `table ip service { ${chain} ${b.ipv4}; }; }`);
+    expect(await shareSeen(a.name, b.name, "10.96.0.9")).toBeGreaterThan(0.95);
+    await lab.node1.run("nft", "delete", "table", "ip", "service");
+  });
+
+  test("pods whose rate is limited, in that direction", async () => {
+    await start();
+    const bandwidth = { ingressRate: 1e9, ingressBurst: 1e9 };
+    const [a, b] = [await addPod(), await addPod(lab.node1, { runtimeConfig: { bandwidth } })];
+    await expectShort(b.name, a.name, a.ipv4);
+    expect(await shareSeen(a.name, b.name, b.ipv4)).toBeGreaterThan(0.95);
+  });
+
+  test("everything when it is switched off", async () => {
+    await start({ fastPath: false });
+    const [a, b] = [await addPod(), await addPod()];
+    expect(await shareSeen(a.name, b.name, b.ipv4)).toBeGreaterThan(0.95);
+  });
+});
+
+test("a connection goes on when the agent dies and when it is back", async () => {
+  await start();
+  const [a, b] = [await addPod(), await addPod()];
+  await expectShort(a.name, b.name, b.ipv4);
+  const server = inside(b.name, "iperf3", "-s", "-1", "-p", "5202");
+  const listens = async () => (await inside(b.name, "ss", "-Hltn")).includes(":5202 ");
+  await waitFor("iperf3 to listen", listens, { deadline: 10_000 });
+  const client = inside(a.name, "iperf3", "-J", "-t", "4", "-b", "200M", "-i", "0.5", "-p", "5202", "-c", b.ipv4);
+  await waitFor("the connection", async () => (await inside(a.name, "ss", "-Htn")).includes(":5202"), {
+    deadline: 5000,
+  });
+  await lab.node1.kill();
+  lab.node1.start([nodeObject(1)]);
+  await lab.node1.whenReady();
+  const { intervals } = JSON.parse(await client);
+  await server;
+  for (const { sum } of intervals.slice(0, -1)) expect(sum.bits_per_second).toBeGreaterThan(20e6);
+});
