@@ -82,6 +82,13 @@ export interface Bgp {
 
 /** Longest wait after the start for the rules of all Services before the peers are told that these are all routes. */
 const SETTLE = 10_000;
+/**
+ * Milliseconds between two looks at the rules of all Services while rules change. Those that changed themselves and those
+ * that wait are looked at each time, so that a change costs no more than what it changes.
+ */
+const LOOK_INTERVAL = 1000;
+/** Milliseconds after which everything is looked at though nothing changed. */
+const LONGEST_PAUSE = 60_000;
 const SERVICE_NAME = "kubernetes.io/service-name";
 
 /** Announces the external addresses of Services to BGP routers. */
@@ -102,8 +109,9 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   let peers: readonly NodePeer[] = [];
   let statuses: readonly PeerStatus[] = [];
   let sent = "";
-  /** Services whose rules are in the kernel. */
-  let ready: ReadonlySet<string> = new Set();
+  /** The kernel has other rules than at the last look at all Services, which was then. */
+  let rulesChanged = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
 
   const worker = new Worker(ownModule("speaker/bgp/worker"));
   const tell = (message: ToWorker) => worker.postMessage(message);
@@ -114,13 +122,15 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   worker.on("message", (message: FromWorker) => {
     if (message.kind === "log") log[message.level]({ event: message.event, ...message.fields }, message.message);
     if (message.kind !== "status") return;
+    const before = standingOf(statuses);
     statuses = message.peers;
     report.sessions(statuses, peers);
-    statusWriter?.poke();
+    if (standingOf(statuses) !== before) statusWriter?.poke();
   });
 
   const sessions = () => peers.map((peer) => ({ peer, status: statuses.find(({ name }) => name === peer.name) }));
-  const announced = () => announcedTo(view, ready, peers);
+  const isReady = (service: string) => readiness.isReady(service);
+  const announced = () => announcedTo(view, isReady, peers);
   const writing = { node, bgpPeers, announced, sessions, clock, log };
   const statusWriter = options.statuses && startBgpStatusWriter({ ...writing, ...options.statuses }, signal);
 
@@ -161,15 +171,26 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const touched = [...dirty];
     dirty.clear();
     view.refresh(touched, config.config, own);
-    const wanted = [...view.services.values()].filter((each) => "routes" in each).map(({ service }) => service);
-    const again = readiness.update(wanted, programmed, clock.now()) ?? Number.POSITIVE_INFINITY;
-    ready = new Set(wanted.filter((service) => readiness.isReady(service)));
-    const settled = clock.now() - startedAt >= SETTLE || ready.size === wanted.length;
-    wakeAfter(Math.min(again, settled ? Number.POSITIVE_INFINITY : SETTLE));
-    const change = view.settle(touched, ready);
+    const changed = new Set([...touched, ...lookAtRules(touched)]);
+    const now = clock.now();
+    const settled = now - startedAt >= SETTLE || readiness.complete;
+    const pauses = [readiness.pause(now), settled ? undefined : SETTLE, rulesChanged ? LOOK_INTERVAL : undefined];
+    wakeAfter(Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY)));
+    const change = view.settle(changed, isReady);
     if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
     assign(own, config, settled);
-    reporting.poke();
+    report.services(changed, view, isReady);
+    if (changed.size > 0) statusWriter?.poke();
+  };
+
+  /** The Services that this node is ready for now and was not, or the other way round. */
+  const lookAtRules = (touched: readonly string[]): string[] => {
+    const now = clock.now();
+    const all = now - lookedAt >= (rulesChanged ? LOOK_INTERVAL : LONGEST_PAUSE);
+    if (all) [lookedAt, rulesChanged] = [now, false];
+    const keys = all ? [...view.services.keys(), ...touched] : [...touched, ...readiness.missing];
+    for (const key of keys) if (!view.offers(key)) readiness.forget(key);
+    return keys.filter((key) => view.offers(key) && readiness.look(key, programmed, now));
   };
 
   const assign = (own: V1Node | undefined, { config, object }: ConfigView, settled: boolean) => {
@@ -191,17 +212,8 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
 
   const onError = (error: unknown) =>
     log.error({ event: "bgp.decide", reason: explainError(error) }, "could not decide what to announce by BGP");
-  // Metrics look at every Service, which must not keep a route waiting.
-  const reportServices = async () => {
-    report.services(view, ready);
-    statusWriter?.poke();
-  };
-  const reporting = startRunner(
-    reportServices,
-    { minInterval: 500, retryInterval: 1000, maxInterval: 60_000, onError },
-    signal,
-  );
-  const runner = startRunner(work, { minInterval: 5, retryInterval: 1000, maxInterval: 60_000, onError }, signal);
+  const pace = { minInterval: 5, retryInterval: 1000, maxInterval: LONGEST_PAUSE };
+  const runner = startRunner(work, { ...pace, onError }, signal);
 
   const leave = () => {
     for (const stop of stops) stop();
@@ -215,25 +227,33 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     done: exited,
     ready: () => sent !== "",
     state: () => bgpStateOf(view, peers, statuses),
-    poke,
+    poke: () => {
+      rulesChanged = true;
+      poke();
+    },
   };
 }
 
 /** The Services this node announces, and the names of the peers they are for. */
 function announcedTo(
   { services }: RouteView,
-  ready: ReadonlySet<string>,
+  isReady: (service: string) => boolean,
   peers: readonly NodePeer[],
 ): ReadonlyMap<string, readonly string[]> {
   const names = peers.map(({ name }) => name).sort();
   const announced = new Map<string, readonly string[]>();
   for (const each of services.values()) {
-    if (!("routes" in each) || !ready.has(each.service)) continue;
+    if (!("routes" in each) || !isReady(each.service)) continue;
     const offers = each.routes.flatMap((route) => route.offers);
     const meant = names.filter((name) => attributesFor(offers, name) !== undefined);
     if (meant.length > 0) announced.set(each.service, meant);
   }
   return announced;
+}
+
+/** What conditions of BGPPeers say of the sessions; counters are not among it. */
+function standingOf(statuses: readonly PeerStatus[]): string {
+  return JSON.stringify(statuses.map(({ name, phase, remote, why, peerAsn }) => [name, phase, remote, why, peerAsn]));
 }
 
 function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {

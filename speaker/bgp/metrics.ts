@@ -1,7 +1,6 @@
 import { Counter, Gauge, type Metrics } from "../../core/mod.ts";
 import { announcedGauge } from "../metrics.ts";
 import type { PeerStatus } from "./message.ts";
-import type { RouteView } from "./route-view.ts";
 
 type Reading = readonly [help: string, read: (status: PeerStatus) => number];
 
@@ -58,7 +57,8 @@ export function bgpMetrics(registry: Metrics) {
   const announced = announcedGauge(registry);
   /** What each counter read last, by peer. */
   const seen = new Map<string, Map<string, number>>();
-  let labelled: ReadonlyMap<string, Record<string, string>> = new Map();
+  /** The addresses of each Service that the gauge says are announced. */
+  const labelled = new Map<string, readonly string[]>();
 
   const forget = (peer: string) => {
     seen.delete(peer);
@@ -89,16 +89,14 @@ export function bgpMetrics(registry: Metrics) {
         if (status.bfd !== undefined) note(bfd, status, last);
       }
     },
-    announced: (node: string, { services }: RouteView, ready: ReadonlySet<string>) => {
-      const now = new Map<string, Record<string, string>>();
-      for (const each of services.values()) {
-        if (!("routes" in each) || !ready.has(each.service)) continue;
-        const { service } = each;
-        for (const ip of each.addresses) now.set(`${service} ${ip}`, { service, protocol: "bgp", node, ip });
-      }
-      for (const [key, labels] of labelled) if (!now.has(key)) announced.remove(labels);
-      for (const [key, labels] of now) if (!labelled.has(key)) announced.set(labels, 1);
-      labelled = now;
+    /** @param ips All addresses of the Service that `node` announces now. */
+    announced: (node: string, service: string, ips: readonly string[]) => {
+      const before = labelled.get(service) ?? [];
+      const labels = (ip: string) => ({ service, protocol: "bgp", node, ip });
+      for (const ip of before) if (!ips.includes(ip)) announced.remove(labels(ip));
+      for (const ip of ips) if (!before.includes(ip)) announced.set(labels(ip), 1);
+      if (ips.length === 0) labelled.delete(service);
+      else labelled.set(service, ips);
     },
   };
 }

@@ -30,6 +30,13 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
       if (text !== waiting) for (const reason of waits) log.warn({ event: "bgp.waits", reason }, "a peer has to wait");
       waiting = text;
     },
-    services: (view: RouteView, ready: ReadonlySet<string>) => all.announced(node, view, ready),
+    /** @param changed Services of which something may be other than before. */
+    services: (changed: Iterable<string>, { services }: RouteView, isReady: (service: string) => boolean) => {
+      for (const key of changed) {
+        const found = services.get(key);
+        const told = found !== undefined && "routes" in found && isReady(key);
+        all.announced(node, key, told ? found.addresses : []);
+      }
+    },
   };
 }

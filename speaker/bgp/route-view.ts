@@ -24,8 +24,6 @@ export class RouteView {
   /** The prefixes each Service has contributed to. */
   readonly #keysOf = new Map<string, readonly string[]>();
   readonly #routes = new Map<string, OfferedRoute>();
-  /** Those whose kernel rules are there. */
-  #ready: ReadonlySet<string> = new Set();
 
   constructor(sources: RouteSources) {
     this.#sources = sources;
@@ -33,6 +31,12 @@ export class RouteView {
 
   get services(): ReadonlyMap<string, ServiceRoutes> {
     return this.#services;
+  }
+
+  /** True when the Service is to be announced once its rules are there. */
+  offers(service: string): boolean {
+    const found = this.#services.get(service);
+    return found !== undefined && "routes" in found;
   }
 
   /** By printed prefix. */
@@ -51,23 +55,18 @@ export class RouteView {
   }
 
   /**
-   * Makes the routes of the Services in `ready`, and says what changed.
-   * @param touched The Services that were worked out anew since the last time.
+   * Makes the routes of Services whose rules are there, and says what changed.
+   * @param services Those that were worked out anew, or of which `isReady` says something else, since the last time.
    */
-  settle(touched: Iterable<string>, ready: ReadonlySet<string>): RouteChange {
-    const before = this.#ready;
-    this.#ready = ready;
-    const services = new Set(touched);
-    for (const key of before) if (!ready.has(key)) services.add(key);
-    for (const key of ready) if (!before.has(key)) services.add(key);
+  settle(services: Iterable<string>, isReady: (service: string) => boolean): RouteChange {
     const prefixes = new Set<string>();
-    for (const key of services) this.#contribute(key, prefixes);
+    for (const key of services) this.#contribute(key, isReady(key), prefixes);
     return this.#merge(prefixes);
   }
 
-  #contribute(service: string, prefixes: Set<string>): void {
+  #contribute(service: string, ready: boolean, prefixes: Set<string>): void {
     const found = this.#services.get(service);
-    const routes = found !== undefined && "routes" in found && this.#ready.has(service) ? found.routes : [];
+    const routes = ready && found !== undefined && "routes" in found ? found.routes : [];
     const now = new Map(routes.map((route) => [route.key, route]));
     for (const [key, contributions] of this.#touching(service)) {
       if (now.has(key)) continue;

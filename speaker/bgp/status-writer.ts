@@ -31,7 +31,10 @@ export function startBgpStatusWriter(options: BgpStatusWriterOptions, signal: Ab
   const conditions = new ConditionWriter(options);
   const home = { resource: SERVICE_BGP_STATUSES, namespace, prefix: "bgp-" };
   const round = async () => {
-    const { items } = await client.list(SERVICE_BGP_STATUSES, { namespace });
+    const { items } = await client.list(SERVICE_BGP_STATUSES, {
+      namespace,
+      labelSelector: `${STATUS_LABEL.node}=${node}`,
+    });
     await applyStatusChange(client, home, serviceStatusChange(items, announced(), node));
     await conditions.write();
   };

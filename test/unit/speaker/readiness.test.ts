@@ -8,9 +8,10 @@ describe("Readiness", () => {
     expect(readiness.isReady("a")).toBe(false);
     expect(readiness.update(["a"], () => true, 1000)).toBeUndefined();
     expect(readiness.isReady("a")).toBe(true);
-    expect(readiness.update(["a"], () => false, 2000)).toBe(2000);
+    expect(readiness.update(["a"], () => false, 2000)).toBe(3000);
+    expect(readiness.update(["a"], () => false, 3000)).toBe(2000);
     expect(readiness.isReady("a")).toBe(true);
-    expect(readiness.update(["a"], () => false, 4000)).toBeUndefined();
+    expect(readiness.update(["a"], () => false, 5000)).toBeUndefined();
     expect(readiness.isReady("a")).toBe(false);
   });
 
@@ -20,5 +21,21 @@ describe("Readiness", () => {
     readiness.update([], () => true, 1);
     readiness.update(["a"], () => false, 2);
     expect(readiness.isReady("a")).toBe(false);
+  });
+
+  test("says of one Service whether it changed, and knows which ones wait", () => {
+    const readiness = new Readiness();
+    expect(readiness.look("a", () => false, 0)).toBe(false);
+    expect(readiness.missing).toEqual(["a"]);
+    expect(readiness.complete).toBe(false);
+    expect(readiness.look("a", () => true, 1)).toBe(true);
+    expect(readiness.look("a", () => true, 2)).toBe(false);
+    expect(readiness.complete).toBe(true);
+    expect(readiness.look("a", () => false, 10)).toBe(false);
+    expect(readiness.complete).toBe(true);
+    expect(readiness.pause(1010)).toBe(2000);
+    expect(readiness.look("a", () => false, 3010)).toBe(true);
+    readiness.forget("a");
+    expect(readiness.missing).toEqual([]);
   });
 });

@@ -215,7 +215,7 @@ describe("RouteView", () => {
   const view = new RouteView({ service: (key) => services.get(key), slicesOf: () => [here] });
   const settle = (touched: readonly string[], ready: readonly string[]) => {
     view.refresh(touched, config, node);
-    const { set, remove } = view.settle(touched, new Set(ready));
+    const { set, remove } = view.settle([...touched, ...services.keys()], (key) => ready.includes(key));
     return { set: set.map(({ key }) => key).sort(), remove: [...remove].sort() };
   };
 
