@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { constants, setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { explainError, systemClock } from "../../core/mod.ts";
 import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
 import { openBfdReceiver } from "../bfd/receiver.ts";
 import { openBfdSender } from "../bfd/sender.ts";
 import { BfdTable } from "../bfd/table.ts";
+import { takeFirstTurn } from "../first-turn.ts";
 import { Engine } from "./engine.ts";
 import { type Host, nextHopsOf } from "./host.ts";
 import { openListeners } from "./listener.ts";
@@ -31,12 +31,10 @@ let host: Host = { links: [], addresses: [] };
 const onLog = (level: "info" | "warn", event: string, fields: object, message: string) =>
   tell({ kind: "log", level, event, fields, message });
 
-// This thread alone goes before all that has no hurry: times of BFD are shorter than a busy machine's queue.
-try {
-  setPriority(constants.priority.PRIORITY_HIGH);
-} catch (error) {
+const notFirst = takeFirstTurn();
+if (notFirst !== undefined) {
   const hint = "BGP and BFD wait for the processor like everything else; CAP_SYS_NICE lets them go first";
-  onLog("info", "bgp.priority", { reason: explainError(error) }, hint);
+  onLog("info", "bgp.priority", { reason: notFirst }, hint);
 }
 
 const whereabouts = new Whereabouts(() => host);

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../core/mod.ts";
 import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
 import { parseAddress, sameAddress } from "../../net/mod.ts";
+import { takeFirstTurn } from "../first-turn.ts";
 import { openMemberSocket } from "../member-socket.ts";
 import { openArpResponder } from "./arp-responder.ts";
 import { Engine } from "./engine.ts";
@@ -30,6 +31,12 @@ const addressOf = new Map<string, string>();
 
 const log = (level: "debug" | "info" | "warn", event: string, fields: object, message: string) =>
   tell({ kind: "log", level, event, fields, message });
+
+const notFirst = takeFirstTurn();
+if (notFirst !== undefined) {
+  const hint = "ARP and heartbeats wait for the processor like everything else; CAP_SYS_NICE lets them go first";
+  log("info", "speaker.priority", { reason: notFirst }, hint);
+}
 
 const responding: ResponderOptions = {
   mayAnswer: () => engine.mayAnswer,

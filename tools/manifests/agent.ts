@@ -89,7 +89,8 @@ function agentContainer(values: Values, node: readonly Volume[]): object {
     livenessProbe: { ...probe("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     readinessProbe: { ...probe("/readyz"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 3 },
     resources,
-    // SYS_ADMIN: setns(2) into the network namespaces of pods asks for it. NET_RAW: ARP frames. SYS_NICE: BFD goes first.
+    // SYS_ADMIN: setns(2) into the network namespaces of pods asks for it. NET_RAW: ARP frames. SYS_NICE: what keeps time
+    // goes first.
     securityContext: rootWith("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE"),
     volumeMounts: [{ ...API_SERVER, readOnly: true as const }, ...node].map(mountOf),
   };

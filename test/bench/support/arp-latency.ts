@@ -3,6 +3,7 @@
  * long each answer takes. Argument: JSON { prefix: "10.50", count, own }. Answers every message with ArpLatency of the time
  * since the last one.
  */
+import { setPriority } from "node:os";
 import { openArpAsker } from "../../support/arp-asker.ts";
 
 export interface ArpLatency {
@@ -17,6 +18,8 @@ export interface ArpLatency {
 /** Milliseconds between two questions. */
 const INTERVAL = 4;
 
+// What is measured is the time of the node that answers, not that of the one that asks.
+setPriority(-20);
 const { prefix, count, own }: { prefix: string; count: number; own: string } = JSON.parse(process.argv[2]!);
 const asked = new Map<string, number>();
 let answers: number[] = [];
