@@ -54,13 +54,13 @@ export class AddressMemory {
 
   /** Milliseconds until the next address may be given out again; undefined when there is none. */
   nextEnd(now: number): number | undefined {
-    const [first] = this.#warm(now);
-    return first === undefined ? undefined : first[1].at + this.#times.coolDown - now;
+    for (const [, { at }] of this.#warm(now)) return at + this.#times.coolDown - now;
+    return undefined;
   }
 
   /** The entries whose addresses rest, the oldest first. */
-  #warm(now: number): readonly (readonly [string, Entry])[] {
-    if (this.#times.coolDown === 0) return [];
-    return [...this.#entries].filter(([, { at }]) => now - at < this.#times.coolDown);
+  *#warm(now: number): Iterable<readonly [string, Entry]> {
+    if (this.#times.coolDown === 0) return;
+    for (const each of this.#entries) if (now - each[1].at < this.#times.coolDown) yield each;
   }
 }

@@ -26,7 +26,7 @@ export interface AssignmentDeps {
   readonly clock: Clock;
   readonly served: ServedClass;
   readonly memory: MemoryTimes;
-  readonly metrics: () => ControllerMetrics;
+  readonly metrics: ControllerMetrics;
 }
 
 /** The account of who has which address and the writing of it, between changes of the leader. */
@@ -50,7 +50,7 @@ export class Assignment {
       now: () => clock.date(),
       onGiven: (service) => this.#noteGiven(objectKey(service)),
       putBack: (plan) => {
-        this.#deps.metrics().updateErrors.inc();
+        this.#deps.metrics.updateErrors.inc();
         this.planner.putBack(plan);
       },
     });
@@ -87,8 +87,8 @@ export class Assignment {
     if (this.planner.idle) this.planner.markAll();
     const begun = performance.now();
     const plans = this.planner.plan(this.#deps.clock.now(), BATCH);
-    this.#deps.metrics().planSeconds.observe((performance.now() - begun) / 1000);
-    this.#deps.metrics().updates.inc(plans.length);
+    this.#deps.metrics.planSeconds.observe((performance.now() - begun) / 1000);
+    this.#deps.metrics.updates.inc(plans.length);
     onPlanned();
     await this.#write(plans);
     return this.planner.idle;
@@ -103,7 +103,7 @@ export class Assignment {
     const since = this.#since.get(key);
     if (since === undefined) return;
     this.#since.delete(key);
-    this.#deps.metrics().assignmentSeconds.observe((this.#deps.clock.now() - since) / 1000);
+    this.#deps.metrics.assignmentSeconds.observe((this.#deps.clock.now() - since) / 1000);
   }
 
   #newPlanner(): Planner {

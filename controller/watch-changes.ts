@@ -1,13 +1,11 @@
 import type { Change, Store, V1Namespace, V1Service } from "../kube/mod.ts";
 import type { ConfigKind, ConfigStores } from "./config-stores.ts";
 
-/** What to do when something changed that addresses depend on. */
-export interface Reactions {
-  service(key: string, before: V1Service | undefined, after: V1Service | undefined): void;
-  namespace(name: string): void;
-  config(): void;
-  /** Something was written to, or about, a configuration object. */
-  status(): void;
+/** Who is told when something changed that addresses depend on. */
+export interface Told {
+  noteService(key: string, before: V1Service | undefined, after: V1Service | undefined): void;
+  noteNamespace(name: string): void;
+  noteConfig(): void;
 }
 
 interface Watched extends Pick<ConfigStores, "nodes"> {
@@ -15,25 +13,29 @@ interface Watched extends Pick<ConfigStores, "nodes"> {
   readonly namespaces: Store<V1Namespace>;
 }
 
-/** Leaves out the changes that mean nothing here: above all the status that this program writes itself. */
+/**
+ * Leaves out the changes that mean nothing here: above all the status that this program writes itself.
+ * @param onStatus Called when something was written to a configuration object.
+ */
 export function watchChanges(
   stores: Watched,
   kinds: readonly ConfigKind[],
-  react: Reactions,
+  told: Told,
+  onStatus: () => void,
   signal: AbortSignal,
 ): void {
   const stops = [
-    stores.services.subscribe(({ key, before, after }) => react.service(key, before, after)),
+    stores.services.subscribe(({ key, before, after }) => told.noteService(key, before, after)),
     stores.namespaces.subscribe((change) => {
-      if (differs(change, ({ metadata }) => metadata?.labels)) react.namespace(change.key);
+      if (differs(change, ({ metadata }) => metadata?.labels)) told.noteNamespace(change.key);
     }),
     stores.nodes.subscribe((change) => {
-      if (differs(change, ({ metadata }) => metadata?.labels)) react.config();
+      if (differs(change, ({ metadata }) => metadata?.labels)) told.noteConfig();
     }),
     ...kinds.map(({ store }) =>
       store.subscribe((change) => {
-        react.status();
-        if (differs(change, ({ spec, metadata }) => [spec, metadata?.labels, metadata?.generation])) react.config();
+        onStatus();
+        if (differs(change, ({ spec, metadata }) => [spec, metadata?.labels, metadata?.generation])) told.noteConfig();
       }),
     ),
   ];
