@@ -40,6 +40,7 @@ export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
 export type { NftElement } from "./nft-element.ts";
 export { type FakeNft, fakeNft } from "./nft-fake.ts";
+export type { NftJournal } from "./nft-journal.ts";
 export { type NftReader, type NftTable, openNftReader } from "./nft-reader.ts";
 export { watchNft } from "./nft-watch.ts";
 export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";

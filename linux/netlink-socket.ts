@@ -139,51 +139,73 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   };
 }
 
-export interface NetlinkListenerOptions {
+export interface NetlinkInboxOptions {
   readonly protocol: number;
   readonly groups: readonly number[];
   readonly netns?: Netns;
-  /** All messages that were waiting; undefined when the kernel lost some because this thread was too slow. */
-  readonly onMessages: (messages: readonly NetlinkMessage[] | undefined) => void;
   /** Called with the descriptor before the groups are joined. */
   readonly prepare?: (fd: number) => void;
 }
 
+/** What the kernel says to multicast groups, kept by it until it is read. */
+export interface NetlinkInbox {
+  readonly fd: number;
+  /** What is waiting, at most `datagrams` of it; undefined when the kernel lost some because nobody read for too long. */
+  read(datagrams: number): readonly NetlinkMessage[] | undefined;
+  close(): void;
+}
+
 const EVENT_BUFFER = 4 * 1024 * 1024;
+
+/** Joins multicast groups of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+export function openNetlinkInbox({ protocol, groups, netns, prepare }: NetlinkInboxOptions): NetlinkInbox {
+  const fd = openSocket(protocol, SOCK_RAW | SOCK_NONBLOCK, netns);
+  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER), "set up a netlink socket");
+  prepare?.(fd);
+  for (const group of groups) {
+    check(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group), `join netlink group ${group}`);
+  }
+  return {
+    fd,
+    read: (datagrams) => {
+      const messages: NetlinkMessage[] = [];
+      let lost = false;
+      for (let i = 0; i < datagrams; i++) {
+        const length = recv(fd, buffer, MSG_DONTWAIT);
+        if (length === -ERRNO.EAGAIN) break;
+        if (length === -ERRNO.ENOBUFS) lost = true;
+        else if (length !== -ERRNO.EINTR) {
+          check(length, "receive netlink events");
+          messages.push(...decodeMessages(buffer.subarray(0, length)));
+        }
+      }
+      return lost ? undefined : messages;
+    },
+    close: () => close(fd),
+  };
+}
+
+export interface NetlinkListenerOptions extends NetlinkInboxOptions {
+  /** All messages that were waiting; undefined when the kernel lost some because this thread was too slow. */
+  readonly onMessages: (messages: readonly NetlinkMessage[] | undefined) => void;
+}
+
 const DATAGRAMS_PER_WAKE = 256;
 
 /** Listens to multicast groups of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
 export function listenNetlink(options: NetlinkListenerOptions): { close(): void } {
-  const fd = openSocket(options.protocol, SOCK_RAW | SOCK_NONBLOCK, options.netns);
-  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER), "set up a netlink socket");
-  options.prepare?.(fd);
-  for (const group of options.groups) {
-    check(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group), `join netlink group ${group}`);
-  }
-
-  const drain = () => {
-    const messages: NetlinkMessage[] = [];
-    let lost = false;
-    for (let i = 0; i < DATAGRAMS_PER_WAKE; i++) {
-      const length = recv(fd, buffer, MSG_DONTWAIT);
-      if (length === -ERRNO.EAGAIN) break;
-      if (length === -ERRNO.ENOBUFS) lost = true;
-      else if (length !== -ERRNO.EINTR) {
-        check(length, "receive netlink events");
-        messages.push(...decodeMessages(buffer.subarray(0, length)));
-      }
-    }
-    if (lost) options.onMessages(undefined);
-    else if (messages.length > 0) options.onMessages(messages);
-  };
-  const stopPolling = pollReadable(fd, drain);
+  const inbox = openNetlinkInbox(options);
+  const stopPolling = pollReadable(inbox.fd, () => {
+    const messages = inbox.read(DATAGRAMS_PER_WAKE);
+    if (messages === undefined || messages.length > 0) options.onMessages(messages);
+  });
   let open = true;
   return {
     close: () => {
       if (!open) return;
       open = false;
       stopPolling();
-      close(fd);
+      inbox.close();
     },
   };
 }

@@ -40,7 +40,8 @@ const BUSY = "Could not process rule: Device or resource busy";
  * Really keeps the tables, chains, sets, maps, elements and rules it is told about, and refuses what the kernel would:
  * deleting what is not there, leading to what is not there, deleting what is in use, one map key with two values.
  * A transaction is all or nothing. Rules, keys and types are kept as written: it neither understands nor rewrites them,
- * and does not see ranges that overlap. Commands it does not know are syntax errors.
+ * and does not see ranges that overlap. Commands it does not know are syntax errors. It can't tell whose changes are, so
+ * that its journals have always lost some.
  */
 export function fakeNft(): FakeNft {
   const tables = new Map<string, Table>();
@@ -66,6 +67,7 @@ export function fakeNft(): FakeNft {
     elements: async function* (family, name, set): AsyncIterable<readonly NftElement[]> {
       yield [...(tables.get(tableKey(family, name))?.sets.get(set)?.elements ?? [])];
     },
+    journal: () => ({ read: () => undefined, close: () => {} }),
     close: () => {},
   };
 }

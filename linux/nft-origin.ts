@@ -21,6 +21,11 @@ export function rememberOwnPorts(): void {
   }
 }
 
+/** The ports that are ours, as far as is known without looking. */
+export function knownPorts(): readonly number[] {
+  return [...socketPorts, ...childPorts];
+}
+
 /** Ports of this process' sockets, as seen so far; the kernel gives a port of its own to every process. */
 const socketPorts = new Set<number>();
 

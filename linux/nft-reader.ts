@@ -14,6 +14,8 @@ import {
 import { type NetlinkSocket, openNetlinkSocket } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { decodeElements, layoutOf, type NftElement, type NftSetLayout } from "./nft-element.ts";
+import { type NftJournal, openNftJournal } from "./nft-journal.ts";
+import { NFGENMSG_LENGTH, NFT_MSG, NFTA_SET_ELEM_LIST } from "./nft-wire.ts";
 
 /** What one table is made of, without the elements of its maps and sets. */
 export interface NftTable {
@@ -31,39 +33,25 @@ export interface NftReader {
   table(family: Family, name: string): NftTable | undefined;
   /**
    * The elements of a map or set without ranges, as the kernel hands them out; none when it does not exist. Elements that
-   * come and go meanwhile may be missed or come twice: watchNft() tells of them.
+   * come and go meanwhile may be missed or come twice: a journal tells of them.
    * @throws {IronbridgeError} IB_KERNEL_REFUSED
    */
   elements(family: Family, table: string, set: string): AsyncIterable<readonly NftElement[]>;
+  /** From now on all that others do to the elements of a table; to be opened after what this process writes with. */
+  journal(family: Family, table: string): NftJournal;
 }
 
-/** linux/netfilter/nf_tables.h, with NFNL_SUBSYS_NFTABLES in the high octet. */
-export const NFT_MSG = {
-  NEWTABLE: 0xa00,
-  GETTABLE: 0xa01,
-  GETCHAIN: 0xa04,
-  GETRULE: 0xa07,
-  GETSET: 0xa0a,
-  NEWSETELEM: 0xa0c,
-  GETSETELEM: 0xa0d,
-  DELSETELEM: 0xa0e,
-  NEWGEN: 0xa0f,
-} as const;
+/** linux/netfilter/nf_tables.h. */
 const NFTA_TABLE = { NAME: 1, FLAGS: 2 } as const;
 const NFTA_CHAIN = { TABLE: 1, NAME: 3, POLICY: 5 } as const;
 const NFTA_RULE = { TABLE: 1, CHAIN: 2, USERDATA: 7 } as const;
 const NFTA_SET = { TABLE: 1, NAME: 2, FLAGS: 3, KEY_TYPE: 4, DATA_TYPE: 6, USERDATA: 13 } as const;
-/** The same numbers in every message about elements. */
-export const NFTA_SET_ELEM_LIST = { TABLE: 1, SET: 2 } as const;
 const NFT_TABLE_F_DORMANT = 1;
 const NFT_SET_MAP = 8;
 const NF_ACCEPT = 1;
 /** libnftnl's udata.h: where comments are. */
 const UDATA_RULE_COMMENT = 0;
 const UDATA_SET_COMMENT = 7;
-
-/** linux/netfilter/nfnetlink.h struct nfgenmsg: family 1, version 1, resource 2. */
-export const NFGENMSG_LENGTH = 4;
 
 /** Reads nftables of `netns`, or of the namespace of this process. */
 export function openNftReader(netns?: Netns): NftReader {
@@ -93,6 +81,10 @@ export function openNftReader(netns?: Netns): NftReader {
       } finally {
         socket.close();
       }
+    },
+    journal: (family, table) => {
+      const layoutOf = (set: string) => withSocket((socket) => readLayout(socket, family, table, set));
+      return openNftJournal({ family, table, layoutOf, netns });
     },
   };
 }

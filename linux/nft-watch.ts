@@ -4,11 +4,7 @@ import { NETLINK_NETFILTER } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { isOwnPort } from "./nft-origin.ts";
-
-/** linux/netfilter/nfnetlink.h. */
-const NFNLGRP_NFTABLES = 7;
-/** NFNL_SUBSYS_NFTABLES in the high octet, NFT_MSG_NEWGEN in the low one: the notice that ends each transaction. */
-const NEW_GENERATION = (10 << 8) | 15;
+import { NFNLGRP_NFTABLES, NFT_MSG } from "./nft-wire.ts";
 
 /**
  * Only ends of transactions, each a datagram of its own, so that a transaction of 100,000 elements is one event and
@@ -16,7 +12,7 @@ const NEW_GENERATION = (10 << 8) | 15;
  */
 const NEW_GENERATION_ONLY: readonly BpfInstruction[] = [
   { code: 0x28, jt: 0, jf: 0, k: 4 }, // ldh [4]
-  { code: 0x15, jt: 0, jf: 1, k: ((NEW_GENERATION & 0xff) << 8) | (NEW_GENERATION >> 8) }, // jeq, else skip one
+  { code: 0x15, jt: 0, jf: 1, k: ((NFT_MSG.NEWGEN & 0xff) << 8) | (NFT_MSG.NEWGEN >> 8) }, // jeq, else skip one
   { code: 0x06, jt: 0, jf: 0, k: 0xffff_ffff }, // ret all
   { code: 0x06, jt: 0, jf: 0, k: 0 }, // ret nothing
 ];

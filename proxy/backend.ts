@@ -2,11 +2,16 @@ import type { Family } from "../net/mod.ts";
 import type { Owner } from "./ledger.ts";
 import type { Protocol, ServicePort } from "./service-port.ts";
 
-/**
- * What a look at the kernel says. `broken`: our rules are not in force. `touched`: they are, but somebody has changed
- * something, and only check() can tell whether it was ours.
- */
-export type Condition = "fine" | "touched" | "broken";
+/** What a look at the kernel says. */
+export interface Look {
+  /**
+   * `broken`: our rules are not in force. `touched`: they are, but somebody has changed something, and only check() can
+   * tell whether it was ours. `fine`: all is known, and the next write() puts it right.
+   */
+  readonly condition: "fine" | "touched" | "broken";
+  /** How many things were seen that others have changed. */
+  readonly differing: number;
+}
 
 /** How many connections one frontend of a Service has seen, by a counter in the kernel that may begin anew at any time. */
 export interface Count {
@@ -42,9 +47,10 @@ export interface Backend {
    */
   write(): Promise<number>;
   /** A quick look, whatever the number of Services. */
-  inspect(): Promise<Condition>;
+  inspect(): Promise<Look>;
   /** What the kernel has counted. Costs a listing. */
   counts(): Promise<readonly Count[]>;
   /** How many things are wanted in the kernel: rules by table of iptables, chains and elements of nftables. */
   sizes(): ReadonlyMap<string, number>;
+  close(): void;
 }

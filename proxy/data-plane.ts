@@ -49,7 +49,11 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
   const opened = mode === "nftables" ? await openNftables(options, families) : await openIptables(options, families);
   const planes = opened.backends.map((backend) => ({ backend, upkeep: new Upkeep(backend, clock, log) }));
   log.info({ event: "proxy.opened", home: opened.home, families }, "Services are forwarded by these rules");
-  return { home: opened.home, planes, close: opened.close };
+  const close = () => {
+    for (const backend of opened.backends) backend.close();
+    opened.close();
+  };
+  return { home: opened.home, planes, close };
 }
 
 interface Opened {

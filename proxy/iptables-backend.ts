@@ -51,11 +51,12 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
     // Whoever empties a table empties both of these; a single rule taken out of a chain is found by check().
     inspect: async () => {
       const now = stampOf(iptables);
-      if (stamp !== undefined && now === stamp) return "fine";
+      if (stamp !== undefined && now === stamp) return { condition: "fine", differing: 0 };
       stamp = now;
       const rules = await iptables.list("nat", "PREROUTING");
       const filter = await iptables.list("filter", "FORWARD");
-      return rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`) ? "touched" : "broken";
+      const isHooked = rules?.split("\n").includes(hook) && filter?.includes(`-j ${FILTER}`);
+      return { condition: isHooked ? "touched" : "broken", differing: 0 };
     },
 
     counts: async () => parseIptablesCounts(await iptables.saveCounted("nat")),
@@ -68,6 +69,7 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
       }
       return sizes;
     },
+    close: () => {},
   };
 }
 

@@ -38,6 +38,7 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
   const { family } = settings;
   const ledger = new Ledger();
   ledger.replace({ key: "fixed", created: 0 }, nftFixedItems(settings));
+  const journal = nft.journal(family, NFT_TABLE);
   let base: Base = "missing";
   let unused = "";
 
@@ -76,6 +77,7 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
 
     check: async () => {
       const before = ledger.backlog;
+      journal.read(); // what is read now has it already
       readFrame();
       const hashed = [...ledger.objects(), ...ledger.changedObjects()].filter(isHashedMap);
       for (const object of new Set([...NFT_OBJECTS[family].keys(), ...hashed])) await readElements(object);
@@ -97,9 +99,18 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
       return count;
     },
 
+    // Elements are not read again: the kernel has told which of them others have changed.
     inspect: async () => {
+      const before = ledger.backlog;
+      const changes = journal.read();
       readFrame();
-      return base === "sound" ? "touched" : "broken";
+      if (base !== "sound") return { condition: "broken", differing: 0 };
+      const kept = (changes ?? []).filter(({ set }) => NFT_OBJECTS[family].has(set) || ledger.size(set) > 0);
+      const ranges = new Set(kept.map(({ set }) => set).filter((set) => hasRanges(family, set)));
+      for (const { set, key, value } of kept) if (!ranges.has(set)) ledger.markHeld(set, key, value);
+      for (const set of ranges) await readElements(set);
+      const differing = Math.max(0, ledger.backlog - before);
+      return { condition: changes === undefined ? "touched" : "fine", differing };
     },
 
     counts: async () => {
@@ -119,6 +130,7 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
         ["elements", held.reduce((sum, object) => sum + ledger.size(object), 0)],
       ]);
     },
+    close: () => journal.close(),
   };
 }
 

@@ -56,9 +56,13 @@ export class Upkeep {
    */
   async bring(): Promise<{ readonly written: number; readonly repaired: number }> {
     const wasInForce = this.#inForce;
-    await this.#look();
+    const seen = await this.#look();
     const isCheckDue = this.#clock.now() >= this.#checkedAt + this.#checkPause();
-    const differing = this.#sound && !isCheckDue ? 0 : await this.#check();
+    const differing = seen + (this.#sound && !isCheckDue ? 0 : await this.#check());
+    if (wasInForce && this.#inForce && differing > 0) {
+      const event = "proxy.rules.changed";
+      this.#log.warn({ event, differing }, "others have changed the rules in the kernel, putting them right");
+    }
     this.#sound = false;
     const written = await this.#backend.write();
     this.#sound = true;
@@ -66,18 +70,20 @@ export class Upkeep {
     return { written, repaired: wasInForce ? differing : 0 };
   }
 
-  async #look(): Promise<void> {
+  /** Returns how many things others have changed, as far as a look tells. */
+  async #look(): Promise<number> {
     const now = this.#clock.now();
-    if (!this.#isLookWanted() || now < this.#lookedAt + this.#lookPause()) return;
+    if (!this.#isLookWanted() || now < this.#lookedAt + this.#lookPause()) return 0;
     this.#noticed = false;
     this.#lookedAt = now;
-    const condition = await this.#backend.inspect();
+    const { condition, differing } = await this.#backend.inspect();
     if (condition === "touched") this.#suspect = true;
-    if (condition !== "broken") return;
+    if (condition !== "broken") return differing;
     if (this.#inForce)
       this.#log.warn({ event: "proxy.rules.lost" }, "the rules are gone from the kernel, writing them again");
     this.#sound = false;
     this.#inForce = false;
+    return differing;
   }
 
   async #check(): Promise<number> {

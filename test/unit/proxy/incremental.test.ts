@@ -165,9 +165,9 @@ describe("iptablesBackend()", () => {
         const [iptables, fresh] = [fakeIptables("ipv4"), fakeIptables("ipv4")];
         const backend = iptablesBackend(iptables, IPV4);
         await fromScratch(backend, list);
-        expect(await backend.inspect()).toBe("touched");
+        expect((await backend.inspect()).condition).toBe("touched");
         await emptyNat(iptables);
-        expect(await backend.inspect()).toBe("broken");
+        expect((await backend.inspect()).condition).toBe("broken");
         expect(await backend.check()).toBeGreaterThan(0);
         await backend.write();
         await fromScratch(iptablesBackend(fresh, IPV4), list);

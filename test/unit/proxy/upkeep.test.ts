@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type FakeClock, fakeClock, silentLog } from "../../../core/mod.ts";
-import type { Backend, Condition } from "../../../proxy/backend.ts";
+import type { Backend, Look } from "../../../proxy/backend.ts";
 import { Upkeep } from "../../../proxy/upkeep.ts";
 
 let clock: FakeClock;
 let calls: string[];
-let condition: Condition;
+let condition: Look["condition"];
+let seen: number;
 let checkTakes: number;
 let differing: number;
 let failure: Error | undefined;
@@ -14,6 +15,7 @@ beforeEach(() => {
   clock = fakeClock(1_000_000);
   calls = [];
   condition = "touched";
+  seen = 0;
   checkTakes = 0;
   differing = 0;
   failure = undefined;
@@ -39,8 +41,9 @@ function upkeepOf(drift: Backend["drift"]): Upkeep {
     sizes: () => new Map(),
     inspect: async () => {
       calls.push("inspect");
-      return condition;
+      return { condition, differing: seen };
     },
+    close: () => {},
   };
   return new Upkeep(backend, clock, silentLog());
 }
@@ -73,6 +76,19 @@ describe("Upkeep", () => {
     expect(await bring(upkeep, 100)).toBe("write"); // looked a moment ago
     expect(upkeep.pause).toBe(150);
     expect(await bring(upkeep, 300)).toBe("inspect check write");
+  });
+
+  test("compares nothing when a look says all, and counts what it saw", async () => {
+    const upkeep = upkeepOf("notified");
+    await bring(upkeep);
+    upkeep.notice();
+    condition = "fine";
+    seen = 3;
+    clock.advance(1000);
+    calls = [];
+    expect(await upkeep.bring()).toEqual({ written: 0, repaired: 3 });
+    expect(calls.join(" ")).toBe("inspect write");
+    expect(await bring(upkeep, 1000)).toBe("write");
   });
 
   test("compares at once when the rules are gone", async () => {
