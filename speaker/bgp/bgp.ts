@@ -37,6 +37,7 @@ import { bgpReporter } from "./reporter.ts";
 import { attributesFor } from "./route.ts";
 import { RouteView } from "./route-view.ts";
 import { startBgpStatusWriter } from "./status-writer.ts";
+import { tooLongRoutes } from "./too-long.ts";
 
 /** The objects BGP is configured with. */
 export interface BgpStores {
@@ -125,10 +126,15 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const before = standingOf(statuses);
     statuses = message.peers;
     report.sessions(statuses, peers);
+    report.untold(statuses.flatMap((status) => tooLongRoutes(status, view)));
     if (standingOf(statuses) !== before) statusWriter?.poke();
   });
 
-  const sessions = () => peers.map((peer) => ({ peer, status: statuses.find(({ name }) => name === peer.name) }));
+  const sessions = () =>
+    peers.map((peer) => {
+      const status = statuses.find(({ name }) => name === peer.name);
+      return { peer, status, untold: status === undefined ? [] : tooLongRoutes(status, view) };
+    });
   const isReady = (service: string) => readiness.isReady(service);
   const announced = () => announcedTo(view, isReady, peers);
   const writing = { node, bgpPeers, announced, sessions, clock, log };
@@ -253,7 +259,15 @@ function announcedTo(
 
 /** What conditions of BGPPeers say of the sessions; counters are not among it. */
 function standingOf(statuses: readonly PeerStatus[]): string {
-  return JSON.stringify(statuses.map(({ name, phase, remote, why, peerAsn }) => [name, phase, remote, why, peerAsn]));
+  const told = ({ name, phase, remote, why, peerAsn, tooLong }: PeerStatus) => [
+    name,
+    phase,
+    remote,
+    why,
+    peerAsn,
+    tooLong,
+  ];
+  return JSON.stringify(statuses.map(told));
 }
 
 function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {

@@ -106,6 +106,7 @@ function routeOf(
     values.flatMap((value) => (value.kind === "large" ? [[printCommunity(value), value.parts] as const] : [])),
   );
   const offer: Offer = {
+    advertisement: `${advert.namespace}/${advert.name}`,
     peers: advert.peers.length === 0 ? "all" : advert.peers,
     localPref: drained ? 0 : advert.localPref,
     communities: [...new Set(drained ? [...communities, GRACEFUL_SHUTDOWN] : communities)].sort((a, b) => a - b),

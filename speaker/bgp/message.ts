@@ -79,6 +79,8 @@ export interface PeerStatus {
   /** Number of routes the peer was told, and of those it has yet to be. */
   readonly announced: number;
   readonly pending: number;
+  /** Routes it is not told, since no message of this many octets has room for them: some of them. */
+  readonly tooLong?: { readonly octets: number; readonly routes: readonly string[] };
   /** How often the session was lost. */
   readonly losses: number;
   readonly bfd?: BfdStatus;

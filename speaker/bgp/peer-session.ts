@@ -8,13 +8,15 @@ import {
   ceaseWith,
   endOfRib,
   type Family,
+  type Prefix,
   printAddress,
+  printPrefix,
   SAFI_UNICAST,
 } from "../../net/mod.ts";
 import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import type { Counts, PeerSettings, PeerStatus } from "./message.ts";
-import { RibOut } from "./rib-out.ts";
+import { type RibChange, RibOut } from "./rib-out.ts";
 import { attributesFor, type OfferedRoute } from "./route.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 import { writeUpdates } from "./update-writer.ts";
@@ -32,6 +34,9 @@ export interface PeerSessionPorts extends ConnectionPorts {
 const MOST_BACKLOG = 128 * 1024;
 /** Routes that are written in one go, so that other peers get their turn. */
 const ROUTES_AT_ONCE = 2000;
+
+/** Routes that are named, of those that are too long; the others are like them. */
+const MOST_NAMED = 20;
 
 /** The session with one peer: its connections, of which one stays, and the routes it is told. */
 export class PeerSession implements ConnectionOwner {
@@ -52,6 +57,8 @@ export class PeerSession implements ConnectionOwner {
   #leaving = false;
   /** True until the peer was told all routes once. */
   #restarted = true;
+  /** Routes that no message to this peer has room for. */
+  readonly #tooLong = new Set<string>();
   /** Families whose end the peer has yet to be told, and the message that says it. */
   #ends = new Map<Family, "endOfRib" | "refreshEnd">();
 
@@ -123,10 +130,13 @@ export class PeerSession implements ConnectionOwner {
       nextHops: this.#nextHops,
     };
     while (this.#rib.pending > 0 && connection.transport.backlog < MOST_BACKLOG) {
-      for (const message of writeUpdates(this.#rib.take(agreement.families, ROUTES_AT_ONCE), style)) {
+      const change = this.#rib.take(agreement.families, ROUTES_AT_ONCE);
+      const { messages, tooLong } = writeUpdates(change, style);
+      for (const message of messages) {
         this.#ports.counts.updatesSent++;
         connection.sendBytes(message);
       }
+      this.#noteTooLong(change, tooLong);
     }
     if (this.#rib.pending === 0 && this.#settled) this.#sendEnds(connection);
     this.#ports.onChange();
@@ -148,6 +158,9 @@ export class PeerSession implements ConnectionOwner {
           }),
       families: agreement?.families ?? [],
       ...(transport === undefined ? {} : { localAddress: printAddress(transport.local) }),
+      ...(agreement === undefined || this.#tooLong.size === 0
+        ? {}
+        : { tooLong: { octets: agreement.longestMessage, routes: [...this.#tooLong].slice(0, MOST_NAMED) } }),
       announced: this.told,
       pending: this.#rib.pending,
       losses: this.#losses,
@@ -157,7 +170,7 @@ export class PeerSession implements ConnectionOwner {
 
   /** Number of routes the peer knows. */
   get told(): number {
-    return this.#up === undefined ? 0 : this.#rib.told;
+    return this.#up === undefined ? 0 : this.#rib.told - this.#tooLong.size;
   }
 
   restarted(): boolean {
@@ -183,6 +196,7 @@ export class PeerSession implements ConnectionOwner {
     this.#why = undefined;
     this.#nextHops = this.#ports.nextHops(transport.local, agreement.extendedNextHop);
     this.#rib.reset();
+    this.#tooLong.clear();
     this.#ends = new Map(agreement.families.map((family) => [family, "endOfRib"]));
     const { peerAsn, families } = agreement;
     this.#ports.onLog("info", "bgp.up", { peer: this.settings.name, peerAsn, families }, "session established");
@@ -248,6 +262,14 @@ export class PeerSession implements ConnectionOwner {
     }
     this.#rib.resend([family]);
     this.flush();
+  }
+
+  #noteTooLong({ announce, withdraw }: RibChange, tooLong: readonly Prefix[]): void {
+    if (this.#tooLong.size > 0) {
+      const other = [...withdraw.ipv4, ...withdraw.ipv6, ...announce.flatMap(({ prefixes }) => prefixes)];
+      for (const prefix of other) this.#tooLong.delete(printPrefix(prefix));
+    }
+    for (const prefix of tooLong) this.#tooLong.add(printPrefix(prefix));
   }
 
   #sendEnds(connection: Connection): void {

@@ -15,6 +15,7 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
   const all = bgpMetrics(metrics);
   let complained = "";
   let waiting = "";
+  let untold = "";
   return {
     problems: (problems: readonly string[]) => {
       const text = problems.join("\n");
@@ -29,6 +30,13 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
       const text = waits.join("\n");
       if (text !== waiting) for (const reason of waits) log.warn({ event: "bgp.waits", reason }, "a peer has to wait");
       waiting = text;
+    },
+    /** @param sentences Why routes are not told. */
+    untold: (sentences: readonly string[]) => {
+      const text = sentences.join("\n");
+      if (text !== untold)
+        for (const reason of sentences) log.warn({ event: "bgp.tooLong", reason }, "a route is too long");
+      untold = text;
     },
     /** @param changed Services of which something may be other than before. */
     services: (changed: Iterable<string>, { services }: RouteView, isReady: (service: string) => boolean) => {

@@ -44,6 +44,11 @@ export class RouteView {
     return this.#routes;
   }
 
+  /** The Services that offer the prefix `key`, and what each of them offers. */
+  contributions(key: string): ReadonlyMap<string, OfferedRoute> {
+    return this.#contributions.get(key) ?? new Map();
+  }
+
   /** Works out what these Services announce. Call settle() afterwards. */
   refresh(keys: Iterable<string>, config: BgpConfig, node: V1Node | undefined): void {
     for (const key of keys) {

@@ -2,6 +2,8 @@ import { AsSegment, type BgpAttributes, BgpOrigin, type Family, type Prefix } fr
 
 /** What one advertisement says of a prefix. Crosses threads, so it is plain data. */
 export interface Offer {
+  /** The advertisement: namespace/name of a BGPAdvertisement. */
+  readonly advertisement: string;
   /** Names of the peers it is for. */
   readonly peers: "all" | readonly string[];
   /** 0: not set. */
@@ -25,7 +27,7 @@ export interface OfferedRoute {
 }
 
 /** What is told to one peer about a prefix, before the session adds its own. */
-export type RouteAttributes = Omit<Offer, "peers">;
+export type RouteAttributes = Omit<Offer, "peers" | "advertisement">;
 
 /** RFC 8326 section 4: carried by routes that are about to go. */
 export const GRACEFUL_SHUTDOWN = 0xffff0000;
@@ -37,7 +39,7 @@ const DEFAULT_LOCAL_PREF = 100;
  * @param offers In a stable order.
  */
 export function attributesFor(offers: readonly Offer[], peer: string): RouteAttributes | undefined {
-  const meant = offers.filter(({ peers }) => peers === "all" || peers.includes(peer));
+  const meant = offersFor(offers, peer);
   const [first] = meant;
   if (first === undefined) return undefined;
   if (meant.length === 1) return first;
@@ -52,6 +54,11 @@ export function attributesFor(offers: readonly Offer[], peer: string): RouteAttr
     prepend: Math.max(...meant.map(({ prepend }) => prepend)),
     ...(med === undefined ? {} : { med }),
   };
+}
+
+/** Those that are made to `peer`. */
+export function offersFor(offers: readonly Offer[], peer: string): readonly Offer[] {
+  return offers.filter(({ peers }) => peers === "all" || peers.includes(peer));
 }
 
 /** Routes of equal text can go in one message. */

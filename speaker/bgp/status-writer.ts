@@ -20,7 +20,12 @@ export interface BgpStatusWriterOptions {
   /** Services this node announces, and the names of the peers they are for. */
   readonly announced: () => ReadonlyMap<string, readonly string[]>;
   /** The peers of this node and how their sessions stand. */
-  readonly sessions: () => readonly { readonly peer: NodePeer; readonly status: PeerStatus | undefined }[];
+  readonly sessions: () => readonly {
+    readonly peer: NodePeer;
+    readonly status: PeerStatus | undefined;
+    /** Why it is not told some routes, in sentences. */
+    readonly untold: readonly string[];
+  }[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -76,11 +81,17 @@ function newStatus(key: string, peers: readonly string[], node: string): Service
 export type Statement = Pick<Condition, "status" | "reason" | "message">;
 
 /** How a session stands, as a condition. */
-export function statementOf(peer: NodePeer, status: PeerStatus | undefined): Statement {
+export function statementOf(
+  peer: NodePeer,
+  status: PeerStatus | undefined,
+  [untold, ...more]: readonly string[],
+): Statement {
   if ("waits" in peer) return { status: "False", reason: "Waiting", message: `The session waits: ${peer.waits}.` };
   if (status?.phase === "established") {
     const message = `The session with AS ${status.peerAsn} at ${status.remote} is up.`;
-    return { status: "True", reason: "Established", message };
+    if (untold === undefined) return { status: "True", reason: "Established", message };
+    const rest = more.length === 0 ? "" : ` And ${more.length} more like it.`;
+    return { status: "True", reason: "RoutesTooLong", message: `${message} ${untold}.${rest}` };
   }
   const why = status?.why === undefined ? "" : `: ${status.why}`;
   return { status: "False", reason: "NotEstablished", message: `There is no session${why}.` };
@@ -99,7 +110,10 @@ class ConditionWriter {
   async write(): Promise<void> {
     const { bgpPeers, sessions } = this.#options;
     const wanted = new Map(
-      sessions().map(({ peer, status }) => [`${peer.namespace}/${peer.name}`, statementOf(peer, status)]),
+      sessions().map(({ peer, status, untold }) => [
+        `${peer.namespace}/${peer.name}`,
+        statementOf(peer, status, untold),
+      ]),
     );
     for (const key of new Set([...this.#written.keys(), ...wanted.keys()])) {
       const object = bgpPeers.get(key);

@@ -40,10 +40,17 @@ const THEIRS: BgpOpen = {
     { kind: "fourOctetAsn", asn: 64512 },
   ],
 };
+const NOTHING_MORE = {
+  advertisement: "ns/all",
+  peers: "all" as const,
+  localPref: 0,
+  largeCommunities: [],
+  prepend: 0,
+};
 const route = (key: string) => ({
   key,
   prefix: parsePrefix(key),
-  offers: [{ peers: "all" as const, localPref: 0, communities: [], largeCommunities: [], prepend: 0 }],
+  offers: [{ ...NOTHING_MORE, communities: [] as number[] }],
 });
 
 /** The other end of a connection. */
@@ -197,6 +204,23 @@ describe("PeerSession", () => {
     expect(session.status()).toMatchObject({ phase: "idle", announced: 0 });
     clock.advance(250);
     expect(establish().take()).toEqual(["open", "keepalive", "update +1 -0", "end of rib"]);
+  });
+
+  test("names a route that is too long, withdraws it, and tells it once it fits", () => {
+    start();
+    session.setRoute(route("10.0.0.1/32"));
+    const line = establish();
+    line.take();
+    const communities = Array.from({ length: 1100 }, (_, i) => i);
+    session.setRoute({ ...route("10.0.0.1/32"), offers: [{ ...NOTHING_MORE, communities }] });
+    session.flush();
+    expect(line.take()).toEqual(["update +0 -1"]);
+    expect(session.status()).toMatchObject({ announced: 0, tooLong: { octets: 4096, routes: ["10.0.0.1/32"] } });
+    session.setRoute(route("10.0.0.1/32"));
+    session.flush();
+    expect(line.take()).toEqual(["update +1 -0"]);
+    expect(session.status().tooLong).toBeUndefined();
+    expect(session.status().announced).toBe(1);
   });
 
   test("answers a broken message with the NOTIFICATION for it", () => {

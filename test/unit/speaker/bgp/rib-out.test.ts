@@ -70,9 +70,9 @@ describe("RibOut", () => {
             rib.reset();
             peer = listener();
           }
-          if (flush) peer.hear(writeUpdates(rib.take(BOTH, 2), style));
+          if (flush) peer.hear(writeUpdates(rib.take(BOTH, 2), style).messages);
         }
-        while (rib.pending > 0) peer.hear(writeUpdates(rib.take(BOTH, 2), style));
+        while (rib.pending > 0) peer.hear(writeUpdates(rib.take(BOTH, 2), style).messages);
         expect([...peer.routes].sort()).toEqual([...wanted].sort());
         expect(rib.told).toBe(wanted.size);
       }),
@@ -94,7 +94,7 @@ describe("RibOut", () => {
       const key = `10.${i >> 8}.${i & 255}.0/24`;
       rib.set(key, parsePrefix(key), plain);
     }
-    const messages = writeUpdates(rib.take(BOTH, 10_000), style);
+    const { messages } = writeUpdates(rib.take(BOTH, 10_000), style);
     expect(messages.length).toBe(10);
     expect(Math.max(...messages.map(({ length }) => length))).toBeLessThanOrEqual(4096);
   });
@@ -108,7 +108,7 @@ describe("RibOut", () => {
 });
 
 describe("attributesFor()", () => {
-  const offer = (more: Partial<Offer>): Offer => ({ ...plain, peers: "all", ...more });
+  const offer = (more: Partial<Offer>): Offer => ({ ...plain, advertisement: "ns/all", peers: "all", ...more });
 
   test("gives each peer the communities of the offers made to it", () => {
     const offers = [offer({ peers: ["a"], communities: [2] }), offer({ peers: ["b"], communities: [3] })];
@@ -129,7 +129,9 @@ describe("writeUpdates()", () => {
   ];
   const change = { withdraw: { ipv4: [], ipv6: [] }, announce: routes };
   const read = (more: Partial<UpdateStyle>) => {
-    const [message] = writeUpdates(change, { ...style, ...more });
+    const {
+      messages: [message],
+    } = writeUpdates(change, { ...style, ...more });
     const decoded = decodeBgpMessage(message!, { ...style, ...more });
     return decoded.type === "update" ? decoded.update.attributes : undefined;
   };
@@ -142,6 +144,26 @@ describe("writeUpdates()", () => {
 
   test("asks for other ways when the node is about to stop", () => {
     expect(read({ internal: true, leaving: true })).toMatchObject({ localPref: 0, communities: [0xffff0000] });
+  });
+
+  test("withdraws a route whose attributes leave no room for it, unless longer messages are agreed on", () => {
+    const communities = Array.from({ length: 1015 }, (_, i) => i);
+    for (const [family, text] of [
+      ["ipv4", "10.0.0.1/32"],
+      ["ipv6", "2001:db8::1/128"],
+    ] as const) {
+      const prefixes = [parsePrefix(text)];
+      const long = { ...change, announce: [{ family, attributes: { ...plain, communities }, prefixes }] };
+      const peer = listener();
+      peer.routes.set(text, "");
+      const { messages, tooLong } = writeUpdates(long, style);
+      peer.hear(messages);
+      expect(tooLong).toEqual(prefixes);
+      expect([...peer.routes]).toEqual([]);
+      const extended = writeUpdates(long, { ...style, longestMessage: 65_535 });
+      expect(extended.tooLong).toEqual([]);
+      expect(extended.messages.map(({ length }) => length > 4096)).toEqual([true]);
+    }
   });
 
   test("tells IPv4 routes by an IPv6 next hop where there is no other", () => {

@@ -50,10 +50,13 @@ describe("serviceStatusChange()", () => {
 describe("statementOf()", () => {
   const peer = { name: "tor", namespace: "ns", settings: {} } as NodePeer;
   test("says how a session stands, and why", () => {
-    expect(statementOf(peer, status())).toMatchObject({ status: "True", reason: "Established" });
-    const down = statementOf(peer, status({ phase: "idle", why: "the hold timer expired" }));
+    expect(statementOf(peer, status(), [])).toMatchObject({ status: "True", reason: "Established" });
+    const down = statementOf(peer, status({ phase: "idle", why: "the hold timer expired" }), []);
     expect(down).toMatchObject({ status: "False", message: "There is no session: the hold timer expired." });
-    const waits = statementOf({ name: "tor", namespace: "ns", waits: "the Secret is not there" }, undefined);
+    const waits = statementOf({ name: "tor", namespace: "ns", waits: "the Secret is not there" }, undefined, []);
+    const long = statementOf(peer, status(), ["Service default/web: it is too long", "another", "a third"]);
+    expect(long).toMatchObject({ status: "True", reason: "RoutesTooLong" });
+    expect(long.message).toMatch(/ is up\. Service default\/web: it is too long\. And 2 more like it\.$/);
     expect(waits).toMatchObject({ reason: "Waiting", message: "The session waits: the Secret is not there." });
   });
 });
