@@ -15,8 +15,13 @@ export interface MemberTimes {
   readonly deafAfter: number;
   /** How old the stamp may be that proves a new conversation genuine. */
   readonly echoMaxAge: number;
-  /** How long a refusal of a member's kernel proves that its node lives; kernels limit refusals to one a second. */
+  /**
+   * How long a refusal of a member's kernel proves that its node lives; kernels limit refusals to one a second, and one may
+   * be lost.
+   */
   readonly refusalMaxAge: number;
+  /** How long after a member's node was given up it may still have the connections it had. */
+  readonly keptAfter: number;
   /** How long a member whose node lives may be silent before its addresses are taken from it. */
   readonly restartGrace: number;
   /** The same for one that said that it is only being restarted. */
@@ -30,7 +35,8 @@ export const MEMBER_TIMES: MemberTimes = {
   deadAfter: 350,
   deafAfter: 600,
   echoMaxAge: 2000,
-  refusalMaxAge: 1500,
+  refusalMaxAge: 2500,
+  keptAfter: 700,
   restartGrace: 10_000,
   pauseGrace: 30_000,
 };
@@ -59,7 +65,7 @@ export interface Peer {
   readonly claims: Claims;
   /** Milliseconds since it was heard last. */
   readonly silence: number;
-  /** A moment ago its kernel showed that it is there, whatever its program does. */
+  /** A moment ago its kernel was there, whatever its program did: it has the connections it had. */
   readonly kernelLives: boolean;
   /** Nothing more needs to be heard: its claims are whole and current, or its program is not there. */
   readonly known: boolean;
@@ -182,7 +188,9 @@ export class MemberTable {
     this.#tickedAt = now;
     const outgoing: Outgoing[] = [];
     for (const link of this.#links.values()) {
-      link.heardAt = Math.min(now, link.heardAt + heldUp);
+      const shift = Math.min(heldUp, now - Math.max(link.heardAt, link.refusedAt));
+      link.heardAt += shift;
+      link.refusedAt += shift;
       link.heardUsAt = Math.min(now, link.heardUsAt + heldUp);
       if (now - link.sentAt >= this.#times.period - this.#times.tick / 2) outgoing.push(...this.#writeAll(link, now));
       else if (this.#isSuspect(link, now)) outgoing.push(this.#write(link, now, {}));
@@ -221,10 +229,11 @@ export class MemberTable {
   }
 
   #reach(link: Link, now: number): Reach {
-    const { deadAfter, deafAfter, restartGrace, pauseGrace } = this.#times;
+    const { deadAfter, deafAfter, refusalMaxAge, restartGrace, pauseGrace } = this.#times;
     if (link.phase === "left" || link.stamp.epoch === 0n) return "lost";
     if (link.phase === "pausing") {
-      return this.#kernelLives(link, now) && now - link.heardAt <= pauseGrace ? "restarting" : "lost";
+      const lives = now - Math.max(link.heardAt, link.refusedAt) <= refusalMaxAge;
+      return lives && now - link.heardAt <= pauseGrace ? "restarting" : "lost";
     }
     const refused = link.refusedAt > link.heardAt;
     if (!refused && now - link.heardAt <= deadAfter) {
@@ -232,12 +241,14 @@ export class MemberTable {
       if (now - link.heardUsAt <= deafAfter) return "alive";
       return now - link.heardSince <= deafAfter ? "returning" : "deaf";
     }
-    const nodeLives = refused && this.#kernelLives(link, now);
+    const nodeLives = refused && now - link.refusedAt <= refusalMaxAge;
     return nodeLives && link.phase !== "leaving" && now - link.heardAt <= restartGrace ? "restarting" : "lost";
   }
 
   #kernelLives({ heardAt, refusedAt }: Link, now: number): boolean {
-    return now - Math.max(heardAt, refusedAt) <= this.#times.refusalMaxAge;
+    const { deadAfter, refusalMaxAge, keptAfter } = this.#times;
+    const lived = refusedAt > heardAt ? refusedAt + refusalMaxAge : heardAt + deadAfter;
+    return now <= lived + keptAfter;
   }
 
   #isKnown(link: Link, reach: Reach): boolean {

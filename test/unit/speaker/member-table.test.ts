@@ -191,7 +191,7 @@ describe("MemberTable when a program restarts", () => {
     lan.run(1100);
     lan.refuse();
     expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
-    lan.run(MEMBER_TIMES.refusalMaxAge + 50);
+    lan.run(MEMBER_TIMES.refusalMaxAge + MEMBER_TIMES.keptAfter + 50);
     expect(lan.view.kernelLives).toBe(false);
   });
 
@@ -201,10 +201,21 @@ describe("MemberTable when a program restarts", () => {
     lan.say("b", "left", new Map());
     lan.stop("b");
     expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
-    lan.run(MEMBER_TIMES.refusalMaxAge + 50);
+    lan.run(MEMBER_TIMES.deadAfter + MEMBER_TIMES.keptAfter + 50);
     expect(lan.view.kernelLives).toBe(false);
     lan.refuse();
     expect(lan.view).toMatchObject({ reach: "lost", kernelLives: true });
+  });
+
+  test("a refusal may be lost: they come once a second", () => {
+    const lan = pair();
+    lan.run(200);
+    lan.say("b", "running", HOLDS);
+    lan.stop("b");
+    lan.run(50);
+    lan.refuse();
+    lan.run(2000);
+    expect(lan.view.reach).toBe("restarting");
   });
 
   test("gives up at once on a node that stops refusing", () => {
@@ -311,5 +322,8 @@ describe("MemberTable.tick()", () => {
     expect(table.peers(500)[0]?.reach).toBe("alive");
     table.tick(5000);
     expect(table.peers(5000)[0]?.reach).toBe("alive");
+    table.refused("b", 5010);
+    table.tick(9000);
+    expect(table.peers(9000)[0]).toMatchObject({ reach: "restarting", kernelLives: true });
   });
 });
