@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exec } from "../../linux/mod.ts";
 import { type AddJson, type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
 import { askFrom, listenIn } from "./support/http.ts";
+import { remember } from "./support/result-cache.ts";
 
 const NODES = [nodeObject(1)];
 let lab: CniLab;
@@ -13,28 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => lab.remove());
 
-const storePath = () => join(lab.node1.options.stateDir, "pod-addresses.db");
-
-/** As libcni writes it after ADD. */
-function remember(containerId: string, netns: string, result: AddJson, capabilityArgs: object): void {
-  const { resultDir } = lab.node1.options;
-  mkdirSync(resultDir, { recursive: true });
-  const entry = {
-    kind: "cniCacheV1",
-    containerId,
-    ifName: "eth0",
-    networkName: "ironbridge",
-    netns,
-    capabilityArgs,
-    result,
-  };
-  writeFileSync(join(resultDir, `ironbridge-${containerId}-eth0`), JSON.stringify(entry));
-}
-
 const losses = [
-  { name: "deleted", lose: () => rmSync(storePath()) },
-  { name: "overwritten", lose: () => writeFileSync(storePath(), "no database any more".repeat(500)) },
-  { name: "emptied", lose: () => writeFileSync(storePath(), "") },
+  { name: "deleted", lose: () => rmSync(lab.node1.storePath) },
+  { name: "overwritten", lose: () => writeFileSync(lab.node1.storePath, "no database any more".repeat(500)) },
+  { name: "emptied", lose: () => writeFileSync(lab.node1.storePath, "") },
 ];
 test.each(losses)("a node whose store was $name keeps its pods, and no address has two", async ({ name, lose }) => {
   lab.node1.start(NODES);
@@ -44,10 +27,11 @@ test.each(losses)("a node whose store was $name keeps its pods, and no address h
   const config = { runtimeConfig: { portMappings } };
   const added = await lab.node1.call({ command: "ADD", containerId: `${name}-known`, netns: known, config });
   const result: AddJson = JSON.parse(added.stdout);
-  remember(`${name}-known`, known, result, { portMappings });
+  const { resultDir } = lab.node1.options;
+  remember(resultDir, { containerId: `${name}-known`, netns: known, result, capabilityArgs: { portMappings } });
   const other = await lab.node1.add(`${name}-unknown`, unknown);
   await lab.node1.kill();
-  for (const suffix of ["-wal", "-shm"]) rmSync(`${storePath()}${suffix}`, { force: true });
+  for (const suffix of ["-wal", "-shm"]) rmSync(`${lab.node1.storePath}${suffix}`, { force: true });
   lose();
   await lab.node1.run("nft", "flush", "ruleset");
 
@@ -67,12 +51,8 @@ test.each(losses)("a node whose store was $name keeps its pods, and no address h
     expect(gone).toEqual({ exit: 0, stdout: "" });
   }
   await expect(exec("ip", ["-n", basename(unknown), "link", "show", "eth0"])).rejects.toThrow();
-  expect(existsSync(`${storePath()}.damaged`)).toBe(name !== "deleted" && name !== "emptied");
-  rmSync(`${storePath()}.damaged`, { force: true });
+  expect(existsSync(`${lab.node1.storePath}.damaged`)).toBe(name !== "deleted" && name !== "emptied");
+  rmSync(`${lab.node1.storePath}.damaged`, { force: true });
   await lab.node1.stop();
-  const leases = await exec("python3", [
-    "-c",
-    `import sqlite3; print(sqlite3.connect("${storePath()}").execute("select count(*) from lease").fetchone()[0])`,
-  ]);
-  expect(leases.trim()).toBe("0");
+  expect(await lab.node1.countLeases()).toBe(0);
 });

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
-import { type CniLab, createCniLab, nodeObject, type PluginCall } from "./support/cni-lab.ts";
+import { type AddJson, type CniLab, createCniLab, nodeObject, type PluginCall } from "./support/cni-lab.ts";
+import { forget, remember } from "./support/result-cache.ts";
 
 /** How many random steps; `FAULT_STEPS=10000` for the long run. */
 const STEPS = Number(process.env.FAULT_STEPS ?? 80);
@@ -58,6 +60,7 @@ async function remove(slot: Slot, netns = slot.netns): Promise<void> {
   await waitFor(`DEL of ${idOf(slot)}`, async () => (await callFor(slot, "DEL", { netns })).exit === 0, {
     deadline: 20_000,
   });
+  forget(lab.node1.options.resultDir, idOf(slot));
   slot.addresses = undefined;
   slot.round += 1;
 }
@@ -70,8 +73,11 @@ async function add(slot: Slot): Promise<void> {
   const runtimeConfig = { ...(random() < 0.4 ? { portMappings } : {}), ...(random() < 0.3 ? { bandwidth } : {}) };
   const { exit, stdout } = await callFor(slot, "ADD", { config: { runtimeConfig } });
   if (exit !== 0) return remove(slot);
-  slot.result = JSON.parse(stdout);
-  slot.addresses = JSON.parse(stdout).ips.map(({ address }: { address: string }) => address);
+  const result: AddJson = JSON.parse(stdout);
+  const known = { containerId: idOf(slot), netns: slot.netns, result, capabilityArgs: runtimeConfig };
+  remember(lab.node1.options.resultDir, known);
+  slot.result = result;
+  slot.addresses = result.ips.map(({ address }) => address);
 }
 
 /** The runtime gives up on its plugin at any moment. */
@@ -114,6 +120,25 @@ async function restartAgent(): Promise<void> {
   lab.node1.start(NODES);
 }
 
+/** A fault of the disk: what is left of the store is no database. The runtime's own notes are all there. */
+async function damageStore(): Promise<void> {
+  await lab.node1.kill();
+  for (const suffix of ["-wal", "-shm"]) rmSync(`${lab.node1.storePath}${suffix}`, { force: true });
+  writeFileSync(lab.node1.storePath, "no database any more".repeat(500));
+  lab.node1.start(NODES);
+}
+
+/** All containers are gone with their namespaces; kubelets remove them when they are back. */
+async function reboot(): Promise<void> {
+  await lab.node1.reboot();
+  for (const slot of slots) await exec("ip", ["netns", "del", basename(slot.netns)]);
+  lab.node1.start(NODES);
+  for (const slot of slots) {
+    if (slot.addresses !== undefined) await remove(slot);
+    slot.netns = await lab.addPod();
+  }
+}
+
 async function collect(): Promise<void> {
   const present = slots.filter(({ addresses }) => addresses !== undefined);
   const valid = present.map((slot) => ({ containerID: idOf(slot), ifname: "eth0" }));
@@ -132,12 +157,6 @@ async function leftovers() {
   };
 }
 
-async function leasesInStore(): Promise<string> {
-  const path = join(lab.node1.options.stateDir, "pod-addresses.db");
-  const script = `import sqlite3; print(sqlite3.connect("${path}").execute("select count(*) from lease").fetchone()[0])`;
-  return (await exec("python3", ["-c", script])).trim();
-}
-
 test(`${STEPS} random calls with kills in between leave no address twice and nothing behind`, {
   timeout: 60_000 + STEPS * 500,
 }, async () => {
@@ -149,6 +168,8 @@ test(`${STEPS} random calls with kills in between leave no address twice and not
       await restartAgent();
     }
     await Promise.all(work);
+    if (random() < 0.03) await damageStore();
+    else if (random() < 0.02) await reboot();
     if (random() < 0.1) await collect();
     const all = slots.flatMap(({ addresses }) => addresses ?? []);
     expect(new Set(all).size, `seed ${SEED}, step ${done}: ${all}`).toBe(all.length);
@@ -163,7 +184,8 @@ test(`${STEPS} random calls with kills in between leave no address twice and not
   for (const slot of present) await remove(slot);
   expect(await leftovers(), `seed ${SEED}`).toEqual({ ports: [], shapers: [], elements: 0 });
   await lab.node1.stop();
-  expect(await leasesInStore(), `seed ${SEED}`).toBe("0");
+  expect(await lab.node1.countLeases(), `seed ${SEED}`).toBe(0);
+  expect(readdirSync(lab.node1.options.stateDir).filter((name) => !/^pod-addresses\.db/.test(name))).toEqual([]);
 });
 
 test("a full disk fails an ADD with its reason and leaves nothing; with room again all goes on", {

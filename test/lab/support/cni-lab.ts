@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { V1Node } from "../../../kube/mod.ts";
@@ -8,6 +9,7 @@ import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { CniNodeOptions } from "./cni-node.ts";
 
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const ROOT = resolve(import.meta.dirname, "../../..");
 
 /** Nodes with the CNI part on one L2 network, as network namespaces, and a host outside that knows no way to any pod. */
@@ -81,12 +83,14 @@ export class CniNode {
   readonly netns: string;
   readonly options: Omit<CniNodeOptions, "nodes">;
   readonly #directory: string;
+  readonly #bootId: string;
   #process: ChildProcess | undefined;
 
   constructor(name: string, netns: string, directory: string) {
     this.name = name;
     this.netns = netns;
     this.#directory = directory;
+    this.#bootId = `${directory}.boot-id`;
     this.options = {
       node: name,
       clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
@@ -108,6 +112,16 @@ export class CniNode {
     return this.#process?.pid;
   }
 
+  get storePath(): string {
+    return join(this.options.stateDir, "pod-addresses.db");
+  }
+
+  /** Addresses in the store that belong to a pod. The CNI part must not run: it has the store for itself. */
+  async countLeases(): Promise<number> {
+    const query = `sqlite3.connect("${this.storePath}").execute("select count(*) from lease").fetchone()[0]`;
+    return Number(await exec("python3", ["-c", `import sqlite3; print(${query})`]));
+  }
+
   get conflist(): string {
     return join(this.options.confDir, "10-ironbridge.conflist");
   }
@@ -116,15 +130,23 @@ export class CniNode {
     rmSync(this.conflist, { force: true });
     const program = join(import.meta.dirname, "cni-node.ts");
     const log = openSync(`${this.#directory}.log`, "a");
-    const args = [
-      "netns",
-      "exec",
-      this.netns,
-      process.execPath,
-      program,
-      JSON.stringify({ ...this.options, ...changes, nodes }),
-    ];
-    this.#process = spawn("ip", args, { stdio: ["pipe", log, log] });
+    const command = [process.execPath, program, JSON.stringify({ ...this.options, ...changes, nodes })];
+    // `ip netns exec` gives it file systems of its own, so that a boot of the node is not one of the machine.
+    const boot = existsSync(this.#bootId)
+      ? ["sh", "-c", `mount --bind ${this.#bootId} ${BOOT_ID}; exec "$@"`, "sh"]
+      : [];
+    this.#process = spawn("ip", ["netns", "exec", this.netns, ...boot, ...command], { stdio: ["pipe", log, log] });
+  }
+
+  /** As a power failure and a boot: what pods had in the kernel is gone, what is on disk stays. Start it again then. */
+  async reboot(): Promise<void> {
+    await this.kill();
+    await this.run("nft", "flush", "ruleset");
+    const links: { ifname: string }[] = JSON.parse(await this.run("ip", "-j", "link"));
+    for (const { ifname } of links) {
+      if (/^i[bq]/.test(ifname)) await this.run("sh", "-c", `ip link del ${ifname} 2>/dev/null; true`); // with its peer
+    }
+    writeFileSync(this.#bootId, `${randomUUID()}\n`);
   }
 
   /** Tells the CNI part of all nodes there are now. */
