@@ -52,6 +52,7 @@ cluster-down: ## remove the cluster: namespaces, processes, cgroups, files
 test-cluster: setup-cluster shim ## that cluster's tests, and Kubernetes' own network tests on it and on what it replaces (root; see docs/cluster.md)
 	@test/cluster/tools/build
 	@node tools/image/main.ts
+	@node test/cluster/main.ts images
 	@vitest run --project cluster
 
 golden: setup-lab ## rewrite the golden files; the review of their diff is the test

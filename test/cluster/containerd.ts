@@ -5,18 +5,21 @@ import { CATALOGUE } from "./image/catalogue.ts";
 import { runInMachine } from "./machine.ts";
 import type { MachinePlan } from "./plan.ts";
 
-/** Gives a machine's containerd the images of the cluster, as if it had pulled them. */
+/**
+ * Gives a machine's containerd the images of the cluster. They are unpacked when a container first wants them: most of a
+ * start would be the unpacking of images that nobody uses.
+ */
 export async function importCatalogue(machine: MachinePlan): Promise<void> {
   const ready = async () => (await ctr(machine, "version")) !== "";
   await waitFor(`containerd of ${machine.name}`, ready, { deadline: 30_000, every: 100 });
   for (const image of CATALOGUE) {
-    await importImage(machine, imageFile(image));
+    await ctr(machine, "images", "import", "--no-unpack", imageFile(image));
     const [first, ...others] = image.names;
     for (const name of others) await ctr(machine, "images", "tag", "--force", first, name);
   }
 }
 
-/** Imports an image from a tar file under the name it has there. */
+/** Imports an image from a tar file under the name it has there, ready to run. */
 export async function importImage(machine: MachinePlan, file: string): Promise<void> {
   if (!existsSync(file)) throw new Error(`${file} is missing: run "make image"`);
   await ctr(machine, "images", "import", file);

@@ -4,7 +4,7 @@ import { waitFor } from "../support/wait.ts";
 import { getObject, kubectl } from "./kubectl.ts";
 import { addressesOf, type MachinePlan } from "./plan.ts";
 import { curl, externalAddresses, startTestCluster, type TestCluster, urlHost } from "./support/test-cluster.ts";
-import { type WebOptions, webManifest } from "./support/web.ts";
+import { deployWeb } from "./support/web.ts";
 import { IRONBRIDGE } from "./variant.ts";
 
 /** The place of each family in every list of addresses here. */
@@ -20,19 +20,13 @@ describe("with IPv4 and IPv6, and a VXLAN between the nodes", () => {
   let pods: readonly Pod[];
   beforeAll(async () => {
     cluster = await startTestCluster({ ...IRONBRIDGE, ipFamilies: "dual", routingMode: "vxlan" });
-    await deploy({ name: "web", replicas: 2 });
-    await deploy({ name: "near", replicas: 1, policy: "Local" });
-    const { items } = await getObject<{ items: readonly Pod[] }>(cluster.plan, "pods", "-l", "app=web");
+    const { plan } = cluster;
+    await deployWeb(plan, { name: "web", replicas: 2, ipFamilyPolicy: "RequireDualStack" });
+    await deployWeb(plan, { name: "near", replicas: 1, policy: "Local", ipFamilyPolicy: "RequireDualStack" });
+    const { items } = await getObject<{ items: readonly Pod[] }>(plan, "pods", "-l", "app=web");
     pods = items;
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
-
-  async function deploy(web: WebOptions): Promise<void> {
-    const manifest = webManifest({ ...web, ipFamilyPolicy: "RequireDualStack" });
-    await kubectl(cluster.plan, ["apply", "-f", "-"], manifest);
-    const deployment = `deployment/${web.name}`;
-    await kubectl(cluster.plan, ["wait", deployment, "--for=condition=Available", "--timeout=25s"]);
-  }
 
   test("every pod has an address of each family", () => {
     const addresses = pods.map(({ status }) => status.podIPs.map(({ ip }) => ip));

@@ -38,7 +38,7 @@ export async function installIronbridge(plan: ClusterPlan, variant: Variant): Pr
 
 /** Gives all machines Ironbridge's image, as if they had pulled it. */
 export async function importIronbridge(plan: ClusterPlan): Promise<void> {
-  for (const node of plan.nodes) await importImage(node, plan.image);
+  await Promise.all(plan.nodes.map((node) => importImage(node, plan.image)));
 }
 
 /** The text of deploy/install.yaml for a variant. */

@@ -7,7 +7,7 @@ import { getObject, kubectl } from "./kubectl.ts";
 import { killMachine, startMachine } from "./machine.ts";
 import { startTestCluster, type TestCluster } from "./support/test-cluster.ts";
 import { EXTERNAL, failedThroughNodes, startTraffic } from "./support/traffic.ts";
-import { webManifest } from "./support/web.ts";
+import { deployWeb } from "./support/web.ts";
 import { IRONBRIDGE } from "./variant.ts";
 
 const NAMESPACE = ["-n", "ironbridge-system"];
@@ -16,8 +16,7 @@ describe("with traffic running", () => {
   let cluster: TestCluster;
   beforeAll(async () => {
     cluster = await startTestCluster(IRONBRIDGE);
-    await kubectl(cluster.plan, ["apply", "-f", "-"], webManifest({ name: "web", replicas: 2, nodes: ["node2"] }));
-    await kubectl(cluster.plan, ["wait", "deployment/web", "--for=condition=Available", "--timeout=25s"]);
+    await deployWeb(cluster.plan, { name: "web", replicas: 2, nodes: ["node2"] });
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
 

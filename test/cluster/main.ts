@@ -6,10 +6,11 @@ import { installVariant } from "./install.ts";
 import { CHECKOUT, planCluster } from "./plan.ts";
 import { parseVariant, VARIANT_CHOICES } from "./variant.ts";
 
-const USAGE = `usage: node test/cluster/main.ts up|down [options]
+const USAGE = `usage: node test/cluster/main.ts up|bare|images|down [options]
 
   up      build images, start three nodes, install, wait until all is ready; an earlier cluster is removed first
   bare    the same without installing anything: nodes are not ready
+  images  build images only
   down    remove everything
 
   --tag NAME   part of the namespaces' names: ib-NAME-node1, ib-NAME-client (cluster)
@@ -38,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     },
   });
   const [command, ...rest] = positionals;
-  if (rest.length > 0 || !["up", "bare", "down"].includes(command ?? "")) {
+  if (rest.length > 0 || !["up", "bare", "images", "down"].includes(command ?? "")) {
     console.error(USAGE);
     return 2;
   }
@@ -53,6 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   await buildImages(say);
+  if (command === "images") return 0;
   await startBareCluster(plan, say);
   if (command === "up") await installVariant(plan, variant, say);
   say("up");

@@ -7,7 +7,7 @@ import { CHECKOUT, type MachinePlan } from "./plan.ts";
 import { removeReferenceCni } from "./reference-cni.ts";
 import { startTestCluster, type TestCluster } from "./support/test-cluster.ts";
 import { EXTERNAL, failedThroughNodes, startTraffic } from "./support/traffic.ts";
-import { webManifest } from "./support/web.ts";
+import { deployWeb } from "./support/web.ts";
 import { REFERENCE } from "./variant.ts";
 
 const AGENT = ["-n", "ironbridge-system", "daemonset/ironbridge-agent"];
@@ -19,9 +19,8 @@ describe("from MetalLB, kube-proxy and the reference CNI to Ironbridge and back,
   beforeAll(async () => {
     cluster = await startTestCluster(REFERENCE);
     const { plan } = cluster;
-    await kubectl(plan, ["apply", "-f", "-"], webManifest({ name: "web", replicas: 2 }));
+    await deployWeb(plan, { name: "web", replicas: 2 });
     await kubectl(plan, ["apply", "-f", "-"], JSON.stringify(DISRUPTION_BUDGET));
-    await kubectl(plan, ["wait", "deployment/web", "--for=condition=Available", "--timeout=25s"]);
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
 

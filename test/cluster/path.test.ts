@@ -5,7 +5,7 @@ import { waitFor } from "../support/wait.ts";
 import { installIronbridge, installVariant, waitForNodesReady, waitForPods } from "./install.ts";
 import { getObject, kubectl } from "./kubectl.ts";
 import { curl, externalAddress, outside, startBareTestCluster, type TestCluster } from "./support/test-cluster.ts";
-import { webManifest } from "./support/web.ts";
+import { deployWeb, webManifest } from "./support/web.ts";
 import { IRONBRIDGE } from "./variant.ts";
 
 describe.each(["nftables", "iptables"] as const)("on a bare Kubernetes, %s", (proxyMode) => {
@@ -34,8 +34,7 @@ describe.each(["nftables", "iptables"] as const)("on a bare Kubernetes, %s", (pr
 
   test("a LoadBalancer Service answers from outside within 5 s of its pods being ready", async () => {
     const { plan } = cluster;
-    await kubectl(plan, ["apply", "-f", "-"], webManifest({ name: "web", replicas: 3 }));
-    await kubectl(plan, ["wait", "deployment/web", "--for=condition=Available", "--timeout=25s"]);
+    await deployWeb(plan, { name: "web", replicas: 3 });
     const ready = performance.now();
     const address = await externalAddress(plan, "default", "web");
     const answer = () => curl(plan, `http://${address}/hostname`);

@@ -1,4 +1,6 @@
 import { AGNHOST_IMAGE } from "../image/catalogue.ts";
+import { kubectl } from "../kubectl.ts";
+import type { ClusterPlan } from "../plan.ts";
 
 export interface WebOptions {
   readonly name: string;
@@ -7,6 +9,12 @@ export interface WebOptions {
   readonly ipFamilyPolicy?: "RequireDualStack";
   /** Nodes whose pods it may have; all but the control plane when absent. */
   readonly nodes?: readonly string[];
+}
+
+/** Makes what webManifest() says and returns when its pods are ready. */
+export async function deployWeb(plan: ClusterPlan, options: WebOptions): Promise<void> {
+  await kubectl(plan, ["apply", "-f", "-"], webManifest(options));
+  await kubectl(plan, ["wait", `deployment/${options.name}`, "--for=condition=Available", "--timeout=25s"]);
 }
 
 /** A Deployment that answers /hostname and /clientip, and its Service of type LoadBalancer, as one List. Pure. */
