@@ -73,18 +73,6 @@ describe.each(HOMES)("%s", (home) => {
     await lab.run("ip", "addr", "flush", "to", "192.0.2.0/24", "dev", "lo");
   });
 
-  test("SCTP ports have their rules, whether or not this kernel has sockets for it", async () => {
-    await start({}, { ports: [{ name: "http", port: 80, protocol: "SCTP", nodePort: 30080 }] });
-    const slice = podSlice("ipv4", { pod2: {} });
-    lab.stores.slices.set({ ...slice, ports: [{ name: "http", port: 8080, protocol: "SCTP" }] });
-    await running.settled();
-    const rules =
-      home === "nftables"
-        ? await lab.run("nft", "list", "map", "ip", "ironbridge-proxy", "services")
-        : await lab.run(`${home}-save`, "-t", "nat");
-    expect(rules).toMatch(/10\.96\.0\.10 \. sctp \. 80 : goto sctp-|-d 10\.96\.0\.10\/32 -p sctp -m sctp --dport 80/);
-  });
-
   test("cluster IPs that no Service has are dropped", async () => {
     await start({ serviceCidrs: ["10.96.0.0/16", "fd00:96::/112"].map(parsePrefix) });
     expect(await lab.hosts.pod1.ask("10.96.77.77", 80, { timeout: 300 })).toBe("silent");

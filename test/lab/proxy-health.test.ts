@@ -38,17 +38,16 @@ describe.each(HOMES)("%s", (home) => {
     await running.settled();
   });
 
-  test("health check node ports follow the local endpoints", async () => {
-    const local = { externalTrafficPolicy: "Local", healthCheckNodePort: PORT } as const;
-    lab.stores.services.set(webService(local));
+  const LOCAL = { externalTrafficPolicy: "Local", healthCheckNodePort: PORT } as const;
+
+  test("should only target nodes with endpoints", async () => {
+    lab.stores.services.set(webService(LOCAL));
     lab.stores.slices.set(podSlice("ipv4", { pod1: {}, pod2: {}, pod3: { node: "node2" } }));
     await running.settled();
     expect(await get(ADDRESSES.node.ipv4, PORT)).toMatch(/"localEndpoints":2,"serviceProxyHealthy":true} 200$/);
     expect(await get(ADDRESSES.node.ipv6, PORT)).toMatch(/ 200$/);
-    lab.stores.slices.set(podSlice("ipv4", { pod1: { ready: false }, pod3: { node: "node2" } }));
+    lab.stores.slices.set(podSlice("ipv4", { pod1: { node: "node2" }, pod3: { node: "node2" } }));
     await running.settled();
-    // The endpoint that terminates still serves, but nothing more should come.
-    expect(await lab.hosts.client.ask("192.168.1.100", 80)).toBe(`pod1 ${ADDRESSES.client.ipv4}`);
     expect(await get(ADDRESSES.node.ipv4, PORT)).toMatch(/"localEndpoints":0.* 503$/);
     lab.stores.services.set(webService());
     await running.settled();
@@ -57,7 +56,16 @@ describe.each(HOMES)("%s", (home) => {
     });
   });
 
-  test("the node's health says when the node is about to go", async () => {
+  test("should fail health check node port if there are only terminating endpoints", async () => {
+    lab.stores.services.set(webService(LOCAL));
+    lab.stores.slices.set(podSlice("ipv4", { pod1: { ready: false }, pod3: { node: "node2" } }));
+    await running.settled();
+    // The endpoint that terminates still serves, but nothing more should come.
+    expect(await lab.hosts.client.ask("192.168.1.100", 80)).toBe(`pod1 ${ADDRESSES.client.ipv4}`);
+    expect(await get(ADDRESSES.node.ipv4, PORT)).toMatch(/"localEndpoints":0.* 503$/);
+  });
+
+  test("should check kube-proxy urls", async () => {
     const { ipv4 } = ADDRESSES.node;
     expect(await get(ipv4, 10_256, "/healthz")).toMatch(/"nodeEligible":true} 200$/);
     const node = lab.stores.nodes.get("node1")!;

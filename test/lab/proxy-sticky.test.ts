@@ -1,141 +1,146 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { V1Service } from "../../kube/mod.ts";
-import {
-  ADDRESSES,
-  createProxyLab,
-  HOMES,
-  type HostName,
-  type ProxyLab,
-  podSlice,
-  type RunningProxy,
-  webService,
-} from "./support/proxy-lab.ts";
+import { ADDRESSES, HOMES, type HostName, webService } from "./support/proxy-lab.ts";
+import { type Ask, FAMILIES, useProxy, useStage, type Where } from "./support/proxy-stage.ts";
 
-let lab: ProxyLab;
-let running: RunningProxy;
+/** Session affinity in Kubernetes' own network specs, each by its name there; and what Ironbridge adds to spreading. */
+const stage = useStage();
 
-beforeAll(async () => {
-  lab = await createProxyLab();
-});
-afterAll(() => lab.remove());
-
-const VIP = { ipv4: "192.168.1.100", ipv6: "fd00:1::100" };
-const CLUSTER_IP = { ipv4: "10.96.0.10", ipv6: "fd00:96::10" };
-const FAMILIES = ["ipv4", "ipv6"] as const;
-/** Chance that 12 connections spread at random over three endpoints all go to one: 1 of 177,147. */
-const TRIES = 12;
-
-async function given(service: V1Service, pods: readonly HostName[]): Promise<void> {
-  lab.stores.services.set(service);
-  const endpoints = Object.fromEntries(pods.map((pod) => [pod, {}]));
-  for (const family of FAMILIES) lab.stores.slices.set(podSlice(family, endpoints));
-  await running.settled();
-}
-
-/** Who answered, each once. */
-async function answerers(from: HostName, host: string, port: number, protocol: "tcp" | "udp" = "tcp") {
-  const all = new Set<string>();
-  for (let i = 0; i < TRIES; i++) all.add((await lab.hosts[from].ask(host, port, { protocol })).split(" ")[0]!);
-  return all;
-}
-
+const ALL = { pod1: {}, pod2: {}, pod3: {} };
+const HOURS = 10_800;
 const sticky = (timeoutSeconds: number, spec: V1Service["spec"] = {}) =>
   webService({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } }, ...spec });
 
+/** The one endpoint of each family that answers, and goes on answering: 12 connections at random meet one of three with chance 1 of 177,147. */
+async function keeper(from: HostName, where: Where, ask: Ask = {}) {
+  const answers = await stage.answerers(from, where, ask);
+  for (const family of FAMILIES) expect([where, answers[family].length]).toEqual([where, 1]);
+  return answers;
+}
+
+async function isSpread(from: HostName, where: Where): Promise<void> {
+  await stage.meets(from, where, Object.keys(ALL));
+}
+
 describe.each(HOMES)("%s", (home) => {
-  beforeAll(async () => {
-    running = await lab.start(home);
+  useProxy(stage, home);
+
+  test.each([
+    { type: "clusterIP", where: "cluster IP" },
+    { type: "NodePort", where: "node port" },
+  ] as const)("should have session affinity work for service with type $type", async ({ where }) => {
+    await stage.given(sticky(HOURS), ALL);
+    const first = await keeper("client", where);
+    expect(await keeper("client", where)).toEqual(first);
+    await keeper("pod1", where);
+    await keeper("client", where, { protocol: "udp" });
   });
-  afterAll(() => running.stop());
-  afterEach(async () => {
-    lab.stores.services.remove("shop/web");
-    for (const family of FAMILIES) lab.stores.slices.remove(`shop/web-${family}`);
-    await running.settled();
+
+  test.each([
+    { type: "clusterIP", where: "cluster IP" },
+    { type: "NodePort", where: "node port" },
+  ] as const)("should be able to switch session affinity for service with type $type", async ({ where }) => {
+    await stage.given(webService(), ALL);
+    await isSpread("client", where);
+    await stage.put(sticky(HOURS));
+    await keeper("client", where);
+    await stage.put(webService());
+    await isSpread("client", where);
   });
 
-  describe.each(FAMILIES)("%s", (family) => {
-    const node = ADDRESSES.node[family];
-
-    test("sends a client back to the endpoint it had, by any address of the Service", async () => {
-      await given(sticky(10_800), ["pod1", "pod2", "pod3"]);
-      const first = await answerers("client", VIP[family], 80);
-      expect(first.size).toBe(1);
-      expect(await answerers("client", CLUSTER_IP[family], 80)).toEqual(first);
-      expect(await answerers("client", node, 30080)).toEqual(first);
-      expect((await answerers("client", VIP[family], 53, "udp")).size).toBe(1);
-      const other = await answerers("pod1", CLUSTER_IP[family], 80);
-      expect(other.size).toBe(1);
-    });
-
-    test("keeps a client at its endpoint when others come, and moves it when that one goes", async () => {
-      await given(sticky(10_800), ["pod1", "pod2"]);
-      const [first = ""] = await answerers("client", VIP[family], 80);
-      await given(sticky(10_800), ["pod1", "pod2", "pod3"]);
-      expect(await answerers("client", VIP[family], 80)).toEqual(new Set([first]));
-      const rest = (["pod1", "pod2", "pod3"] as const).filter((pod) => pod !== first);
-      await given(sticky(10_800), rest);
-      const [second = ""] = await answerers("client", VIP[family], 80);
-      expect(rest).toContain(second);
-    });
-
-    test.runIf(family === "ipv4")("forgets a client that stays away longer than the timeout", async () => {
-      await given(sticky(1), ["pod1", "pod2", "pod3"]);
-      const seen = new Set([await lab.hosts.client.ask(VIP[family], 80)]);
-      for (let i = 0; i < 8 && seen.size < 2; i++) {
-        await sleep(home === "nftables" ? 1200 : 2100); // recent counts in whole seconds
-        seen.add(await lab.hosts.client.ask(VIP[family], 80));
+  test("should have session affinity timeout work for service with type clusterIP, and for NodePort service", async () => {
+    await stage.given(sticky(1), ALL);
+    const seen = { "cluster IP": new Set<string>(), "node port": new Set<string>() };
+    const isOver = () => Object.values(seen).every(({ size }) => size > 1);
+    for (let i = 0; i < 10 && !isOver(); i++) {
+      // Connections at once are all within the time.
+      for (const [where, from] of [
+        ["cluster IP", "client"],
+        ["node port", "pod1"],
+      ] as const) {
+        const { ipv4, ipv6 } = await keeper(from, where);
+        seen[where].add(`${ipv4} ${ipv6}`);
       }
-      expect(seen.size).toBeGreaterThan(1);
-    });
+      if (!isOver()) await sleep(home === "nftables" ? 1200 : 2100); // recent counts in whole seconds
+    }
+    expect(isOver()).toBe(true);
+  });
 
-    test("uses local endpoints only for outsiders under the external policy Local", async () => {
-      lab.stores.services.set(sticky(60, { externalTrafficPolicy: "Local" }));
-      lab.stores.slices.set(podSlice(family, { pod1: { node: "node2" }, pod2: {}, pod3: {} }));
-      await running.settled();
-      const [first = ""] = await answerers("client", VIP[family], 80);
-      expect(["pod2", "pod3"]).toContain(first);
-      expect(await answerers("client", node, 30080)).toEqual(new Set([first]));
-      expect((await answerers("node", VIP[family], 80)).size).toBe(1);
-    });
+  test("should have session affinity work for LoadBalancer service with ESIPP off", async () => {
+    await stage.given(sticky(HOURS), ALL);
+    const first = await keeper("client", "load balancer");
+    for (const where of ["cluster IP", "node port"] as const) expect(await keeper("client", where)).toEqual(first);
+  });
 
-    test("spreads again when the Service no longer asks for it", async () => {
-      await given(sticky(10_800), ["pod1", "pod2", "pod3"]);
-      expect((await answerers("pod1", CLUSTER_IP[family], 80)).size).toBe(1);
-      await given(webService(), ["pod1", "pod2", "pod3"]);
-      expect((await answerers("pod1", CLUSTER_IP[family], 80)).size).toBeGreaterThan(1);
-      await given(sticky(10_800), ["pod1", "pod2", "pod3"]);
-      expect((await answerers("pod1", CLUSTER_IP[family], 80)).size).toBe(1);
+  test("should have session affinity work for LoadBalancer service with ESIPP on", async () => {
+    await stage.given(sticky(HOURS, { externalTrafficPolicy: "Local" }), {
+      pod1: { node: "node2" },
+      pod2: {},
+      pod3: {},
     });
+    const first = await keeper("client", "load balancer");
+    for (const family of FAMILIES) expect(["pod2", "pod3"]).toContain(first[family][0]);
+    expect(await keeper("client", "node port")).toEqual(first);
+    await keeper("node", "load balancer");
+  });
 
-    test("gives endpoints their shares by weight", async () => {
-      const web = webService();
-      const annotations = { "ironbridge.io/endpoint-weights": `${ADDRESSES.pod2[family]}=99` };
-      await given({ ...web, metadata: { ...web.metadata, annotations } }, ["pod1", "pod2"]);
-      expect(await answerers("client", VIP[family], 80)).toContain("pod2");
-      const zero = { "ironbridge.io/endpoint-weights": `${ADDRESSES.pod2[family]}=0` };
-      await given({ ...web, metadata: { ...web.metadata, annotations: zero } }, ["pod1", "pod2"]);
-      expect(await answerers("client", VIP[family], 80)).toEqual(new Set(["pod1"]));
-    });
+  test.each([
+    { esipp: "off", policy: {} },
+    { esipp: "on", policy: { externalTrafficPolicy: "Local" } },
+  ] as const)(
+    "should be able to switch session affinity for LoadBalancer service with ESIPP $esipp",
+    async ({ policy }) => {
+      await stage.given(webService(policy), ALL);
+      await isSpread("client", "load balancer");
+      await stage.put(sticky(HOURS, policy));
+      await keeper("client", "load balancer");
+      await stage.put(webService(policy));
+      await isSpread("client", "load balancer");
+    },
+  );
 
-    test.runIf(home === "nftables").each(["source-hash", "maglev"])("spreads by %s", async (balancing) => {
-      const web = webService();
-      const annotations = { "ironbridge.io/load-balancing": balancing };
-      await given({ ...web, metadata: { ...web.metadata, annotations } }, ["pod1", "pod2", "pod3"]);
-      const size = (await answerers("client", VIP[family], 80)).size;
-      if (balancing === "source-hash") expect(size).toBe(1);
-      else expect(size).toBeGreaterThan(1);
-      expect((await answerers("pod1", CLUSTER_IP[family], 53, "udp")).size).toBeGreaterThan(0);
-    });
+  test("keeps a client at its endpoint when others come, and moves it when that one goes", async () => {
+    await stage.given(sticky(HOURS), { pod1: {}, pod2: {} });
+    const first = await keeper("client", "load balancer");
+    await stage.endpoints(ALL);
+    expect(await keeper("client", "load balancer")).toEqual(first);
+    const gone = first.ipv4[0]!;
+    await stage.endpoints(Object.fromEntries(Object.entries(ALL).filter(([pod]) => pod !== gone)));
+    const second = await keeper("client", "load balancer");
+    expect(second.ipv4).not.toEqual([gone]);
+  });
+
+  test("gives endpoints their shares by weight", async () => {
+    const web = webService();
+    const weigh = (weight: number) => {
+      const weights = FAMILIES.map((family) => `${ADDRESSES.pod2[family]}=${weight}`).join(",");
+      return { ...web, metadata: { ...web.metadata, annotations: { "ironbridge.io/endpoint-weights": weights } } };
+    };
+    await stage.given(weigh(99), { pod1: {}, pod2: {} });
+    const { ipv4, ipv6 } = await stage.answerers("client", "load balancer");
+    for (const answers of [ipv4, ipv6]) expect(answers).toContain("pod2");
+    await stage.put(weigh(0));
+    await stage.meets("client", "load balancer", ["pod1"]);
+  });
+
+  test.runIf(home === "nftables").each(["source-hash", "maglev"])("spreads by %s", async (balancing) => {
+    const web = webService();
+    const annotations = { "ironbridge.io/load-balancing": balancing };
+    await stage.given({ ...web, metadata: { ...web.metadata, annotations } }, ALL);
+    if (balancing === "source-hash") await keeper("client", "load balancer");
+    else
+      for (const pods of Object.values(await stage.answerers("client", "load balancer")))
+        expect(pods.length).toBeGreaterThan(1);
+    for (const pods of Object.values(await stage.answerers("pod1", "cluster IP", { protocol: "udp" }))) {
+      for (const pod of pods) expect(pod).toMatch(/^pod/);
+    }
   });
 
   test("finds all it has written as it wrote it", async () => {
-    await given(sticky(93_784, { externalTrafficPolicy: "Local" }), ["pod1", "pod2", "pod3"]);
+    await stage.given(sticky(93_784, { externalTrafficPolicy: "Local" }), ALL);
     // The first restart also removes what earlier tests have left unused.
-    for (let i = 0; i < 2; i++) {
-      await running.stop();
-      running = await lab.start(home);
-    }
-    expect(await running.written()).toBe(0);
+    for (let i = 0; i < 2; i++) await stage.start(home);
+    expect(await stage.running.written()).toBe(0);
   });
 });

@@ -1,82 +1,71 @@
-import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
+import { describe, test } from "vitest";
 import { waitFor } from "../support/wait.ts";
-import {
-  ADDRESSES,
-  createProxyLab,
-  HOMES,
-  type ProxyLab,
-  podSlice,
-  type RunningProxy,
-  webService,
-} from "./support/proxy-lab.ts";
+import { ADDRESSES, HOMES, type PodEndpoints, webService } from "./support/proxy-lab.ts";
+import { CLUSTER_IP, FAMILIES, type Family, useProxy, useStage, VIP } from "./support/proxy-stage.ts";
 
-let lab: ProxyLab;
-let running: RunningProxy;
+/** "Conntrack" of Kubernetes' own network specs, each by its name there: a client that sends from one UDP port. */
+const stage = useStage();
 
-beforeAll(async () => {
-  lab = await createProxyLab();
-});
-afterAll(() => lab.remove());
-
-const FAMILIES = ["ipv4", "ipv6"] as const;
 const FRONTS = {
-  ipv4: [
-    ["10.96.0.10", 53],
-    ["192.168.1.100", 53],
-    [ADDRESSES.node.ipv4, 30053],
-  ],
-  ipv6: [
-    ["fd00:96::10", 53],
-    ["fd00:1::100", 53],
-    [ADDRESSES.node.ipv6, 30053],
-  ],
+  ClusterIP: { hosts: CLUSTER_IP, port: 53, from: 40_000 },
+  NodePort: { hosts: ADDRESSES.node, port: 30053, from: 40_001 },
+  LoadBalancer: { hosts: VIP, port: 53, from: 40_002 },
 } as const;
+type Front = keyof typeof FRONTS;
+/** Milliseconds until the flow must have followed. */
+const DEADLINE = { deadline: 3000, every: 20 };
+
+async function askFrom(family: Family, front: Front): Promise<string> {
+  const { hosts, port, from } = FRONTS[front];
+  const ask = { protocol: "udp", timeout: 200, from } as const;
+  const answer = await stage.lab.hosts.client.ask(hosts[family], port, ask);
+  return answer.split(" ")[0] ?? "";
+}
+
+/** The client's flow leads to one of these in both families. */
+async function followed(front: Front, ...wanted: readonly string[]): Promise<void> {
+  await Promise.all(
+    FAMILIES.map((family) =>
+      waitFor(`${wanted} by ${front}, ${family}`, async () => wanted.includes(await askFrom(family, front)), DEADLINE),
+    ),
+  );
+}
 
 describe.each(HOMES)("%s", (home) => {
-  beforeAll(async () => {
-    running = await lab.start(home);
-  });
-  afterAll(() => running.stop());
-  afterEach(async () => {
-    lab.stores.services.remove("shop/web");
-    for (const family of FAMILIES) lab.stores.slices.remove(`shop/web-${family}`);
-    await running.settled();
-  });
+  useProxy(stage, home);
 
-  test.each(FAMILIES)("UDP flows follow the endpoints of a Service: %s", async (family) => {
-    const deadline = { deadline: 3000, every: 20 };
-    // The same source port each time, so that each flow is one to the kernel.
-    const ask = async (front: number) => {
-      const [host, port] = FRONTS[family][front]!;
-      const answer = await lab.hosts.client.ask(host, port, { protocol: "udp", timeout: 200, from: 40_000 + front });
-      return answer.split(" ")[0];
-    };
-    const followed = async (who: string) => {
-      for (const front of [0, 1, 2])
-        await waitFor(`${who} on ${front}`, async () => (await ask(front)) === who, deadline);
-    };
-    lab.stores.services.set(webService());
-    lab.stores.slices.set(podSlice(family, { pod2: {} }));
-    await running.settled();
-    await followed("pod2");
-    lab.stores.slices.set(podSlice(family, { pod3: {} }));
-    await running.settled();
-    await followed("pod3");
-    // The last endpoint goes, a flow begins meanwhile, and an endpoint comes back.
-    lab.stores.slices.set(podSlice(family, {}));
-    await running.settled();
-    await waitFor("no answer", async () => ["refused", "silent"].includes((await ask(0))!), deadline);
-    lab.stores.slices.set(podSlice(family, { pod2: {} }));
-    await running.settled();
-    await followed("pod2");
-    lab.stores.services.remove("shop/web");
-    await running.settled();
-    const [host] = FRONTS[family][0];
-    const flows = () => lab.run("conntrack", "-L", "-p", "udp", "-f", family, "--orig-dst", host);
-    await waitFor(
-      "the deleted Service's flows to be forgotten",
-      async () => !(await flows()).includes("10.244.1.3"),
-      deadline,
-    );
+  async function cycle(front: Front, ...pods: readonly PodEndpoints[]): Promise<void> {
+    await stage.given(webService(), pods[0]!);
+    for (const endpoints of pods) {
+      await stage.endpoints(endpoints);
+      const wanted = Object.entries(endpoints).filter(([, { serving = true }]) => serving);
+      await followed(front, ...(wanted.length === 0 ? ["refused", "silent"] : wanted.map(([pod]) => pod)));
+    }
+  }
+
+  test.each(["ClusterIP", "NodePort"] as const)(
+    "should be able to preserve UDP traffic when server pod cycles for a %s service",
+    (front) => cycle(front, { pod2: {} }, { pod2: {}, pod3: {} }, { pod3: {} }, {}, { pod2: {} }),
+  );
+
+  test("should be able to preserve UDP traffic when initial unready endpoints get ready", () =>
+    cycle("ClusterIP", { pod2: { ready: false, serving: false, terminating: false } }, { pod2: {} }));
+
+  test("should be able to preserve UDP traffic when server pod cycles for a LoadBalancer service on the same nodes", () =>
+    cycle("LoadBalancer", { pod2: {} }, { pod3: {} }));
+
+  test("should be able to preserve UDP traffic when server pod cycles for a LoadBalancer service on different nodes", () =>
+    cycle("LoadBalancer", { pod2: { node: "node2" } }, { pod3: {} }, { pod2: { node: "node2" } }));
+
+  test("should not preserve UDP traffic of a service that is deleted", async () => {
+    await cycle("ClusterIP", { pod2: {} });
+    stage.lab.stores.services.remove("shop/web");
+    await stage.running.settled();
+    const flows = (family: Family) =>
+      stage.lab.run("conntrack", "-L", "-p", "udp", "-f", family, "--orig-dst", CLUSTER_IP[family]);
+    for (const family of FAMILIES) {
+      const isForgotten = async () => !(await flows(family)).includes(ADDRESSES.pod2[family]);
+      await waitFor(`the deleted Service's flows to be forgotten, ${family}`, isForgotten, DEADLINE);
+    }
   });
 });

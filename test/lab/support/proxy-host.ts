@@ -1,7 +1,7 @@
 /**
- * A host of the proxy's lab, in the network namespace it is started in. Arguments: its name and the port it serves on,
- * over TCP and UDP. It answers everybody with its name and the address it sees them by. Takes HostOrder messages and
- * answers each with HostAnswer.
+ * A host of the proxy's lab, in the network namespace it is started in. Arguments: its name and the ports it serves on,
+ * over TCP and UDP. It answers everybody with its name and the address it sees them by, at the length of the question;
+ * on ports after the first, with the port too. Takes HostOrder messages and answers each with HostAnswer.
  */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -17,6 +17,8 @@ export type HostOrder =
       readonly timeout: number;
       /** UDP only: the port asked from. */
       readonly from?: number;
+      /** Octets of the question, and of the answer; absent: few. */
+      readonly size?: number;
     }
   /** Opens a TCP connection that later orders use. */
   | { readonly kind: "open"; readonly host: string; readonly port: number }
@@ -31,24 +33,39 @@ export type HostOrder =
   /** Resets the connections kept. */
   | { readonly kind: "drop" };
 
+type Ask = Extract<HostOrder, { readonly kind: "ask" }>;
+
 /** "name address" of who answered, or what kept anybody from answering. */
 export type HostAnswer = string | "refused" | "silent";
 
-const [name = "", port = ""] = process.argv.slice(2);
+const [name = "", ...ports] = process.argv.slice(2);
 const plain = (address: string | undefined) => address?.replace(/^::ffff:/, "");
 
-createServer((socket) => {
-  socket.on("error", () => {}); // the other side may go without a word
-  socket.on("data", () => socket.write(`${name} ${plain(socket.remoteAddress)}`));
-}).listen(Number(port), "::");
-for (const type of ["udp4", "udp6"] as const) {
-  const server = createSocket({ type, ipv6Only: type === "udp6" });
-  server.on("message", (_, from) => server.send(`${name} ${plain(from.address)}`, from.port, from.address));
-  server.bind(Number(port));
+for (const [i, port] of ports.entries()) serve(i === 0 ? name : `${name}:${port}`, Number(port));
+
+function serve(as: string, port: number): void {
+  createServer((socket) => {
+    let [size, missing] = [0, 0]; // octets of a question, and of what is still on its way
+    socket.on("error", () => {}); // the other side may go without a word
+    socket.on("data", (data) => {
+      if (missing === 0) missing = size = Number.parseInt(data.toString(), 10);
+      missing -= data.length;
+      if (missing === 0) socket.write(`${as} ${plain(socket.remoteAddress)}`.padEnd(size));
+    });
+  }).listen(port, "::");
+  for (const type of ["udp4", "udp6"] as const) {
+    const server = createSocket({ type, ipv6Only: type === "udp6" });
+    server.on("message", (question, from) => {
+      server.send(`${as} ${plain(from.address)}`.padEnd(question.length), from.port, from.address);
+    });
+    server.bind(port);
+  }
 }
 
 let kept: Socket | undefined;
 const held: Socket[] = [];
+/** Octets of a question that is no long one. */
+const SHORT = 8;
 /** Connections opened or asked at once. */
 const AT_ONCE = 100;
 /** Milliseconds a connection held has to answer: many ask at once. */
@@ -63,9 +80,7 @@ process.send?.({ id: 0, answer: "ready" });
 async function obey(order: HostOrder): Promise<HostAnswer> {
   switch (order.kind) {
     case "ask":
-      return order.protocol === "tcp"
-        ? askTcp(order.host, order.port, order.timeout)
-        : askUdp(order.host, order.port, order.timeout, order.from ?? 0);
+      return order.protocol === "tcp" ? askTcp(order) : askUdp(order);
     case "open":
       kept = open(order.host, order.port);
       return askOver(kept, 2000);
@@ -114,9 +129,9 @@ function open(host: string, port: number): Socket {
   return connect({ host, port }).on("error", () => {});
 }
 
-async function askTcp(host: string, port: number, timeout: number): Promise<HostAnswer> {
+async function askTcp({ host, port, timeout, size }: Ask): Promise<HostAnswer> {
   const socket = open(host, port);
-  const answer = await askOver(socket, timeout);
+  const answer = await askOver(socket, timeout, size);
   socket.destroy();
   return answer;
 }
@@ -137,29 +152,38 @@ async function timeConnects(host: string, port: number, count: number): Promise<
   return JSON.stringify(times);
 }
 
-function askOver(socket: Socket, timeout: number): Promise<HostAnswer> {
+function askOver(socket: Socket, timeout: number, size = SHORT): Promise<HostAnswer> {
   return new Promise((resolve) => {
-    const onData = (data: Buffer) => tell(data.toString());
+    let answer = "";
+    const onData = (data: Buffer) => {
+      answer += data.toString();
+      if (answer.length >= size) tell(answer.trimEnd());
+    };
     const onError = (error: NodeJS.ErrnoException) => tell(error.code === "ECONNREFUSED" ? "refused" : `${error.code}`);
     const timer = setTimeout(() => tell("silent"), timeout);
-    const tell = (answer: HostAnswer) => {
+    const tell = (result: HostAnswer) => {
       clearTimeout(timer);
       socket.off("data", onData);
       socket.off("error", onError);
-      resolve(answer);
+      resolve(result);
     };
     socket.on("data", onData);
     socket.on("error", onError);
-    socket.write("who");
+    socket.write(questionOf(size));
   });
 }
 
-function askUdp(host: string, port: number, timeout: number, from: number): Promise<HostAnswer> {
+function askUdp({ host, port, timeout, from = 0, size = SHORT }: Ask): Promise<HostAnswer> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
   return new Promise<HostAnswer>((resolve) => {
     setTimeout(() => resolve("silent"), timeout);
-    socket.once("message", (data) => resolve(data.toString()));
+    socket.once("message", (data) => resolve(data.length < size ? "cut short" : data.toString().trimEnd()));
     socket.once("error", () => resolve("refused"));
-    socket.bind(from, () => socket.connect(port, host, () => socket.send("who", () => {})));
+    socket.bind(from, () => socket.connect(port, host, () => socket.send(questionOf(size), () => {})));
   }).finally(() => socket.close());
+}
+
+/** It begins with its length. */
+function questionOf(size: number): string {
+  return `${size}`.padEnd(size);
 }

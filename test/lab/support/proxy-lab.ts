@@ -27,8 +27,10 @@ import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? "ib-px-";
 /** The network namespace of the node. */
 export const NODE_NETNS = `${PREFIX}node`;
-/** Where every host of the lab serves. */
+/** Where every host of the lab serves, and says its name. */
 export const SERVING_PORT = 8080;
+/** Where it says its name and this port. */
+export const OTHER_PORT = 8081;
 export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/32"];
 
 /** Where rules can be written. */
@@ -42,6 +44,8 @@ export interface ProxyLab {
   readonly stores: Stores;
   /** Runs a program in the node's namespace. */
   run(program: string, ...args: readonly string[]): Promise<string>;
+  /** Configures the network of `host` with `ip`. */
+  ip(host: HostName, ...args: readonly string[]): Promise<string>;
   /** Starts the proxy and waits until it is ready. */
   start(home: Home, choices?: Partial<ProxyOptions>, deadline?: number): Promise<RunningProxy>;
   remove(): Promise<void>;
@@ -91,6 +95,7 @@ export async function createProxyLab(): Promise<ProxyLab> {
     netns,
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
+    ip: (host, ...args) => exec("ip", ["-n", PREFIX + host, ...args]),
     start: (home, choices, deadline) =>
       startOver(home, stores, { kernel: homeKernel(netns, home), ...choices }, deadline),
     remove: async () => {
@@ -119,11 +124,22 @@ export function webService(spec: V1Service["spec"] = {}): V1Service {
   };
 }
 
-/** The slice of Service "web" with these hosts as endpoints, on this node and ready unless said otherwise. */
-export function podSlice(
-  family: "ipv4" | "ipv6",
-  endpoints: Partial<Record<HostName, { readonly node?: string; readonly ready?: boolean }>>,
-): V1EndpointSlice {
+/** An endpoint, ready unless said otherwise; one that is not ready is on its way out and still serves. */
+export interface PodEndpoint {
+  /** Absent: this node. */
+  readonly node?: string;
+  readonly ready?: boolean;
+  readonly serving?: boolean;
+  readonly terminating?: boolean;
+  /** Who it is meant for. */
+  readonly zones?: readonly string[];
+  readonly nodes?: readonly string[];
+}
+
+export type PodEndpoints = Partial<Record<HostName, PodEndpoint>>;
+
+/** The slice of Service "web" with these hosts as endpoints. */
+export function podSlice(family: "ipv4" | "ipv6", endpoints: PodEndpoints): V1EndpointSlice {
   return {
     metadata: { name: `web-${family}`, namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
     addressType: family === "ipv4" ? "IPv4" : "IPv6",
@@ -131,12 +147,28 @@ export function podSlice(
       { name: "http", port: SERVING_PORT, protocol: "TCP" },
       { name: "dns", port: SERVING_PORT, protocol: "UDP" },
     ],
-    endpoints: Object.entries(endpoints).map(([host, { node = "node1", ready = true }]) => ({
+    endpoints: Object.entries(endpoints).map(([host, { node = "node1", ready = true, ...more }]) => ({
       addresses: [ADDRESSES[host as HostName][family]],
       nodeName: node,
-      conditions: { ready, serving: true, terminating: !ready },
+      conditions: { ready, serving: more.serving ?? true, terminating: more.terminating ?? !ready },
+      ...((more.zones ?? more.nodes) && { hints: hintsOf(more) }),
     })),
   };
+}
+
+function hintsOf({ zones = [], nodes = [] }: PodEndpoint) {
+  return { forZones: zones.map((name) => ({ name })), forNodes: nodes.map((name) => ({ name })) };
+}
+
+export interface AskOptions {
+  /** Absent: TCP. */
+  readonly protocol?: "tcp" | "udp";
+  /** Milliseconds. */
+  readonly timeout?: number;
+  /** UDP only: the port asked from. */
+  readonly from?: number;
+  /** Octets of the question, and of the answer. */
+  readonly size?: number;
 }
 
 /** A process in one namespace that serves and asks. */
@@ -147,7 +179,15 @@ export class Host {
 
   private constructor(name: HostName) {
     const script = join(import.meta.dirname, "proxy-host.ts");
-    const args = ["netns", "exec", PREFIX + name, process.execPath, script, name, String(SERVING_PORT)];
+    const args = [
+      "netns",
+      "exec",
+      PREFIX + name,
+      process.execPath,
+      script,
+      name,
+      ...[SERVING_PORT, OTHER_PORT].map(String),
+    ];
     this.#process = spawn("ip", args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#process.on("message", ({ id, answer }: { id: number; answer: HostAnswer }) =>
       this.#waiting.get(id)?.(answer),
@@ -161,12 +201,8 @@ export class Host {
   }
 
   /** Asks who answers at `host`. "silent" after `timeout` milliseconds. */
-  ask(
-    host: string,
-    port: number,
-    { protocol = "tcp" as "tcp" | "udp", timeout = 1000, from = 0 } = {},
-  ): Promise<HostAnswer> {
-    return this.order({ kind: "ask", protocol, host, port, timeout, from });
+  ask(host: string, port: number, { protocol = "tcp", timeout = 1000, ...more }: AskOptions = {}): Promise<HostAnswer> {
+    return this.order({ kind: "ask", protocol, host, port, timeout, ...more });
   }
 
   order(order: HostOrder): Promise<HostAnswer> {
