@@ -1,5 +1,5 @@
 import { isBuggyAddress, type Pool } from "../config/mod.ts";
-import { type Address, type Family, printAddress, type Range } from "../net/mod.ts";
+import type { Address, Family, Range } from "../net/mod.ts";
 import { sharingConflict, type Tenant } from "./tenant.ts";
 
 /** How many addresses of one family a pool has and how many of them are held. Addresses count once, however shared. */
@@ -45,7 +45,7 @@ export class PoolLedger {
 
   /** Why `tenant` can't have `address`; undefined when it is free or can be shared. */
   conflict(address: Address, tenant: Tenant): string | undefined {
-    return sharingConflict(tenant, this.holdersOf(address), printAddress(address));
+    return sharingConflict(tenant, this.holdersOf(address), address);
   }
 
   /**

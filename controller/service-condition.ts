@@ -14,12 +14,11 @@ export function addressCondition(
 ): ConditionNews | undefined {
   if (typeof asked === "string" || status === undefined) return undefined;
   const has = status.addresses.length > 0;
-  const given = `${printAddresses(status.addresses)} of pool "${status.pool}"`;
   return {
     type: ADDRESS_ASSIGNED,
     status: has ? "True" : "False",
     reason: complaint === undefined ? "IPAllocated" : wordOf(complaint.reason),
-    message: complaint === undefined ? given : complaint.message,
+    message: complaint?.message ?? `${printAddresses(status.addresses)} of pool "${status.pool}"`,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
   };
 }

@@ -1,4 +1,5 @@
 import { ANNOTATION, annotationKey } from "../config/mod.ts";
+import { type Address, printAddress } from "../net/mod.ts";
 
 /** A Service as the holder of addresses: what decides whether others may hold the same ones. */
 export interface Tenant {
@@ -26,7 +27,7 @@ export function sameTenant(a: Tenant, b: Tenant): boolean {
  * Why `tenant` can't hold `address` together with those who hold it already; undefined when it can.
  * Sharing needs equal keys that are not empty, equal backends, and no port in common; the namespace does not matter.
  */
-export function sharingConflict(tenant: Tenant, holders: readonly Tenant[], address: string): string | undefined {
+export function sharingConflict(tenant: Tenant, holders: readonly Tenant[], address: Address): string | undefined {
   const others = holders.filter(({ owner }) => owner !== tenant.owner);
   const details = others.flatMap((other) => mismatch(tenant, other) ?? []).sort();
   if (details.length > 0) {
@@ -37,7 +38,7 @@ export function sharingConflict(tenant: Tenant, holders: readonly Tenant[], addr
     return `can't change sharing key for "${tenant.owner}", address also in use by ${owners}: ${details[0]}`;
   }
   const port = tenant.ports.find((each) => others.some(({ ports }) => ports.includes(each)));
-  return port === undefined ? undefined : `port ${port} is already in use on "${address}"`;
+  return port === undefined ? undefined : `port ${port} is already in use on "${printAddress(address)}"`;
 }
 
 function mismatch(a: Tenant, b: Tenant): string | undefined {
