@@ -1,4 +1,5 @@
 import { Agent, get } from "node:http";
+import { setPriority } from "node:os";
 
 /**
  * Run inside a network namespace: asks `URL` every 10 ms and writes one line per answer: start time (since 1970) and
@@ -7,6 +8,8 @@ import { Agent, get } from "node:http";
  * node probe-process.ts URL new          each request on a connection of its own
  * node probe-process.ts URL established  all on one connection; ends when that connection does
  */
+// What is measured is the way to the Service, not this process's wait for the processor.
+setPriority(-20);
 const [url = "", kind = "new"] = process.argv.slice(2);
 const INTERVAL = 10;
 const TIMEOUT = 2_000;
