@@ -1,10 +1,10 @@
 import type { Indexes, KubeObject, V1EndpointSlice, V1Service } from "../kube/mod.ts";
 import { ADDRESS_BITS, type Family, type Prefix, parseAddress, prefixContains, prefixOf } from "../net/mod.ts";
 import { canonicalAddress, canonicalAddresses, canonicalPrefixes, familyOf, tryParsePrefix } from "./canonical.ts";
-import { mergeEndpoints, selectEndpoints } from "./endpoints.ts";
+import { type Endpoint, mergeEndpoints, selectEndpoints } from "./endpoints.ts";
 import { healthCheckOf } from "./health-check.ts";
 import type { Protocol, ServicePort } from "./service-port.ts";
-import { spreadOf, weightOf } from "./spread.ts";
+import { type Spread, spreadOf, weightOf } from "./spread.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -80,10 +80,7 @@ function portsOfFamily(
   return (spec.ports ?? []).map((port) => {
     const protocol = (port.protocol ?? "TCP").toLowerCase() as Protocol;
     const merged = mergeEndpoints(slices, { family, name: port.name ?? "", protocol }, surroundings);
-    const endpoints = merged.map((endpoint) => ({
-      ...endpoint,
-      weight: weightOf(spread, endpoint.address, endpoint.nodeName),
-    }));
+    const endpoints = spread.weights.size === 0 ? merged : merged.map((endpoint) => withWeight(endpoint, spread));
     return {
       ...shared,
       name: `${namespace}/${name}:${port.name ?? ""}`,
@@ -94,6 +91,10 @@ function portsOfFamily(
       serving: protocol === "udp" ? endpoints.filter(({ serving }) => serving) : [],
     };
   });
+}
+
+function withWeight(endpoint: Endpoint, spread: Spread): Endpoint {
+  return { ...endpoint, weight: weightOf(spread, endpoint.address, endpoint.nodeName) };
 }
 
 /** The API gives 3 hours where the Service names no time. */

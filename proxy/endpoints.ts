@@ -12,7 +12,8 @@ export interface Place {
 
 /** One endpoint of one Service port, merged from all slices that name it. */
 export interface Endpoint extends Target {
-  readonly nodeName?: string;
+  /** "" when nobody knows. */
+  readonly nodeName: string;
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
@@ -49,7 +50,8 @@ export function mergeEndpoints(slices: readonly V1EndpointSlice[], port: PortSel
       }
     }
   }
-  return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+  const keys = [...merged.keys()].sort();
+  return keys.map((key) => merged.get(key)!);
 }
 
 /**
@@ -98,6 +100,8 @@ function portNumbers(slice: V1EndpointSlice, wanted: PortSelector): number[] {
     .filter((number) => number > 0);
 }
 
+const NO_HINTS: readonly string[] = [];
+
 function endpointsOnPort(slice: V1EndpointSlice, port: number, family: Family, place: Place): Endpoint[] {
   return (slice.endpoints ?? []).flatMap(({ addresses, conditions, nodeName, hints }) => {
     // Only the first address counts: the API says that all of them are the same endpoint.
@@ -108,12 +112,12 @@ function endpointsOnPort(slice: V1EndpointSlice, port: number, family: Family, p
         address,
         port,
         near: nodeName === undefined || nodeName === place.node,
-        ...(nodeName === undefined ? {} : { nodeName }),
+        nodeName: nodeName ?? "",
         ready: conditions?.ready ?? true,
         serving: conditions?.serving ?? true,
         terminating: conditions?.terminating ?? false,
-        zoneHints: (hints?.forZones ?? []).map((zone) => zone.name),
-        nodeHints: (hints?.forNodes ?? []).map((node) => node.name),
+        zoneHints: hints?.forZones?.map((zone) => zone.name) ?? NO_HINTS,
+        nodeHints: hints?.forNodes?.map((node) => node.name) ?? NO_HINTS,
       },
     ];
   });
@@ -123,10 +127,7 @@ function endpointsOnPort(slice: V1EndpointSlice, port: number, family: Family, p
 function toTargets(endpoints: readonly Endpoint[]): Target[] {
   const sharing = endpoints.filter(({ weight = 1 }) => weight > 0);
   const chosen = sharing.length > 0 ? sharing : endpoints.map((endpoint) => ({ ...endpoint, weight: 1 }));
-  return chosen.map(({ address, port, near, weight = 1 }) => ({
-    address,
-    port,
-    near,
-    ...(weight === 1 ? {} : { weight }),
-  }));
+  return chosen.map(({ address, port, near, weight = 1 }) =>
+    weight === 1 ? { address, port, near } : { address, port, near, weight },
+  );
 }

@@ -39,15 +39,30 @@ export interface Chain {
   readonly body: string;
 }
 
+/** Chains made so far: some dozens serve tens of thousands of Services. */
+const made = new WeakMap<FamilySettings, Map<string, Chain>>();
+
 export function shapeChain(shape: Shape, settings: FamilySettings): Chain {
   const prefix = `${shape.protocol}-${shape.front === "nodeport" ? "nodeport-" : ""}`;
   const sizes = shape.kind === "local" ? `${shape.local}-of-${shape.targets}` : shape.targets;
-  return { name: `${prefix}${shape.kind}-${sizes}`, body: shapeRules(shape, settings).join("\n") };
+  const name = `${prefix}${shape.kind}-${sizes}`;
+  const chains = made.get(settings) ?? new Map<string, Chain>();
+  made.set(settings, chains);
+  const known = chains.get(name);
+  if (known !== undefined) return known;
+  const chain = { name, body: shapeRules(shape, settings).join("\n") };
+  chains.set(name, chain);
+  return chain;
 }
+
+const ENDPOINT_MAPS = {
+  service: { tcp: "tcp-endpoints", udp: "udp-endpoints", sctp: "sctp-endpoints" },
+  nodeport: { tcp: "tcp-nodeport-endpoints", udp: "udp-nodeport-endpoints", sctp: "sctp-nodeport-endpoints" },
+} as const;
 
 /** The map that says which endpoint is in which slot. */
 export function endpointMap(front: Shape["front"], protocol: Protocol): string {
-  return `${protocol}-${front === "nodeport" ? "nodeport-" : ""}endpoints`;
+  return ENDPOINT_MAPS[front][protocol];
 }
 
 /** The chains that are there whatever the cluster holds. Base chains come last: they make the rest take effect. */

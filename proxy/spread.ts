@@ -37,6 +37,6 @@ export function spreadOf({ metadata }: V1Service): Spread {
 }
 
 /** The share of one endpoint: by its address, else by its node, else 1. */
-export function weightOf({ weights }: Spread, address: string, nodeName: string | undefined): number {
-  return weights.get(address) ?? weights.get(nodeName ?? "") ?? 1;
+export function weightOf({ weights }: Spread, address: string, nodeName: string): number {
+  return weights.get(address) ?? weights.get(nodeName) ?? 1;
 }
