@@ -8,8 +8,8 @@ export interface MemoryTimes {
   readonly coolDown: number;
 }
 
-/** Free addresses that somebody gave back so lately that nobody else should get them yet: whose they were, by value. */
-export type Cooling = Readonly<Record<Family, ReadonlyMap<bigint, string>>>;
+/** Free addresses that somebody gave back so lately that nobody else should get them yet: all whose they were, by value. */
+export type Cooling = Readonly<Record<Family, ReadonlyMap<bigint, readonly string[]>>>;
 
 interface Entry {
   readonly addresses: readonly Address[];
@@ -45,9 +45,13 @@ export class AddressMemory {
   }
 
   cooling(now: number): Cooling {
-    const cooling = { ipv4: new Map<bigint, string>(), ipv6: new Map<bigint, string>() };
+    const cooling = { ipv4: new Map<bigint, string[]>(), ipv6: new Map<bigint, string[]>() };
     for (const [owner, { addresses }] of this.#warm(now)) {
-      for (const { family, value } of addresses) cooling[family].set(value, owner);
+      for (const { family, value } of addresses) {
+        const sharers = cooling[family].get(value);
+        if (sharers === undefined) cooling[family].set(value, [owner]);
+        else sharers.push(owner);
+      }
     }
     return cooling;
   }

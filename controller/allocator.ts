@@ -63,6 +63,12 @@ export class Allocator {
 
   /** Gives exactly `addresses`, in place of what the tenant had. Refused as a whole, and then nothing changes. */
   assign(tenant: Tenant, addresses: readonly Address[]): Grant {
+    const why = addresses.map((address) => this.#resting(address, tenant)).find((each) => each !== undefined);
+    return why === undefined ? this.reclaim(tenant, addresses) : { ok: false, why };
+  }
+
+  /** As assign(), for what the tenant shows already: it has it, though one who shared it may have given it up just now. */
+  reclaim(tenant: Tenant, addresses: readonly Address[]): Grant {
     const pool = poolOf(this, addresses);
     if (pool === undefined) {
       const owner = addresses.length > 1 ? "holds all of them" : "holds it";
@@ -70,7 +76,7 @@ export class Allocator {
     }
     const ledger = this.#ledgers.get(pool.name)!;
     for (const address of addresses) {
-      const why = ledger.conflict(address, tenant) ?? this.#resting(address, ledger, tenant.owner);
+      const why = ledger.conflict(address, tenant);
       if (why !== undefined) return { ok: false, why };
     }
     return { ok: true, claim: this.#hold({ tenant, pool: pool.name, addresses }) };
@@ -79,7 +85,7 @@ export class Allocator {
   /** Gives the lowest address of each of `families` that `pool` has for the tenant: all of them or none. */
   allocate(tenant: Tenant, pool: Pool, families: readonly Family[]): Grant {
     const addresses = families.map((family) =>
-      this.#ledgers.get(pool.name)?.lowest(family, tenant, this.#cooling[family]),
+      this.#ledgers.get(pool.name)?.lowest(family, tenant, this.#avoidedBy(tenant, family)),
     );
     if (!addresses.every((address) => address !== undefined)) {
       return { ok: false, why: `no available IPs in pool "${pool.name}"` };
@@ -89,7 +95,8 @@ export class Allocator {
 
   /** Adds the lowest address of `family` that the claim's pool has, and keeps what the claim has. */
   extend(claim: Claim, family: Family): Grant {
-    const address = this.#ledgers.get(claim.pool)?.lowest(family, claim.tenant, this.#cooling[family]);
+    const { tenant } = claim;
+    const address = this.#ledgers.get(claim.pool)?.lowest(family, tenant, this.#avoidedBy(tenant, family));
     if (address === undefined) return { ok: false, why: `no available IPs in pool "${claim.pool}"` };
     return { ok: true, claim: this.#hold({ ...claim, addresses: [...claim.addresses, address] }) };
   }
@@ -115,10 +122,22 @@ export class Allocator {
     }));
   }
 
-  #resting(address: Address, ledger: PoolLedger, owner: string): string | undefined {
-    const former = this.#cooling[address.family].get(address.value);
-    if (former === undefined || former === owner || ledger.holdersOf(address).length > 0) return undefined;
-    return `"${printAddress(address)}" was ${former}'s a moment ago and rests until its cool-down ends`;
+  /** True for addresses that rest after somebody else had them; who had one itself may have it back. */
+  #avoidedBy({ owner }: Tenant, family: Family): (value: bigint) => boolean {
+    const cooling = this.#cooling[family];
+    return (value) => cooling.get(value)?.includes(owner) === false;
+  }
+
+  #resting(address: Address, tenant: Tenant): string | undefined {
+    const { family, value } = address;
+    if (!this.#avoidedBy(tenant, family)(value) || this.#isHeld(address)) return undefined;
+    const formers = this.#cooling[family].get(value)!.join(" and ");
+    return `"${printAddress(address)}" was ${formers}'s a moment ago and rests until its cool-down ends`;
+  }
+
+  #isHeld(address: Address): boolean {
+    const pool = poolOf(this, [address]);
+    return pool !== undefined && this.#ledgers.get(pool.name)!.holdersOf(address).length > 0;
   }
 
   #hold(claim: Claim): Claim {

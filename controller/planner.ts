@@ -148,7 +148,7 @@ export class Planner {
     const service = this.#cluster.service(key);
     if (service === undefined || this.#drafts.has(key) || this.allocator.claimOf(key) !== undefined) return;
     const { asked, current } = this.#situationOf(key, service);
-    if (typeof asked === "object" && current.length > 0) this.allocator.assign(asked.tenant, current);
+    if (typeof asked === "object" && current.length > 0) this.allocator.reclaim(asked.tenant, current);
   }
 
   #planOne(key: string): void {

@@ -50,12 +50,12 @@ export class PoolLedger {
 
   /**
    * The first address, in the order of the pool's ranges, that is free or that `tenant` may share.
-   * @param avoid Addresses to leave alone though they are free.
+   * @param avoided True for an address to leave alone though it is free.
    */
-  lowest(family: Family, tenant: Tenant, avoid: ReadonlyMap<bigint, unknown>): Address | undefined {
+  lowest(family: Family, tenant: Tenant, avoided: (value: bigint) => boolean): Address | undefined {
     for (const [index, run] of this.#runs.entries()) {
       if (run.family !== family) continue;
-      const candidates = [this.#lowestFree(index, run, avoid), this.#lowestShared(run, tenant)];
+      const candidates = [this.#lowestFree(index, run, avoided), this.#lowestShared(run, tenant)];
       const value = candidates.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a));
       if (value !== undefined) return { family, value };
     }
@@ -86,13 +86,13 @@ export class PoolLedger {
     if (values?.size === 0) this.#shared[family].delete(sharingKey);
   }
 
-  #lowestFree(index: number, { family, last }: Range, avoid: ReadonlyMap<bigint, unknown>): bigint | undefined {
+  #lowestFree(index: number, { family, last }: Range, avoided: (value: bigint) => boolean): bigint | undefined {
     const held = this.#tenants[family];
     const taken = (value: bigint) => held.has(value) || this.#isBuggy(family, value);
     let value = this.#marks[index]!;
     while (value <= last && taken(value)) value++;
     this.#marks[index] = value;
-    while (value <= last && (taken(value) || avoid.has(value))) value++;
+    while (value <= last && (taken(value) || avoided(value))) value++;
     return value <= last ? value : undefined;
   }
 

@@ -31,10 +31,8 @@ export interface WriterDeps {
  */
 export function planWriter(deps: WriterDeps): (plans: readonly Plan[]) => Promise<void> {
   return async (plans) => {
-    const leaving = new Set(plans.flatMap(lostBy));
     const failed: Failure[] = [];
-    const later = plans.filter((plan) => gainedBy(plan).some((ip) => leaving.has(ip)));
-    const now = plans.filter((plan) => !gainedBy(plan).some((ip) => leaving.has(ip)));
+    const { now, later } = inOrder(plans);
     await forEachOf(now, (plan) => write(deps, plan, failed));
     const stuck = new Set(failed.flatMap(({ plan }) => lostBy(plan)));
     await forEachOf(later, async (plan) => {
@@ -44,6 +42,15 @@ export function planWriter(deps: WriterDeps): (plans: readonly Plan[]) => Promis
     const errors = failed.map(({ error }) => error);
     if (errors.length > 0) throw errors.find((error) => refusalStatus(error) !== 409) ?? errors[0];
   };
+}
+
+/** Plans that take what another one gives up come later. */
+export function inOrder(plans: readonly Plan[]): { readonly now: readonly Plan[]; readonly later: readonly Plan[] } {
+  const leaving = new Set(plans.flatMap(lostBy));
+  const { now = [], later = [] } = Object.groupBy(plans, (plan) =>
+    gainedBy(plan).some((ip) => leaving.has(ip)) ? "later" : "now",
+  );
+  return { now, later };
 }
 
 interface Failure {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { MemoryTimes } from "../../../controller/address-memory.ts";
 import { DUAL, PREFER, poolObjects, service } from "./objects.ts";
 import { mayShare, Oracle } from "./oracle.ts";
 import { World } from "./world.ts";
@@ -35,6 +36,13 @@ const SHAPES: readonly ((port: number) => Parameters<typeof service>[1])[] = [
 
 const KEYS = ["default/s0", "default/s1", "default/s2", "default/s3", "t/s4", "t/s5"];
 
+/** Nothing is remembered; addresses come back; addresses come back and rest until then. */
+const MEMORIES: readonly MemoryTimes[] = [
+  { remember: 0, coolDown: 0 },
+  { remember: 100, coolDown: 0 },
+  { remember: 100, coolDown: 50 },
+];
+
 /** `IRONBRIDGE_TEST_RUNS=10000` for the long run. */
 const RUNS = Number(process.env.IRONBRIDGE_TEST_RUNS ?? 300);
 
@@ -43,6 +51,9 @@ type Step =
   | { readonly do: "remove"; readonly key: number }
   | { readonly do: "config"; readonly config: number }
   | { readonly do: "restart" }
+  | { readonly do: "wait"; readonly milliseconds: number }
+  /** Other pools, and the leader dies in the middle of what follows. */
+  | { readonly do: "kill"; readonly config: number; readonly writes: number }
   /** The next writes fail and are tried again. */
   | { readonly do: "refuse"; readonly writes: number };
 
@@ -61,6 +72,11 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 2, arbitrary: fc.record({ do: fc.constant("remove" as const), key: below(6) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("config" as const), config: below(CONFIGS.length) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), milliseconds: below(60) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("kill" as const), config: below(CONFIGS.length), writes: below(7) }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("refuse" as const), writes: below(4) }) },
   ),
   { maxLength: 25 },
@@ -69,9 +85,11 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 function take(world: World, step: Step): void {
   if (step.do === "restart") world.restart();
   else if (step.do === "refuse") world.refusals = step.writes;
-  else if (step.do === "config") world.setPools(poolObjects(CONFIGS[step.config]!));
+  else if (step.do === "wait") world.wait(step.milliseconds);
+  else if (step.do === "config" || step.do === "kill") world.setPools(poolObjects(CONFIGS[step.config]!));
   else if (step.do === "remove") world.remove(KEYS[step.key]!);
   else setService(world, KEYS[step.key]!, SHAPES[step.shape]!(80 + step.port));
+  if (step.do === "kill") world.kill(step.writes);
 }
 
 function setService(world: World, key: string, shape: Parameters<typeof service>[1]): void {
@@ -112,21 +130,52 @@ function checkInvariants(world: World): void {
 
 /** What everybody has, when nobody may move: only the Service a step is about can change, or those that wait. */
 function checkNoMove(before: ReadonlyMap<string, string>, world: World, step: Step): void {
-  if (step.do === "config") return;
+  if ("config" in step) return;
   for (const [key, ips] of before) {
     if (ips === "" || !world.services.has(key) || ("key" in step && KEYS[step.key] === key)) continue;
     expect(world.ips(key).startsWith(ips), `${key} moved from ${ips} to ${world.ips(key)}`).toBe(true);
   }
 }
 
-function oracleOf(world: World, pools: ReturnType<typeof poolObjects>): Oracle {
+/** What Services gave up, when: the memory once more, as plainly as can be. */
+class Diary {
+  readonly #world: World;
+  readonly #times: MemoryTimes;
+  readonly #entries = new Map<string, { readonly ips: readonly string[]; readonly at: number }>();
+
+  constructor(world: World, times: MemoryTimes) {
+    this.#world = world;
+    this.#times = times;
+  }
+
+  /** To be told of what everybody had, after each step. */
+  note(before: ReadonlyMap<string, string>): void {
+    for (const [key, text] of before) {
+      const gone = this.#world.services.get(key)?.spec?.type !== "LoadBalancer";
+      if (gone && text !== "") this.#entries.set(key, { ips: text.split(","), at: this.#world.now });
+    }
+  }
+
+  remembers(key: string): readonly string[] {
+    const { ips = [], at = 0 } = this.#entries.get(key) ?? {};
+    return this.#world.now - at < this.#times.remember ? ips : [];
+  }
+
+  readonly rests = (ip: string, key: string): boolean => {
+    const { now } = this.#world;
+    const former = [...this.#entries].filter(([, { ips, at }]) => ips.includes(ip) && now - at < this.#times.coolDown);
+    const held = [...this.#world.services.keys()].some((each) => this.#world.ips(each).split(",").includes(ip));
+    return !held && former.length > 0 && former.every(([owner]) => owner !== key);
+  };
+}
+
+function oracleOf(world: World, pools: ReturnType<typeof poolObjects>, diary: Diary): Oracle {
   const ipsOf = (key: string) => world.ips(key).split(",").filter(Boolean);
-  return new Oracle([...world.services.values()], ipsOf, pools);
+  return new Oracle([...world.services.values()], ipsOf, pools, diary.rests);
 }
 
 /** What everybody has is allowed, and nobody waits for what could be given. */
-function checkOracle(world: World, pools: ReturnType<typeof poolObjects>): void {
-  const oracle = oracleOf(world, pools);
+function checkOracle(world: World, oracle: Oracle): void {
   for (const [key, subject] of world.services) {
     const ips = world.ips(key).split(",").filter(Boolean);
     if (ips.length === 0)
@@ -136,8 +185,7 @@ function checkOracle(world: World, pools: ReturnType<typeof poolObjects>): void 
 }
 
 /** After new pools too, nobody moves who could have stayed; a second address may come. */
-function checkNoNeedlessMove(before: ReadonlyMap<string, string>, world: World, pools: ReturnType<typeof poolObjects>) {
-  const oracle = oracleOf(world, pools);
+function checkNoNeedlessMove(before: ReadonlyMap<string, string>, world: World, oracle: Oracle): void {
   for (const [key, text] of before) {
     const subject = world.services.get(key);
     const had = text.split(",").filter(Boolean);
@@ -146,23 +194,43 @@ function checkNoNeedlessMove(before: ReadonlyMap<string, string>, world: World, 
   }
 }
 
+/** What a Service that was just set had before and could have again. */
+function promisedTo(world: World, step: Step, oracle: Oracle, diary: Diary): readonly string[] {
+  if (step.do !== "set") return [];
+  const key = KEYS[step.key]!;
+  const had = diary.remembers(key);
+  return had.length > 0 && oracle.couldHave(world.services.get(key)!, had) ? had : [];
+}
+
+/** A Service that comes back has what it had, when that was to be had. */
+function checkMemory(before: ReadonlyMap<string, string>, world: World, step: Step, promised: readonly string[]): void {
+  if (step.do !== "set" || promised.length === 0) return;
+  const key = KEYS[step.key]!;
+  if ((before.get(key) ?? "") === "") expect(world.ips(key).split(",")).toEqual(expect.arrayContaining([...promised]));
+}
+
 test(
   "Planner keeps its promises under any sequence of changes",
   () => {
     fc.assert(
-      fc.property(below(CONFIGS.length), steps, (config, sequence) => {
-        const world = new World();
+      fc.property(below(CONFIGS.length), fc.constantFrom(...MEMORIES), steps, (config, times, sequence) => {
+        const world = new World(undefined, times);
+        const diary = new Diary(world, times);
         let pools = poolObjects(CONFIGS[config]!);
         world.setPools(pools);
         for (const step of sequence) {
-          if (step.do === "config") pools = poolObjects(CONFIGS[step.config]!);
+          if ("config" in step) pools = poolObjects(CONFIGS[step.config]!);
           const before = new Map(Array.from(world.services.keys(), (key) => [key, world.ips(key)]));
           take(world, step);
+          const promised = promisedTo(world, step, oracleOf(world, pools, diary), diary);
+          diary.note(before);
           world.settle();
+          const oracle = oracleOf(world, pools, diary);
           checkInvariants(world);
           checkNoMove(before, world, step);
-          checkOracle(world, pools);
-          checkNoNeedlessMove(before, world, pools);
+          checkOracle(world, oracle);
+          checkNoNeedlessMove(before, world, oracle);
+          checkMemory(before, world, step, promised);
           // A second look may know better who stands in the way, but moves nobody; a third has nothing to say.
           const settled = [...world.services.keys()].map((key) => world.ips(key));
           world.planner.markAll();

@@ -12,14 +12,18 @@ export class Oracle {
   readonly #ipsOf: (key: string) => readonly string[];
   readonly #pools: readonly { readonly pool: Pool; readonly addresses: readonly string[] }[];
   readonly #broken: ReadonlySet<string>;
+  readonly #rests: (ip: string, key: string) => boolean;
 
+  /** @param rests True when `ip` is free and must not go to the Service `key` yet. */
   constructor(
     services: readonly V1Service[],
     ipsOf: (key: string) => readonly string[],
     pools: ReturnType<typeof poolObjects>,
+    rests: (ip: string, key: string) => boolean,
   ) {
     const config = resolveConfig({ pools, l2Advertisements: [] });
     this.#services = services;
+    this.#rests = rests;
     this.#ipsOf = ipsOf;
     this.#pools = config.pools.map((pool) => ({ pool, addresses: addressesOf(pool) }));
     this.#broken = new Set(config.problems.map(({ name }) => name));
@@ -49,12 +53,27 @@ export class Oracle {
     if (addresses?.kind === "nonsense") return undefined;
     if (addresses !== undefined) {
       const whole = addresses.list.length === familiesOf(service).length;
-      return whole && this.objection(service, addresses.list) === undefined ? addresses.list : undefined;
+      return whole && this.#free(service, addresses.list) ? addresses.list : undefined;
     }
-    const open = this.#pools.filter((each) => (pool === undefined ? each.pool.autoAssign : each.pool.name === pool));
-    return open
+    return this.#open(pool)
       .flatMap((each) => combinations(each.addresses))
-      .find((ips) => this.objection(service, ips) === undefined);
+      .find((ips) => this.#free(service, ips));
+  }
+
+  /** True when a Service that has no address could get exactly `ips` and asks for no others. */
+  couldHave(service: V1Service, ips: readonly string[]): boolean {
+    const { pool, addresses } = wishesOf(service);
+    const open = this.#open(pool).some((each) => ips.every((ip) => each.addresses.includes(ip)));
+    return addresses === undefined && open && this.#free(service, ips);
+  }
+
+  /** The pools that a Service may get addresses from that it does not name. */
+  #open(pool: string | undefined) {
+    return this.#pools.filter((each) => (pool === undefined ? each.pool.autoAssign : each.pool.name === pool));
+  }
+
+  #free(service: V1Service, ips: readonly string[]): boolean {
+    return this.objection(service, ips) === undefined && !ips.some((ip) => this.#rests(ip, objectKey(service)));
   }
 
   /** True when what the Service shows comes from a pool that can't be used for a mistake. */

@@ -3,6 +3,7 @@ import { AddressMemory, type MemoryTimes } from "../../../controller/address-mem
 import { type Plan, Planner } from "../../../controller/planner.ts";
 import { currentAddresses } from "../../../controller/requests.ts";
 import { statusPatch } from "../../../controller/service-status.ts";
+import { inOrder } from "../../../controller/writer.ts";
 import { type EventNote, objectKey, type V1Service } from "../../../kube/mod.ts";
 
 /** A cluster without an API: what the planner says is written at once, and seen at once. */
@@ -47,12 +48,13 @@ export class World {
   edit(key: string, change: (service: V1Service) => V1Service): void {
     const before = this.services.get(key)!;
     const after = change(before);
+    if (after.spec?.type !== "LoadBalancer") this.#remember(key, before);
     this.set(before.status === undefined ? after : { ...after, status: before.status });
   }
 
   remove(key: string): void {
     const service = this.services.get(key);
-    if (service !== undefined) this.#memory.note(key, currentAddresses(service), this.now);
+    if (service !== undefined) this.#remember(key, service);
     this.services.delete(key);
     this.planner.mark(key);
   }
@@ -60,6 +62,19 @@ export class World {
   relabel(namespace: string, labels: Labels): void {
     this.namespaces.set(namespace, labels);
     this.planner.markNamespace(namespace);
+  }
+
+  /** Time passes, and those that wait for an address that rests are looked at. */
+  wait(milliseconds: number): void {
+    this.now += milliseconds;
+    this.planner.markWaiting();
+  }
+
+  /** The leader dies after some of the writes of what it has decided; the next one starts. */
+  kill(writes: number): void {
+    const { now, later } = inOrder(this.planner.plan(this.now));
+    for (const plan of [...now, ...later].slice(0, writes)) this.#write(plan);
+    this.restart();
   }
 
   /** Lets everything that follows from the changes happen. */
@@ -74,6 +89,11 @@ export class World {
 
   pool(key: string): string | undefined {
     return this.services.get(key)?.metadata?.annotations?.["metallb.io/ip-allocated-from-pool"];
+  }
+
+  #remember(key: string, service: V1Service): void {
+    const had = service.spec?.type === "LoadBalancer" ? currentAddresses(service) : [];
+    if (had.length > 0) this.#memory.note(key, had, this.now);
   }
 
   #write(plan: Plan): void {
