@@ -497,6 +497,31 @@ const scenarios: readonly Scenario[] = [
       ["wait", 1000, "s4=10.0.0.0"],
     ],
   },
+  {
+    name: "a shared address stays with those left, also when the controller starts while it would rest",
+    pools: { a: ["10.0.0.0/31"] },
+    memory: { remember: 5000, coolDown: 1000 },
+    steps: [
+      ["add", "s1", share("k", 80), "s1=10.0.0.0"],
+      ["add", "s2", share("k", 81), "s2=10.0.0.0"],
+      ["remove", "s1", "s2=10.0.0.0"],
+      ["restart", "s2=10.0.0.0"],
+      ["remove", "s2", ""],
+      ["add", "s3", share("k", 80), "s3=10.0.0.1"],
+      ["add", "s1", share("k", 80), "s1=10.0.0.0 s3=10.0.0.1"],
+    ],
+  },
+  {
+    name: "a Service may have a part of what it had, while that rests for others",
+    pools: { a: ["10.0.0.0/32", "fc00::/128"] },
+    memory: { remember: 5000, coolDown: 1000 },
+    steps: [
+      ["add", "s1", { spec: DUAL }, "s1=10.0.0.0,fc00::"],
+      ["remove", "s1", ""],
+      ["add", "s2", {}, "s2=-"],
+      ["add", "s1", {}, "s1=10.0.0.0 s2=-"],
+    ],
+  },
 ];
 
 function take(world: World, step: Step): void {
@@ -524,8 +549,7 @@ function take(world: World, step: Step): void {
       world.relabel(step[1], step[2]);
       break;
     case "wait":
-      world.now += step[1];
-      world.planner.markWaiting();
+      world.wait(step[1]);
       break;
     case "restart":
       world.restart();
