@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { type Cni, startCni } from "../cni/mod.ts";
+import { type Cni, podPrefixes, startCni } from "../cni/mod.ts";
 import {
   AGENT_OPTIONS,
   type AgentOptions,
@@ -22,6 +22,7 @@ import { apiServerOf } from "./api-server.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
 import { followMemberKey, memberKey } from "./member-key.ts";
 import { knowledgePart, laterPart, type Part } from "./part.ts";
+import { PodRouteBoard } from "./pod-route-board.ts";
 import { addFlags } from "./settings.ts";
 
 /** Where Ironbridge's own objects live when nothing else is said. */
@@ -47,7 +48,9 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const informing = { log, cache: openObjectCache(join(options.stateDir, "objects.db"), log) };
   const nodes = startInformer(client, NODES, informing, signal);
   const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Part; bgp?: Part } = {};
-  if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), nodes }, signal);
+  const board = podRouteBoard(options);
+  const learning = board && { podRoutes: board };
+  if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), ...learning, nodes }, signal);
   if (!has("proxy") && !has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes }) };
 
   const services = startInformer(client, SERVICES, informing, signal);
@@ -88,14 +91,35 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   };
   const { bgpListenPort: listenPort } = options;
   const listening = listenPort === undefined ? {} : { listenPort };
+  const exchange = board && { within: options.clusterCidr, prefixesOf: podPrefixes, install: board.install };
+  const podNetwork = exchange && { podNetwork: exchange };
   const bgp = startBgp(
-    { ...shared, ...bgpStores, ...listening, home, pools, l2Advertisements, programmed, statuses },
+    { ...shared, ...bgpStores, ...listening, ...podNetwork, home, pools, l2Advertisements, programmed, statuses },
     signal,
   );
   parts.proxy?.subscribe(bgp.poke);
   parts.bgp = bgp;
   const { secrets: _, ...cached } = bgpStores;
   return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements, ...cached }) };
+}
+
+/**
+ * Undefined when BGP has no part in the pod network.
+ * @throws {IronbridgeError} IB_OPTION_INVALID when it should and can't.
+ */
+function podRouteBoard({ podRouting, parts, clusterCidr }: AgentOptions): PodRouteBoard | undefined {
+  if (podRouting !== "bgp" || !parts.includes("cni")) return undefined;
+  if (!parts.includes("speaker")) {
+    throw new IronbridgeError(
+      "IB_OPTION_INVALID",
+      "--pod-routing bgp needs the part speaker, which --parts leaves out",
+    );
+  }
+  if (clusterCidr.length === 0) {
+    const message = "--cluster-cidr is required by --pod-routing bgp: no route outside of it is taken from a router";
+    throw new IronbridgeError("IB_OPTION_INVALID", message);
+  }
+  return new PodRouteBoard();
 }
 
 /** @throws {IronbridgeError} IB_OPTION_INVALID when the way to know pods wants the name of a link. */

@@ -12,6 +12,7 @@ import { createHandler, type HandlerOptions } from "./handler.ts";
 import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
 import { leakFinder } from "./leak.ts";
+import type { PodRoutes } from "./learned-routes.ts";
 import { linkRemover } from "./link-remover.ts";
 import { clearUnavailable } from "./node-condition.ts";
 import { startNodeNetwork } from "./node-network.ts";
@@ -43,6 +44,8 @@ export interface CniOptions {
   readonly clusterCidrs: readonly Prefix[];
   /** How other nodes' pods are reached. */
   readonly routing: PodRouting;
+  /** The ways to other nodes where routing is `bgp`. */
+  readonly podRoutes?: PodRoutes;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
   /** Whether established connections between pods take the short way, past bridge and rules. */

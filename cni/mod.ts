@@ -1,1 +1,3 @@
 export { type Cni, type CniOptions, startCni } from "./cni.ts";
+export type { PodRoutes } from "./learned-routes.ts";
+export { podPrefixes } from "./pod-network.ts";

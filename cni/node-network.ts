@@ -7,6 +7,7 @@ import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
 import { keepFastPath } from "./fast-path-keeper.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
+import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
 import { applyRoutes, desiredRoutes, type Routing } from "./routes.ts";
@@ -20,6 +21,8 @@ export interface NodeNetworkOptions {
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
   readonly routing: PodRouting;
+  /** The ways to other nodes where routing is `bgp`. */
+  readonly podRoutes?: PodRoutes;
   /** UDP port of tunnels. */
   readonly tunnelPort: number;
   /** Whether established connections between pods take the short way. */
@@ -103,7 +106,10 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     applySysctls(sysctlPlan(network.prefixes));
     if (guarded) writeSysctl(LOCAL_HOST_PORTS, "1");
     const routing = applyRouting(options, network, uplink);
-    const desired = desiredRoutes(nodes.list(), node, routing);
+    const desired =
+      options.podRoutes === undefined
+        ? desiredRoutes(nodes.list(), node, routing)
+        : learnedRoutes(options.podRoutes.current(), options.kernel);
     const { tunnel } = routing;
     report("routes", [
       ...desired.problems,
@@ -142,10 +148,10 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   };
   nodes.whenSynced.then(pokeBoth);
   const watches = [watchRtnetlink(["link", "address", "route"], links.poke), watchNft(rules.poke)];
-  const unsubscribe = nodes.subscribe(pokeBoth);
+  const unsubscribes = [nodes.subscribe(pokeBoth), options.podRoutes?.subscribe(links.poke)];
 
   const done = Promise.all([links.done, rules.done]).then(() => {
-    unsubscribe();
+    for (const unsubscribe of unsubscribes) unsubscribe?.();
     for (const watch of watches) watch.close();
     fastPath.close();
   });
@@ -169,17 +175,21 @@ function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: 
   return { pods: own.prefixes, cluster: [...clusterCidrs, ...others] };
 }
 
+function hasTunnel(mode: PodRouting): boolean {
+  return mode === "vxlan" || mode === "cross-subnet";
+}
+
 /** So that no packet of a pod is too large on its way to another node. Octets. */
 function podMtu(mode: PodRouting, uplink: Uplink | undefined): number {
   if (uplink === undefined) return DEFAULT_MTU;
-  return mode === "direct" ? uplink.mtu : tunnelMtu(uplink);
+  return hasTunnel(mode) ? tunnelMtu(uplink) : uplink.mtu;
 }
 
 /** @throws {IronbridgeError} IB_OPTION_INVALID when tunnels are asked for and the node's address is on no interface. */
 function applyRouting(options: NodeNetworkOptions, { prefixes }: PodNetwork, uplink: Uplink | undefined): Routing {
   const { kernel, routing: mode, tunnelPort: port, node } = options;
   const connected = uplink?.connected ?? [];
-  if (mode === "direct") {
+  if (!hasTunnel(mode)) {
     removeTunnel(kernel);
     return { mode, connected };
   }

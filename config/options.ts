@@ -20,10 +20,10 @@ export const MEMBERS_SECRET = "ironbridge-members";
 export const CONTROLLER_LEASE = "ironbridge-controller";
 
 /**
- * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, or in a tunnel to those nodes
- * only that are behind a router.
+ * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, in a tunnel to those nodes only
+ * that are behind a router, or by the routes that BGP peers tell.
  */
-export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet"] as const;
+export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet", "bgp"] as const;
 export type PodRouting = (typeof POD_ROUTINGS)[number];
 
 /** Name of the webhook's Service, Secret and ValidatingWebhookConfiguration. */
@@ -116,7 +116,7 @@ export const AGENT_OPTIONS = {
   },
   podRouting: {
     placeholder: POD_ROUTINGS.join("|"),
-    help: "how nodes reach each other's pods: routes on one L2 network, a VXLAN, or that to other subnets only",
+    help: "how nodes reach each other's pods: routes on one L2 network, a VXLAN, that to other subnets only, or BGP",
     fallback: "direct",
     read: (value: string) => oneOf(POD_ROUTINGS, value),
   },

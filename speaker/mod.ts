@@ -1,5 +1,6 @@
-export { type Bgp, type BgpOptions, startBgp } from "./bgp/bgp.ts";
+export { type Bgp, type BgpOptions, type PodNetworkExchange, startBgp } from "./bgp/bgp.ts";
 export type { BgpState } from "./bgp/bgp-state.ts";
+export type { LearnedRoutes } from "./bgp/message.ts";
 export { removeSpeakerRules } from "./cleanup.ts";
 export {
   factsOf,

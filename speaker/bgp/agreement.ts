@@ -44,6 +44,16 @@ export interface Agreement extends AsnWidth {
   readonly extendedNextHop: boolean;
   /** The peer keeps our routes when the session breaks. */
   readonly keepsRoutes: boolean;
+  /** How we keep its routes when the session breaks; absent: we do not. */
+  readonly peerRestart?: PeerRestart;
+}
+
+/** What a peer says of its own restarts. RFC 4724 section 3. */
+export interface PeerRestart {
+  /** Milliseconds it may take. */
+  readonly time: number;
+  /** Families whose routes it goes on forwarding by. */
+  readonly preserved: readonly Family[];
 }
 
 const EXTENDED_NEXT_HOP = { afi: Afi.ipv4, safi: SAFI_UNICAST, nextHopAfi: Afi.ipv6 } as const;
@@ -93,7 +103,10 @@ export function agreeOn(settings: OpenSettings, theirs: BgpOpen): Agreement {
   }
   const holdTime = Math.min(settings.holdTimeSeconds, theirs.holdTime) * 1000;
   const ownKeepalive = (settings.keepaliveSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-  const restart = theirs.capabilities.find((capability) => capability.kind === "gracefulRestart");
+  const restart =
+    settings.restartSeconds === undefined
+      ? undefined
+      : theirs.capabilities.find((capability) => capability.kind === "gracefulRestart");
   return {
     peerAsn: theirs.asn,
     peerRouterId: theirs.routerId,
@@ -107,8 +120,18 @@ export function agreeOn(settings: OpenSettings, theirs: BgpOpen): Agreement {
     extendedNextHop: theirs.capabilities.some(
       (capability) => capability.kind === "extendedNextHop" && capability.entries.some(isOurs),
     ),
-    keepsRoutes: restart !== undefined && settings.restartSeconds !== undefined,
+    keepsRoutes: restart !== undefined,
+    ...(restart && { peerRestart: peerRestartOf(restart, families) }),
   };
+}
+
+function peerRestartOf(
+  { restartTime, families: kept }: Extract<BgpCapability, { kind: "gracefulRestart" }>,
+  families: readonly Family[],
+): PeerRestart {
+  const isKept = (family: Family) =>
+    kept.some(({ afi, safi, preserved }) => afi === Afi[family] && safi === SAFI_UNICAST && preserved);
+  return { time: restartTime * 1000, preserved: families.filter(isKept) };
 }
 
 function isOurs({ afi, safi, nextHopAfi }: { afi: number; safi: number; nextHopAfi: number }): boolean {

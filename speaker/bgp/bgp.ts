@@ -26,15 +26,16 @@ import {
   type V1Secret,
   type V1Service,
 } from "../../kube/mod.ts";
+import { type Prefix, printPrefix } from "../../net/mod.ts";
 import { LastGood } from "../last-good.ts";
 import { heededNodes } from "../node-condition.ts";
 import { Readiness } from "../readiness.ts";
 import { type BgpState, bgpStateOf } from "./bgp-state.ts";
 import { ConfigView } from "./config-view.ts";
-import type { Assignment, FromWorker, PeerStatus, ToWorker } from "./message.ts";
+import type { Assignment, FromWorker, LearnedRoutes, PeerStatus, ToWorker } from "./message.ts";
 import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
 import { bgpReporter } from "./reporter.ts";
-import { attributesFor } from "./route.ts";
+import { attributesFor, type OfferedRoute } from "./route.ts";
 import { RouteView } from "./route-view.ts";
 import { startBgpStatusWriter } from "./status-writer.ts";
 import { tooLongRoutes } from "./too-long.ts";
@@ -64,11 +65,23 @@ export interface BgpOptions extends BgpStores {
   readonly programmed: (service: string) => boolean;
   /** TCP port on which peers may connect; absent: this node makes all connections itself. */
   readonly listenPort?: number;
+  /** Exchange of pod prefixes with the peers; absent: none are announced, and no route of a peer is taken. */
+  readonly podNetwork?: PodNetworkExchange;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Where ServiceBGPStatus objects and conditions of BGPPeers are written; they are not when absent. */
   readonly statuses?: { readonly client: KubeClient; readonly namespace: string };
   readonly clock?: Clock;
+}
+
+/** How nodes tell each other of their pods. */
+export interface PodNetworkExchange {
+  /** Prefixes of all pods of the cluster: no route outside of them is taken. */
+  readonly within: readonly Prefix[];
+  /** The pod prefixes of a node. */
+  readonly prefixesOf: (node: V1Node) => readonly Prefix[];
+  /** Called with all ways to other nodes' pods, whenever they changed. */
+  readonly install: (learned: LearnedRoutes) => void;
 }
 
 export interface Bgp {
@@ -94,7 +107,18 @@ const SERVICE_NAME = "kubernetes.io/service-name";
 
 /** Announces the external addresses of Services to BGP routers. */
 export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
-  const { node, nodes, services, slices, secrets, programmed, listenPort, log, clock = systemClock } = options;
+  const {
+    node,
+    nodes,
+    services,
+    slices,
+    secrets,
+    programmed,
+    listenPort,
+    podNetwork,
+    log,
+    clock = systemClock,
+  } = options;
   const { pools, l2Advertisements, bgpAdvertisements, bgpPeers, bfdProfiles, communities } = options;
   const configStores = [pools, l2Advertisements, bgpAdvertisements, bgpPeers, bfdProfiles, communities];
   const stores = [...configStores, nodes, services, slices, secrets];
@@ -121,6 +145,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     worker.once("exit", () => resolve());
   });
   worker.on("message", (message: FromWorker) => {
+    if (message.kind === "learned") podNetwork?.install(message.learned);
     if (message.kind === "log") log[message.level]({ event: message.event, ...message.fields }, message.message);
     if (message.kind !== "status") return;
     const before = standingOf(statuses);
@@ -182,9 +207,11 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const settled = now - startedAt >= SETTLE || readiness.complete;
     const pauses = [readiness.pause(now), settled ? undefined : SETTLE, rulesChanged ? LOOK_INTERVAL : undefined];
     wakeAfter(Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY)));
-    const change = view.settle(changed, isReady);
-    if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
-    assign(own, config, settled);
+    const pods = own === undefined ? [] : (podNetwork?.prefixesOf(own) ?? []);
+    for (const change of [view.settle(changed, isReady), view.put(POD_NETWORK, pods.map(podRoute))]) {
+      if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
+    }
+    assign(own, config, settled, pods);
     report.services(changed, view, isReady);
     if (changed.size > 0) statusWriter?.poke();
   };
@@ -199,7 +226,12 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     return keys.filter((key) => view.offers(key) && readiness.look(key, programmed, now));
   };
 
-  const assign = (own: V1Node | undefined, { config, object }: ConfigView, settled: boolean) => {
+  const assign = (
+    own: V1Node | undefined,
+    { config, object }: ConfigView,
+    settled: boolean,
+    pods: readonly Prefix[],
+  ) => {
     const secret = (name: string, namespace: string) => secrets.get(`${namespace}/${name}`);
     peers =
       own === undefined
@@ -209,6 +241,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
       peers: peers.flatMap((peer) => ("settings" in peer ? [peer.settings] : [])),
       ...(listenPort === undefined ? {} : { listenPort }),
       settled,
+      ...(podNetwork && { learn: { within: podNetwork.within, own: pods } }),
     };
     const text = JSON.stringify(assignment, (_, value) => (typeof value === "bigint" ? String(value) : value));
     if (text !== sent) tell({ kind: "assign", assignment });
@@ -238,6 +271,14 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
       poke();
     },
   };
+}
+
+/** Who announces the node's pods, in the place of a Service. */
+const POD_NETWORK = "the pod network";
+
+function podRoute(prefix: Prefix): OfferedRoute {
+  const nothingMore = { localPref: 0, communities: [], largeCommunities: [], prepend: 0 };
+  return { key: printPrefix(prefix), prefix, offers: [{ advertisement: POD_NETWORK, peers: "all", ...nothingMore }] };
 }
 
 /** The Services this node announces, and the names of the peers they are for. */

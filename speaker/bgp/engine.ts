@@ -2,8 +2,16 @@ import type { Clock } from "../../core/mod.ts";
 import type { Address, Family } from "../../net/mod.ts";
 import type { BfdStatus } from "../bfd/session.ts";
 import type { Dial } from "./connection.ts";
-import { type Assignment, type Counts, noCounts, type PeerSettings, type PeerStatus } from "./message.ts";
+import {
+  type Assignment,
+  type Counts,
+  type LearnedRoutes,
+  noCounts,
+  type PeerSettings,
+  type PeerStatus,
+} from "./message.ts";
 import { ceaseBecause, PeerSession, type PeerSessionPorts } from "./peer-session.ts";
+import { bestRoutes, type LearnPolicy } from "./rib-in.ts";
 import type { OfferedRoute } from "./route.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -21,6 +29,7 @@ export interface EnginePorts {
   /** Where the peer is now: the text of its address and port. */
   readonly remoteOf: (peer: PeerSettings) => string;
   readonly onStatus: (peers: readonly PeerStatus[]) => void;
+  readonly onLearned: (learned: LearnedRoutes) => void;
   readonly onLog: PeerSessionPorts["onLog"];
 }
 
@@ -33,6 +42,10 @@ export interface BfdPort {
 
 /** Milliseconds in which changes are gathered for one report. */
 const STATUS_DELAY = 50;
+/** Milliseconds in which routes that come one after the other are gathered. */
+const LEARN_DELAY = 20;
+/** Milliseconds after the start in which no route that an earlier run left is taken away, while the peers are silent. */
+const LEARNING_TIME = 120_000;
 /** Milliseconds peers get to find other ways before the sessions end: RFC 8326. */
 const SHUTDOWN_DELAY = 1000;
 
@@ -49,12 +62,23 @@ export class Engine {
   readonly #routes = new Map<string, OfferedRoute>();
   #settled = false;
   #reporting = false;
+  #learn: LearnPolicy | undefined;
+  #learning = false;
+  /** Every peer has told all it knows, or had the time to. */
+  #learnedAll = false;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
   }
 
-  assign({ peers, settled }: Assignment): void {
+  assign({ peers, settled, learn }: Assignment): void {
+    if (learn !== undefined && this.#learn === undefined) {
+      this.#ports.clock.after(LEARNING_TIME, () => {
+        this.#learnedAll = true;
+        this.#tellLearned();
+      });
+    }
+    this.#learn = learn;
     const wanted = new Map(peers.map((peer) => [peer.name, peer]));
     for (const [name, { session, text }] of this.#peers) {
       const settings = wanted.get(name);
@@ -71,6 +95,7 @@ export class Engine {
     if (settled && !this.#settled) for (const { session } of this.#peers.values()) session.settle();
     this.#settled = settled;
     this.#report();
+    this.#tellLearned();
   }
 
   change(set: readonly OfferedRoute[], remove: readonly string[]): void {
@@ -131,6 +156,8 @@ export class Engine {
       counts,
       dial: dial(settings),
       nextHops: (local, extended) => nextHops(settings, local, extended),
+      learnWithin: () => this.#learn?.within,
+      onLearned: () => this.#tellLearned(),
       onChange: () => this.#report(),
       onLog,
     });
@@ -146,6 +173,22 @@ export class Engine {
     this.#ports.clock.after(STATUS_DELAY, () => {
       this.#reporting = false;
       this.#ports.onStatus([...this.#peers.values()].map(({ session }) => this.#statusOf(session)));
+    });
+  }
+
+  #tellLearned(): void {
+    if (this.#learning || this.#learn === undefined) return;
+    this.#learning = true;
+    this.#ports.clock.after(LEARN_DELAY, () => {
+      this.#learning = false;
+      const sessions = [...this.#peers.values()].map(({ session }) => session);
+      this.#learnedAll ||= sessions.length > 0 && sessions.every(({ hasToldAll }) => hasToldAll);
+      const best = bestRoutes(
+        sessions.flatMap(({ learned }) => [...learned]),
+        this.#learn?.own ?? [],
+      );
+      const routes = best.map(({ prefix, nextHop }) => ({ prefix, nextHop }));
+      this.#ports.onLearned({ routes, complete: this.#learnedAll });
     });
   }
 

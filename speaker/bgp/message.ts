@@ -1,7 +1,8 @@
-import type { Address, Family } from "../../net/mod.ts";
+import type { Address, Family, Prefix } from "../../net/mod.ts";
 import type { BfdStatus, BfdTimes } from "../bfd/session.ts";
 import type { OpenSettings } from "./agreement.ts";
 import type { FsmSettings, Phase } from "./fsm.ts";
+import type { LearnPolicy } from "./rib-in.ts";
 import type { OfferedRoute } from "./route.ts";
 
 // What crosses between the main thread and the one that keeps time. Plain data.
@@ -93,6 +94,22 @@ export interface Assignment {
   readonly listenPort?: number;
   /** Everything this node announces after a start is among the routes: the peers may be told that this is all. */
   readonly settled: boolean;
+  /** The routes that are taken from peers; absent: none. */
+  readonly learn?: LearnPolicy;
+}
+
+/** The way to pods of another node. */
+export interface LearnedRoute {
+  readonly prefix: Prefix;
+  /** Of the prefix' family. */
+  readonly nextHop: Address;
+}
+
+/** All ways to other nodes' pods that are known. */
+export interface LearnedRoutes {
+  readonly routes: readonly LearnedRoute[];
+  /** False soon after the start: the peers have not told all of them yet. */
+  readonly complete: boolean;
 }
 
 export type ToWorker =
@@ -103,6 +120,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "status"; readonly peers: readonly PeerStatus[] }
+  | { readonly kind: "learned"; readonly learned: LearnedRoutes }
   | {
       readonly kind: "log";
       readonly level: "debug" | "info" | "warn";

@@ -15,13 +15,15 @@ import {
 } from "../../net/mod.ts";
 import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
+import { Learning, type LearningPorts } from "./learning.ts";
 import type { Counts, PeerSettings, PeerStatus } from "./message.ts";
+import type { HeardRoute } from "./rib-in.ts";
 import { type RibChange, RibOut } from "./rib-out.ts";
 import { attributesFor, type OfferedRoute } from "./route.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 import { writeUpdates } from "./update-writer.ts";
 
-export interface PeerSessionPorts extends ConnectionPorts {
+export interface PeerSessionPorts extends ConnectionPorts, LearningPorts {
   readonly clock: Clock;
   readonly counts: Counts;
   /** What routes of each family are to point at, for a session from `local`. */
@@ -57,6 +59,7 @@ export class PeerSession implements ConnectionOwner {
   #leaving = false;
   /** True until the peer was told all routes once. */
   #restarted = true;
+  readonly #learning: Learning;
   /** Routes that no message to this peer has room for. */
   readonly #tooLong = new Set<string>();
   /** Families whose end the peer has yet to be told, and the message that says it. */
@@ -65,6 +68,7 @@ export class PeerSession implements ConnectionOwner {
   constructor(settings: PeerSettings, ports: PeerSessionPorts) {
     this.settings = settings;
     this.#ports = ports;
+    this.#learning = new Learning(ports);
     this.#dialed = new Connection("dialed", settings, ports, this);
   }
 
@@ -76,6 +80,18 @@ export class PeerSession implements ConnectionOwner {
   stop(notification?: BgpNotification): void {
     this.#gaveWay = false;
     this.#each((connection) => connection.apply({ type: "stop", ...(notification && { notification }) }));
+    this.#learning.stop();
+  }
+
+  /** What the peer told of the ways to pods. */
+  get learned(): Iterable<HeardRoute> {
+    return this.#learning.routes;
+  }
+
+  /** The peer has told everything it knows. */
+  get hasToldAll(): boolean {
+    const families = this.#up?.agreement?.families;
+    return families !== undefined && this.#learning.isComplete(families);
   }
 
   /** The peer has connected. */
@@ -199,6 +215,7 @@ export class PeerSession implements ConnectionOwner {
     this.#tooLong.clear();
     this.#ends = new Map(agreement.families.map((family) => [family, "endOfRib"]));
     const { peerAsn, families } = agreement;
+    this.#learning.start(agreement);
     this.#ports.onLog("info", "bgp.up", { peer: this.settings.name, peerAsn, families }, "session established");
     this.#warnOfMissingNextHops(families);
     this.flush();
@@ -206,6 +223,7 @@ export class PeerSession implements ConnectionOwner {
 
   onMessage(connection: Connection, message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void {
     if (message.type === "routeRefresh") this.#refresh(connection, message.refresh);
+    else this.#learning.hear(message.update, this.settings);
   }
 
   onDrain(): void {
@@ -218,6 +236,7 @@ export class PeerSession implements ConnectionOwner {
     if (wasUp) {
       this.#up = undefined;
       this.#losses++;
+      this.#learning.lose();
     }
     if (connection === this.#accepted) this.#accepted = undefined;
     // The connection that gives way says nothing of how the session stands.

@@ -65,13 +65,22 @@ export class RouteView {
    */
   settle(services: Iterable<string>, isReady: (service: string) => boolean): RouteChange {
     const prefixes = new Set<string>();
-    for (const key of services) this.#contribute(key, isReady(key), prefixes);
+    for (const key of services) {
+      const found = this.#services.get(key);
+      const routes = found !== undefined && "routes" in found && isReady(key) ? found.routes : [];
+      this.#contribute(key, routes, prefixes);
+    }
     return this.#merge(prefixes);
   }
 
-  #contribute(service: string, ready: boolean, prefixes: Set<string>): void {
-    const found = this.#services.get(service);
-    const routes = ready && found !== undefined && "routes" in found ? found.routes : [];
+  /** Makes `routes` all that `owner`, which is no Service, announces, and says what changed. */
+  put(owner: string, routes: readonly OfferedRoute[]): RouteChange {
+    const prefixes = new Set<string>();
+    this.#contribute(owner, routes, prefixes);
+    return this.#merge(prefixes);
+  }
+
+  #contribute(service: string, routes: readonly OfferedRoute[], prefixes: Set<string>): void {
     const now = new Map(routes.map((route) => [route.key, route]));
     for (const [key, contributions] of this.#touching(service)) {
       if (now.has(key)) continue;

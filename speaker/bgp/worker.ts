@@ -67,6 +67,7 @@ const engine = new Engine({
   },
   remoteOf: (peer) => whereabouts.print(peer),
   onStatus: (peers) => tell({ kind: "status", peers }),
+  onLearned: (learned) => tell({ kind: "learned", learned }),
   onLog,
 });
 const neighbours = openNeighbourWatch(

@@ -44,6 +44,8 @@ export interface BgpLabOptions {
   readonly nodes: number;
   readonly objects: (nodes: readonly BgpHost[]) => Partial<BgpObjects>;
   readonly listenPort?: number;
+  /** Prefixes of all pods, whose routes are exchanged with the peers; absent: they are not. */
+  readonly clusterCidrs?: readonly string[];
 }
 
 export interface BgpHost {
@@ -71,8 +73,8 @@ export async function startBgpLab(options: BgpLabOptions): Promise<BgpLab> {
     exec("nsenter", [`--net=/run/netns/${netns}`, program, ...args]);
 
   const objects = { ...clusterOf(hosts), ...options.objects(hosts) };
-  const { listenPort } = options;
-  const more = { ...objects, ...(listenPort === undefined ? {} : { listenPort }) };
+  const { listenPort, clusterCidrs } = options;
+  const more = { ...objects, ...(listenPort && { listenPort }), ...(clusterCidrs && { clusterCidrs }) };
   const nodes = hosts.map((host) => bgpNode(host, more, directory, children));
   return {
     directory,

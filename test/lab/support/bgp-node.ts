@@ -3,10 +3,15 @@
  * messages and answers each with BgpAnswer.
  */
 import { readFileSync } from "node:fs";
+import { learnedRoutes } from "../../../cni/learned-routes.ts";
+import { podPrefixes } from "../../../cni/mod.ts";
+import { applyRoutes } from "../../../cni/routes.ts";
 import type { BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool } from "../../../config/mod.ts";
 import { createLog, createMetrics } from "../../../core/mod.ts";
 import { fakeStore, type V1EndpointSlice, type V1Node, type V1Secret, type V1Service } from "../../../kube/mod.ts";
-import { type BgpState, startBgp } from "../../../speaker/mod.ts";
+import { openRtnetlink } from "../../../linux/mod.ts";
+import { parsePrefix } from "../../../net/mod.ts";
+import { type BgpState, type LearnedRoutes, type PodNetworkExchange, startBgp } from "../../../speaker/mod.ts";
 
 export interface BgpObjects {
   readonly nodes: readonly V1Node[];
@@ -23,6 +28,8 @@ export interface BgpObjects {
 export interface BgpNodeOptions extends BgpObjects {
   readonly node: string;
   readonly listenPort?: number;
+  /** Prefixes of all pods, whose routes are exchanged with the peers; absent: they are not. */
+  readonly clusterCidrs?: readonly string[];
 }
 
 export type BgpOrder =
@@ -63,6 +70,12 @@ const stores = {
 };
 let unprogrammed = new Set<string>();
 
+function exchangePods(clusterCidrs: readonly string[]): { readonly podNetwork: PodNetworkExchange } {
+  const kernel = openRtnetlink();
+  const install = (learned: LearnedRoutes) => void applyRoutes(kernel, learnedRoutes(learned, kernel).routes);
+  return { podNetwork: { within: clusterCidrs.map(parsePrefix), prefixesOf: podPrefixes, install } };
+}
+
 const bgp = startBgp(
   {
     ...stores,
@@ -70,6 +83,7 @@ const bgp = startBgp(
     node: options.node,
     programmed: (service) => !unprogrammed.has(service),
     ...(options.listenPort === undefined ? {} : { listenPort: options.listenPort }),
+    ...(options.clusterCidrs === undefined ? {} : exchangePods(options.clusterCidrs)),
     log: createLog("bgp-node", "debug"),
     metrics,
   },

@@ -124,6 +124,8 @@ function start(more: Partial<PeerSettings> = {}): PeerSession {
       dial,
       counts: noCounts(),
       nextHops: () => ({ ipv4: [LOCAL], ipv6: [] }),
+      learnWithin: () => [parsePrefix("10.244.0.0/16")],
+      onLearned: () => {},
       onChange: () => {},
       onLog: (_, event) => void logged.push(event),
     },

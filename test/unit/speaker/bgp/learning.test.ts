@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type FakeClock, fakeClock } from "../../../../core/mod.ts";
+import { type BgpUpdate, endOfRib, parseAddress, parsePrefix, printAddress } from "../../../../net/mod.ts";
+import type { Agreement } from "../../../../speaker/bgp/agreement.ts";
+import { Learning } from "../../../../speaker/bgp/learning.ts";
+import { bestRoutes } from "../../../../speaker/bgp/rib-in.ts";
+
+const WITHIN = [parsePrefix("10.244.0.0/16"), parsePrefix("2001:db8:244::/48")];
+const SELF = { asn: 64513, routerId: 7 };
+const AGREED: Agreement = {
+  peerAsn: 64513,
+  peerRouterId: 9,
+  internal: true,
+  holdTime: 90_000,
+  keepaliveTime: 30_000,
+  families: ["ipv4", "ipv6"],
+  fourOctetAsn: true,
+  longestMessage: 4096,
+  enhancedRefresh: false,
+  extendedNextHop: false,
+  keepsRoutes: false,
+};
+const RESTARTING: Agreement = {
+  ...AGREED,
+  keepsRoutes: true,
+  peerRestart: { time: 60_000, preserved: ["ipv4", "ipv6"] },
+};
+
+function told(prefix: string, more: Partial<BgpUpdate["attributes"]> = {}): BgpUpdate {
+  const attributes = { origin: 0, asPath: [], nextHop: parseAddress("192.0.2.12"), ...more };
+  return { withdrawn: [], attributes, announced: [parsePrefix(prefix)] };
+}
+
+let clock: FakeClock;
+let learning: Learning;
+let changes: number;
+
+beforeEach(() => {
+  clock = fakeClock();
+  changes = 0;
+  learning = new Learning({ clock, learnWithin: () => WITHIN, onLearned: () => void changes++ });
+});
+
+const known = () => [...learning.routes].map(({ key, nextHop }) => `${key} ${printAddress(nextHop)}`);
+
+describe("Learning", () => {
+  test("takes ways to pods, both families, and forgets what is withdrawn", () => {
+    learning.start(AGREED);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    const nextHops = [parseAddress("2001:db8::12"), parseAddress("fe80::12")];
+    const reach = { family: "ipv6" as const, nextHops, prefixes: [parsePrefix("2001:db8:244:2::/64")] };
+    learning.hear({ withdrawn: [], attributes: { origin: 0, asPath: [], reach }, announced: [] }, SELF);
+    expect(known()).toEqual(["10.244.2.0/24 192.0.2.12", "2001:db8:244:2::/64 2001:db8::12"]);
+    expect(changes).toBe(2);
+    learning.hear({ withdrawn: [parsePrefix("10.244.2.0/24")], attributes: {}, announced: [] }, SELF);
+    expect(known()).toEqual(["2001:db8:244:2::/64 2001:db8::12"]);
+  });
+
+  const refused: { name: string; update: BgpUpdate }[] = [
+    { name: "outside of the cluster", update: told("10.99.0.0/24") },
+    { name: "shorter than the cluster's prefix", update: told("10.0.0.0/8") },
+    { name: "malformed", update: { ...told("10.244.2.0/24"), malformed: "ORIGIN is missing" } },
+    { name: "from this node, by way of a reflector", update: told("10.244.2.0/24", { originatorId: 7 }) },
+    { name: "from this autonomous system", update: told("10.244.2.0/24", { asPath: [{ type: 2, asns: [1, 64513] }] }) },
+  ];
+  test.each(refused)("takes no route that is $name, and forgets the one it takes the place of", ({ update }) => {
+    learning.start(AGREED);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    const before = known();
+    learning.hear(update, SELF);
+    expect(known()).toEqual(update.announced[0]?.first === parsePrefix("10.244.2.0/24").first ? [] : before);
+  });
+
+  test("loses everything with the session of a peer that can't restart", () => {
+    learning.start(AGREED);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    learning.lose();
+    expect(known()).toEqual([]);
+  });
+
+  test("keeps the routes of a peer that restarts, until it has told all again", () => {
+    learning.start(RESTARTING);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    learning.hear(told("10.244.3.0/24"), SELF);
+    learning.lose();
+    clock.advance(59_000);
+    expect(known()).toHaveLength(2);
+    learning.start(RESTARTING);
+    clock.advance(59_000);
+    learning.hear(told("10.244.3.0/24"), SELF);
+    expect(known()).toHaveLength(2);
+    learning.hear(endOfRib("ipv4"), SELF);
+    expect(known()).toEqual(["10.244.3.0/24 192.0.2.12"]);
+    expect(learning.isComplete(["ipv4"])).toBe(true);
+    expect(learning.isComplete(["ipv4", "ipv6"])).toBe(false);
+  });
+
+  test("gives up a peer that does not come back, or comes back without its forwarding state", () => {
+    learning.start(RESTARTING);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    learning.lose();
+    clock.advance(60_000);
+    expect(known()).toEqual([]);
+    learning.start(RESTARTING);
+    learning.hear(told("10.244.2.0/24"), SELF);
+    learning.lose();
+    learning.start({ ...RESTARTING, peerRestart: { time: 60_000, preserved: [] } });
+    expect(known()).toEqual([]);
+  });
+});
+
+describe("bestRoutes()", () => {
+  const prefix = parsePrefix("10.244.2.0/24");
+  const route = (nextHop: string, more: { localPref?: number; hops?: number } = {}) => ({
+    key: "10.244.2.0/24",
+    prefix,
+    nextHop: parseAddress(nextHop),
+    localPref: 100,
+    hops: 0,
+    ...more,
+  });
+  const best = (...all: readonly ReturnType<typeof route>[]) =>
+    bestRoutes(all, []).map(({ nextHop }) => printAddress(nextHop));
+
+  test("prefers the higher preference, then the shorter path, then the lower address", () => {
+    expect(best(route("192.0.2.1"), route("192.0.2.2", { localPref: 200 }))).toEqual(["192.0.2.2"]);
+    expect(best(route("192.0.2.1", { hops: 2 }), route("192.0.2.2", { hops: 1 }))).toEqual(["192.0.2.2"]);
+    expect(best(route("192.0.2.2"), route("192.0.2.1"))).toEqual(["192.0.2.1"]);
+  });
+
+  test.each(["10.244.2.0/24", "10.244.0.0/16", "10.244.2.128/25"])(
+    "leads nowhere that meets %s of this node",
+    (own) => {
+      expect(bestRoutes([route("192.0.2.1")], [parsePrefix(own)])).toEqual([]);
+    },
+  );
+});
