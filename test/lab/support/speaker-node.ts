@@ -4,7 +4,14 @@
  */
 import type { IPAddressPool, L2Advertisement } from "../../../config/mod.ts";
 import { createLog, createMetrics } from "../../../core/mod.ts";
-import { fakeReporter, fakeStore, type V1EndpointSlice, type V1Node, type V1Service } from "../../../kube/mod.ts";
+import {
+  fakeReporter,
+  fakeStore,
+  objectKey,
+  type V1EndpointSlice,
+  type V1Node,
+  type V1Service,
+} from "../../../kube/mod.ts";
 import { type SpeakerState, startSpeaker } from "../../../speaker/mod.ts";
 
 export interface SpeakerNodeOptions {
@@ -24,6 +31,8 @@ export type SpeakerOrder =
   | { readonly kind: "program"; readonly services: readonly string[] }
   | { readonly kind: "services"; readonly services: readonly V1Service[] }
   | { readonly kind: "nodes"; readonly nodes: readonly V1Node[] }
+  /** All of them: those not named are gone. */
+  | { readonly kind: "l2Advertisements"; readonly l2Advertisements: readonly L2Advertisement[] }
   | { readonly kind: "slices"; readonly slices: readonly V1EndpointSlice[] };
 
 export interface SpeakerAnswer {
@@ -44,6 +53,7 @@ const slices = fakeStore<V1EndpointSlice>(options.slices, {
 });
 const services = fakeStore<V1Service>(options.services);
 const nodes = fakeStore<V1Node>(options.nodes);
+const l2Advertisements = fakeStore<L2Advertisement>(options.l2Advertisements);
 let programmed = new Set(options.services.map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`));
 
 const speaker = startSpeaker(
@@ -53,7 +63,7 @@ const speaker = startSpeaker(
     services,
     slices,
     pools: fakeStore<IPAddressPool>(options.pools),
-    l2Advertisements: fakeStore<L2Advertisement>(options.l2Advertisements),
+    l2Advertisements,
     programmed: (service) => programmed.has(service),
     reporter,
     log: createLog("speaker-node", "debug"),
@@ -73,6 +83,10 @@ process.on("message", async (order: SpeakerOrder) => {
   }
   if (order.kind === "services") for (const service of order.services) services.set(service);
   if (order.kind === "nodes") for (const node of order.nodes) nodes.set(node);
+  if (order.kind === "l2Advertisements") {
+    for (const old of l2Advertisements.list()) l2Advertisements.remove(objectKey(old));
+    for (const each of order.l2Advertisements) l2Advertisements.set(each);
+  }
   if (order.kind === "slices") for (const slice of order.slices) slices.set(slice);
   const answer: SpeakerAnswer = {
     ready: speaker.ready(),
