@@ -24,26 +24,32 @@ export interface Running {
   readonly controller: Controller;
   readonly reporter: ReturnType<typeof fakeReporter>;
   readonly metrics: Metrics;
-  /** Ends it as a crash would: nothing is given back. */
   readonly stop: AbortController;
+  /** Ends it in the middle of whatever it does: nothing is finished, nothing given back. */
+  crash(): void;
   readonly leadership: Leadership | undefined;
 }
 
 export interface StartOptions extends Partial<Pick<ControllerDeps, "lbClass" | "memory" | "usageThresholds">> {
   /** Take part in an election under this name. */
   readonly identity?: string;
+  /** Milliseconds; LEASE_DURATION unless given. */
+  readonly leaseDuration?: number;
 }
 
 export const LEASE_DURATION = 400;
 
 /** The controller over informers over `client`, as cli/controller.ts starts it. */
-export function startOver(client: KubeClient, { identity, ...options }: StartOptions = {}): Running {
+export function startOver(server: KubeClient, options: StartOptions = {}): Running {
+  const { identity, leaseDuration: duration = LEASE_DURATION, ...settings } = options;
   const stop = new AbortController();
+  let dead = false;
+  const client = mortal(server, () => dead);
   const { signal } = stop;
   const log = silentLog();
   const reporter = fakeReporter();
   const metrics = createMetrics();
-  const lease = { lease: { namespace: "ib", name: "controller" }, duration: LEASE_DURATION, log };
+  const lease = { lease: { namespace: "ib", name: "controller" }, duration, log };
   const leadership = identity === undefined ? undefined : startElection(client, { ...lease, identity }, signal);
   const controller = startController(
     {
@@ -61,10 +67,21 @@ export function startOver(client: KubeClient, { identity, ...options }: StartOpt
       reporter,
       log,
       metrics,
-      ...options,
+      ...settings,
       ...(leadership === undefined ? {} : { leadership }),
     },
     signal,
   );
-  return { controller, reporter, metrics, stop, leadership };
+  const crash = () => {
+    dead = true;
+    stop.abort();
+  };
+  return { controller, reporter, metrics, stop, crash, leadership };
+}
+
+/** `client` as a process has it: once that is dead, no call reaches the server any more. */
+function mortal(client: KubeClient, isDead: () => boolean): KubeClient {
+  return new Proxy(client, {
+    get: (target, name) => (isDead() ? () => new Promise<never>(() => {}) : Reflect.get(target, name)),
+  });
 }
