@@ -1,5 +1,6 @@
 import { hasCode } from "../core/mod.ts";
 import { type Prefix, parsePrefix } from "../net/mod.ts";
+import { parseDuration } from "./duration.ts";
 import type { Refusal } from "./option.ts";
 
 /** How pods are told from others, where it matters to Services. kube-proxy's detectLocalMode. */
@@ -23,7 +24,7 @@ export const PROXY_OPTIONS = {
     placeholder: "true|false",
     help: "masquerade every connection to a cluster IP",
     fallback: "false",
-    read: (value: string) => (value === "true" || value === "false" ? value === "true" : want("true or false")),
+    read: trueOrFalse,
   },
   masqueradeBit: {
     placeholder: "number",
@@ -49,14 +50,70 @@ export const PROXY_OPTIONS = {
     fallback: "10256",
     read: (value: string) => wholeNumber(value, 65_535) ?? want("a port from 0 to 65535"),
   },
+  conntrackMaxPerCore: {
+    placeholder: "number",
+    help: "connections the kernel tracks for each CPU, if it tracks fewer; 0: as the node has it",
+    fallback: "32768",
+    read: connections,
+  },
+  conntrackMin: {
+    placeholder: "number",
+    help: "the least that --conntrack-max-per-core comes to on any node",
+    fallback: "131072",
+    read: connections,
+  },
+  conntrackTcpTimeoutEstablished: {
+    placeholder: "duration",
+    help: "an idle TCP connection is forgotten after that; 0: as the node has it",
+    fallback: "24h",
+    read: duration,
+  },
+  conntrackTcpTimeoutCloseWait: {
+    placeholder: "duration",
+    help: "a TCP connection that one end has closed is forgotten after that; 0: as the node has it",
+    fallback: "1h",
+    read: duration,
+  },
+  conntrackUdpTimeout: {
+    placeholder: "duration",
+    help: "a UDP flow without an answer is forgotten after that; 0: as the node has it",
+    fallback: "0",
+    read: duration,
+  },
+  conntrackUdpTimeoutStream: {
+    placeholder: "duration",
+    help: "a UDP flow that was answered is forgotten after that; 0: as the node has it",
+    fallback: "0",
+    read: duration,
+  },
+  conntrackTcpBeLiberal: {
+    placeholder: "true|false",
+    help: "packets outside of their connection's window are not taken for strangers",
+    fallback: "false",
+    read: trueOrFalse,
+  },
 } as const;
 
 function want(text: string): Refusal {
   return { want: text };
 }
 
+function trueOrFalse(value: string): boolean | Refusal {
+  return value === "true" || value === "false" ? value === "true" : want("true or false");
+}
+
+/** More would not fit the memory of any node: one takes 300 octets. */
+function connections(value: string): number | Refusal {
+  return wholeNumber(value, 2 ** 24) ?? want("a number from 0 to 16777216");
+}
+
+/** Milliseconds. */
+function duration(value: string): number | Refusal {
+  return parseDuration(value) ?? want("a duration such as 90s, 24h or 0");
+}
+
 function wholeNumber(value: string, most: number): number | undefined {
-  return /^\d{1,5}$/.test(value) && Number(value) <= most ? Number(value) : undefined;
+  return /^\d{1,8}$/.test(value) && Number(value) <= most ? Number(value) : undefined;
 }
 
 function prefixes(value: string): readonly Prefix[] | Refusal {

@@ -1,6 +1,8 @@
+import { cpus } from "node:os";
 import { type Clock, explainError, type Log, type Metrics, startRunner, systemClock } from "../core/mod.ts";
 import { Backlog, type ProxyStores } from "./backlog.ts";
 import { ConnectionCount } from "./connection-count.ts";
+import { applyConntrackSettings, type ConntrackChoices, conntrackSettings } from "./conntrack-settings.ts";
 import type { ProxyMode } from "./data-plane.ts";
 import { startFlowKeeper } from "./flow-keeper.ts";
 import { Freshness } from "./freshness.ts";
@@ -24,6 +26,8 @@ export interface ProxyOptions extends ProxyStores, ProxyChoices {
   readonly clock?: Clock;
   /** TCP port of /healthz and /livez, kube-proxy's 10256; absent or 0: they are not served. */
   readonly healthzPort?: number;
+  /** Absent: connections are tracked as this node has it. */
+  readonly conntrack?: ConntrackChoices;
 }
 
 export interface Proxy {
@@ -79,6 +83,14 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     connections: () => count.read(),
   });
 
+  // Only with rules that need it in the kernel is connection tracking there for sure.
+  let isTuned = false;
+  const tuneConntrack = () => {
+    if (isTuned || options.conntrack === undefined || !reconciler.inForce) return;
+    isTuned = true;
+    applyConntrackSettings(kernel, conntrackSettings(options.conntrack, cpus().length), log);
+  };
+
   let cancelLook = () => {};
   const work = async () => {
     health.retry();
@@ -87,6 +99,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
     if (isNew) for (const listener of listeners) listener();
+    tuneConntrack();
     await reconciler.removeOthers();
   };
   const onError = (error: unknown) => {
