@@ -610,6 +610,35 @@ describe("Engine on a bad network", () => {
     }
   });
 
+  const pairs = NODES.flatMap((from) => others(from).map((to) => [from, to] as const));
+  test.each(pairs)(
+    "a cut one way, from %s to %s, ends with one owner within a second, and so does its end",
+    (from, to) => {
+      const lan = startedLan();
+      lan.setNetwork((sender, receiver) => sender !== from || receiver !== to);
+      lan.clock.advance(1000);
+      for (let i = 0; i < 300; i++) {
+        owner(lan);
+        lan.clock.advance(10);
+      }
+      lan.setNetwork(() => true);
+      lan.clock.advance(1000);
+      owner(lan);
+    },
+  );
+
+  test("a clock that jumps ahead by an hour makes no second owner, and leaves one within a second", () => {
+    for (const jumping of NODES) {
+      const lan = startedLan();
+      lan.jump(jumping, 3_600_000);
+      for (let i = 0; i < 1000; i++) {
+        expect(lan.owners(ADDRESS).length).toBeLessThanOrEqual(1);
+        lan.clock.advance(1);
+      }
+      owner(lan);
+    }
+  });
+
   test("whatever happens, there is one owner a second after it stops", () => {
     const event = fc.record({
       kind: fc.constantFrom("kill", "die", "start", "stop", "resume", "cut", "heal", "loss", "unready", "ready"),

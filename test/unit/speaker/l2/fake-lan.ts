@@ -31,6 +31,8 @@ export interface FakeNode {
   /** up; stopped: frozen with all it knows; killed: program gone, kernel there; dead: machine gone. */
   state: "up" | "stopped" | "killed" | "dead";
   life: number;
+  /** How far its clock is ahead of the others'. */
+  ahead: number;
   /** The events that were logged. */
   readonly logs: string[];
   readonly happenings: Happening[];
@@ -62,8 +64,10 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
   const start = (node: FakeNode, assigned = announcements) => {
     const life = ++node.life;
     const nodeClock: Clock = {
-      now: clock.now,
-      date: clock.date,
+      now: () => clock.now() + node.ahead,
+      date: () => {
+        throw new Error("no decision may depend on the wall clock: it jumps");
+      },
       after: (ms, run) => {
         let cancelled = false;
         clock.after(ms, () => {
@@ -121,6 +125,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       announced: [],
       state: "up",
       life: 0,
+      ahead: 0,
       logs: [],
       happenings: [],
       held: [],
@@ -152,6 +157,10 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     },
     stop: (name: string) => {
       nodeOf(name).state = "stopped";
+    },
+    /** Sets the clock of a node forward, as after its machine was suspended. */
+    jump: (name: string, ms: number) => {
+      nodeOf(name).ahead += ms;
     },
     /** Lets a stopped program go on: with its timers that fell due, and with what came in meanwhile. */
     resume: (name: string, first: "timers" | "datagrams" = "timers") => {
