@@ -1,7 +1,6 @@
-import { type BGPPeer, type BgpPeer, configObjects, type Labels } from "../../config/mod.ts";
+import { type BGPPeer, type BgpPeer, type ConfigLists, configObjects, type Labels } from "../../config/mod.ts";
 import type { LastGood } from "../last-good.ts";
 import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "./advert-options.ts";
-import type { BgpStores } from "./bgp.ts";
 import type { BgpConfig } from "./decide.ts";
 
 /** The configuration as one node sees it: objects that other nodes alone use can't spoil it. */
@@ -12,7 +11,7 @@ export class ConfigView {
   readonly #peers: ReadonlyMap<string, BGPPeer>;
 
   /** @param labels Of this node. */
-  constructor(stores: BgpStores, labels: Labels, lastGood: LastGood) {
+  constructor(stores: ConfigLists & { readonly home?: string | undefined }, labels: Labels, lastGood: LastGood) {
     const { config, objects } = lastGood.resolve(configObjects(stores, { nodes: [labels], home: stores.home }));
     const advertOptions = new Map<string, BgpAdvertOptions>();
     const told: string[] = [];
