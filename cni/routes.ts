@@ -122,7 +122,14 @@ export function applyRoutes(
     }
   };
   for (const name of change.remove) attempt(name, () => kernel.deleteRoute(current.get(name)!));
-  for (const [name, route] of change.set) attempt(name, () => kernel.replaceRoute(route));
+  for (const [name, route] of change.set) {
+    const before = current.get(name);
+    attempt(name, () => {
+      // The kernel looks for an IPv6 gateway first, and the route that is to go would lead to it over another link.
+      if (before !== undefined && route.onLink) kernel.deleteRoute(before);
+      kernel.replaceRoute(route);
+    });
+  }
   return problems;
 }
 

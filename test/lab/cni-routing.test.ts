@@ -34,6 +34,27 @@ async function start(routing: PodRouting): Promise<void> {
   await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
 }
 
+/** Counts packets that come into a namespace, of any protocol: those from `own` addresses and those from others of `all`. */
+async function countFrom(netns: string, own: readonly string[], all: readonly string[]): Promise<void> {
+  const sets = [own, all].flatMap((addresses, i) =>
+    ["ip", "ip6"].map((family) => {
+      const members = addresses.filter((address) => address.includes(":") === (family === "ip6")).join(", ");
+      return `${family} saddr { ${members} } counter name ${i === 0 ? "own accept" : "others"};`;
+    }),
+  );
+  // Neighbours and routers talk on a link, whatever pods do.
+  const chain = `type filter hook prerouting priority raw; icmpv6 type 133-137 accept; ${sets.join(" ")}`;
+  const table = `counter own { }; counter others { }; chain count { ${chain} };`;
+  await exec("ip", ["netns", "exec", basename(netns), "nft", `table inet count { ${table} }`]);
+}
+
+async function counted(netns: string): Promise<{ own: number; others: number }> {
+  const text = await exec("ip", ["netns", "exec", basename(netns), "nft", "-j", "list", "counters"]);
+  const counters: { counter?: { name: string; packets: number } }[] = JSON.parse(text).nftables;
+  const packets = (name: string) => counters.find(({ counter }) => counter?.name === name)?.counter?.packets ?? -1;
+  return { own: packets("own"), others: packets("others") };
+}
+
 const modes: { routing: PodRouting; way: string; mtu: number }[] = [
   { routing: "vxlan", way: "via 10.244.2.0 dev ibvx0", mtu: 1450 },
   { routing: "cross-subnet", way: "via 192.168.1.12 dev eth0", mtu: 1450 },
@@ -54,20 +75,26 @@ describe.each(modes)("mode $routing", ({ routing, way, mtu }) => {
       deadline: 5000,
     });
     const node1 = `/run/netns/${lab.node1.netns}`;
+    await countFrom(b, [podA.ipv4, podA.ipv6], ["0.0.0.0/0", "fd00::/8"]);
+    await countFrom(lab.outside, ["192.168.1.11", "fd00:1::11"], ["10.244.0.0/16", "fd00:244::/32"]);
     expect(await askFrom(a, podB.ipv4, 8080)).toBe(podA.ipv4);
     expect(await askFrom(b, podA.ipv4, 8080)).toBe(podB.ipv4);
     expect(await askFrom(a, podB.ipv6, 8080)).toBe(podA.ipv6);
     expect(await askFrom(b, podA.ipv6, 8080)).toBe(podB.ipv6);
+    const echo = (to: string, ...options: readonly string[]) =>
+      exec("ip", ["netns", "exec", basename(a), "ping", "-c1", "-W1", ...options, to]);
+    for (const address of [podB.ipv4, podB.ipv6, "192.168.1.10", "fd00:1::10"]) await echo(address);
+    expect(await counted(b)).toEqual({ own: expect.toSatisfy((packets: number) => packets > 8), others: 0 });
     expect(await askFrom(node1, podB.ipv4, 8080)).toMatch(/^(192\.168\.1\.11|10\.244\.1\.0)$/);
     expect(await askFrom(node1, podB.ipv6, 8080)).not.toBe("");
     expect(await askFrom(a, "192.168.1.12", 9090)).toMatch(/^(192\.168\.1\.11|10\.244\.1\.2)$/);
     expect(await askFrom(a, "192.168.1.10", 8080)).toBe("192.168.1.11");
     expect(await askFrom(a, "fd00:1::10", 8080)).toBe("fd00:1::11");
+    expect(await counted(lab.outside)).toEqual({ own: expect.toSatisfy((packets: number) => packets > 8), others: 0 });
+    await exec("ip", ["netns", "exec", basename(lab.outside), "nft", "delete", "table", "inet", "count"]);
     // The largest packet passes whole, and both ends agree on it.
-    const ping = (size: number, to: string) =>
-      exec("ip", ["netns", "exec", basename(a), "ping", "-c1", "-W1", "-Mdo", "-s", String(size), to]);
-    await ping(mtu - 28, podB.ipv4);
-    await ping(mtu - 48, podB.ipv6);
+    await echo(podB.ipv4, "-Mdo", "-s", String(mtu - 28));
+    await echo(podB.ipv6, "-Mdo", "-s", String(mtu - 48));
     for (const [node, name] of [
       [lab.node1, id("a")],
       [lab.node2, id("b")],
@@ -77,7 +104,7 @@ describe.each(modes)("mode $routing", ({ routing, way, mtu }) => {
   });
 });
 
-test("a change of mode takes the tunnel and its routes away", async () => {
+test("a change of mode takes the tunnel and its routes away, and the way back brings them", async () => {
   await start("vxlan");
   expect(await lab.node1.run("ip", "-d", "link", "show", "ibvx0")).toMatch(/vxlan id 7373 .*nolearning/);
   await lab.node1.kill();
@@ -86,6 +113,12 @@ test("a change of mode takes the tunnel and its routes away", async () => {
     deadline: 5000,
   });
   expect(await lab.node1.run("ip", "-br", "link")).not.toContain("ibvx0");
+  await lab.node1.kill();
+  lab.node1.start([object(1), object(2)], { routing: "vxlan" });
+  for (const family of ["-4", "-6"]) {
+    const tunnelled = async () => /^\S+ via \S+ dev ibvx0 proto 73/m.test(await lab.node1.run("ip", family, "route"));
+    await waitFor(`the IP${family} route into the tunnel`, tunnelled, { deadline: 5000 });
+  }
 });
 
 test("the tunnel heals: the device, its MAC address, its peers", async () => {

@@ -152,6 +152,25 @@ describe("applyRoutes()", () => {
     expect(table()).toEqual(["10.244.3.0/24 via 192.0.2.3"]);
   });
 
+  test("takes a route away before one into the tunnel comes in its place: the kernel would find the gateway behind it", () => {
+    const { kernel, print: table } = kernelWith([route("10.244.2.0/24", "192.0.2.2")]);
+    const done: string[] = [];
+    const watched: typeof kernel = {
+      ...kernel,
+      deleteRoute: (old) => {
+        done.push("delete");
+        kernel.deleteRoute(old);
+      },
+      replaceRoute: (next) => {
+        done.push("replace");
+        kernel.replaceRoute(next);
+      },
+    };
+    const tunnelled = { ...route("10.244.2.0/24", "10.244.2.0"), ifindex: 5, onLink: true };
+    expect(applyRoutes(watched, desired(tunnelled))).toEqual([]);
+    expect([done, table()]).toEqual([["delete", "replace"], ["10.244.2.0/24 via 10.244.2.0"]]);
+  });
+
   test("makes any table equal to what is desired", () => {
     const some = fc.uniqueArray(fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 3 })), { selector: ([prefix]) => prefix });
     const routes = some.map((list) =>
