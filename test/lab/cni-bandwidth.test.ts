@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exec } from "../../linux/mod.ts";
-import { waitFor } from "../support/wait.ts";
 import { type AddJson, type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
+import { measureRate } from "./support/iperf.ts";
 
 let lab: CniLab;
 
@@ -18,25 +18,7 @@ async function addPod(containerId: string, config: object) {
   const { exit, stdout } = await lab.node1.call({ command: "ADD", containerId, netns, config });
   if (exit !== 0) throw new Error(stdout);
   const result: AddJson = JSON.parse(stdout);
-  return { netns, result, address: result.ips[0]!.address.split("/")[0]! };
-}
-
-interface Pod {
-  readonly netns: string;
-  readonly address: string;
-}
-
-/** Bits per second of TCP that arrive in 5 s, and in the first second of them. The receiver counts and is the client. */
-async function measure(sender: Pod, receiver: Pod, port: number) {
-  const run = (pod: Pod, ...command: readonly string[]) =>
-    exec("ip", ["netns", "exec", basename(pod.netns), ...command]);
-  const server = run(sender, "iperf3", "-s", "-1", "-p", String(port));
-  const listens = async () => (await run(sender, "ss", "-Hltn")).includes(`:${port} `);
-  await waitFor("iperf3 to listen", listens, { deadline: 5000 });
-  const text = await run(receiver, "iperf3", "-J", "-R", "-t", "5", "-p", String(port), "-c", sender.address);
-  await server;
-  const { end, intervals } = JSON.parse(text);
-  return { rate: end.sum_received.bits_per_second as number, first: intervals[0].sum.bits_per_second as number };
+  return { netns, result, name: basename(netns), address: result.ips[0]!.address.split("/")[0]! };
 }
 
 test("a pod receives and sends at the rates asked for, from the first second on", async () => {
@@ -45,7 +27,8 @@ test("a pod receives and sends at the rates asked for, from the first second on"
   const limits = { ingressRate: RATE, ingressBurst: burst, egressRate: 2 * RATE, egressBurst: burst };
   const limited = await addPod("limited", { runtimeConfig: { bandwidth: limits } });
   const free = await addPod("free", {});
-  const [received, sent] = [await measure(free, limited, 5001), await measure(limited, free, 5002)];
+  const received = await measureRate(free.name, limited.name, free.address, 5);
+  const sent = await measureRate(limited.name, free.name, limited.address, 5);
   expect(Math.abs(received.rate / RATE - 1)).toBeLessThan(0.07); // TCP's headers count, the burst too
   expect(Math.abs(sent.rate / (2 * RATE) - 1)).toBeLessThan(0.07);
   expect(received.first).toBeLessThan(1.3 * RATE);

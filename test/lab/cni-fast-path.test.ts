@@ -1,11 +1,12 @@
 import { basename } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
 
 /** Octets of each transfer. */
 const SIZE = 20e6;
+vi.setConfig({ testTimeout: 60_000 }); // several starts and transfers each
 let lab: CniLab;
 let pods = 0;
 

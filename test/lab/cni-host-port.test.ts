@@ -74,7 +74,7 @@ describe("a host port", () => {
 
   test("belongs to one address of the node when it names one, and two pods can have one port", async () => {
     await addPod("a", { hostPort: 8081, hostIP: "192.168.1.11" });
-    await addPod("b", { hostPort: 8081, hostIP: "192.168.1.51", containerPort: 8080 });
+    const other = await addPod("b", { hostPort: 8081, hostIP: "192.168.1.51", containerPort: 8080 });
     await addPod("local", { hostPort: 8082, hostIP: "127.0.0.1" });
     const table = await lab.node1.run("nft", "list", "table", "inet", "ironbridge_hostport");
     expect(table).toContain("192.168.1.11 . tcp . 8081");
@@ -83,6 +83,9 @@ describe("a host port", () => {
     expect(await askFrom(lab.outside, "192.168.1.51", 8081)).toBe("192.168.1.10");
     await expect(askFrom(lab.outside, "fd00:1::11", 8081)).rejects.toThrow();
     await expect(askFrom(lab.outside, "192.168.1.11", 8082)).rejects.toThrow();
+    await remove(other);
+    await expect(askFrom(lab.outside, "192.168.1.51", 8081)).rejects.toThrow();
+    expect(await askFrom(lab.outside, "192.168.1.11", 8081)).toBe("192.168.1.10");
     expect(await askFrom(`/run/netns/${lab.node1.netns}`, "127.0.0.1", 8082)).toBe("10.244.1.1");
   });
 

@@ -157,7 +157,7 @@ export class CniNode {
   /** Container runtimes can use it. */
   async whenReady(): Promise<void> {
     await waitFor(`${this.name} to install its plugin\n${this.log()}`, () => existsSync(this.conflist), {
-      deadline: 10_000,
+      deadline: 25_000,
     });
   }
 
