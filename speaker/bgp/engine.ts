@@ -66,6 +66,7 @@ export class Engine {
   #learning = false;
   /** Every peer has told all it knows, or had the time to. */
   #learnedAll = false;
+  #cancelLearning = () => {};
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
@@ -73,7 +74,7 @@ export class Engine {
 
   assign({ peers, settled, learn }: Assignment): void {
     if (learn !== undefined && this.#learn === undefined) {
-      this.#ports.clock.after(LEARNING_TIME, () => {
+      this.#cancelLearning = this.#ports.clock.after(LEARNING_TIME, () => {
         this.#learnedAll = true;
         this.#tellLearned();
       });
@@ -135,6 +136,7 @@ export class Engine {
     for (const session of leaving) session.stop(staying(session) ? undefined : ceaseBecause("shutdown"));
     this.#ports.bfd.setPeers([]);
     this.#peers.clear();
+    this.#cancelLearning();
   }
 
   /** Peers may be found at other places than before. */

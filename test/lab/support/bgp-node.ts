@@ -9,7 +9,7 @@ import { applyRoutes } from "../../../cni/routes.ts";
 import type { BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool } from "../../../config/mod.ts";
 import { createLog, createMetrics } from "../../../core/mod.ts";
 import { fakeStore, type V1EndpointSlice, type V1Node, type V1Secret, type V1Service } from "../../../kube/mod.ts";
-import { openRtnetlink } from "../../../linux/mod.ts";
+import { openRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
 import { type BgpState, type LearnedRoutes, type PodNetworkExchange, startBgp } from "../../../speaker/mod.ts";
 
@@ -70,12 +70,12 @@ const stores = {
 };
 let unprogrammed = new Set<string>();
 
-function exchangePods(clusterCidrs: readonly string[]): { readonly podNetwork: PodNetworkExchange } {
-  const kernel = openRtnetlink();
+function exchangePods(kernel: Rtnetlink, clusterCidrs: readonly string[]): { readonly podNetwork: PodNetworkExchange } {
   const install = (learned: LearnedRoutes) => void applyRoutes(kernel, learnedRoutes(learned, kernel).routes);
   return { podNetwork: { within: clusterCidrs.map(parsePrefix), prefixesOf: podPrefixes, install } };
 }
 
+const kernel = options.clusterCidrs && openRtnetlink();
 const bgp = startBgp(
   {
     ...stores,
@@ -83,7 +83,7 @@ const bgp = startBgp(
     node: options.node,
     programmed: (service) => !unprogrammed.has(service),
     ...(options.listenPort === undefined ? {} : { listenPort: options.listenPort }),
-    ...(options.clusterCidrs === undefined ? {} : exchangePods(options.clusterCidrs)),
+    ...(kernel && exchangePods(kernel, options.clusterCidrs ?? [])),
     log: createLog("bgp-node", "debug"),
     metrics,
   },
@@ -116,4 +116,5 @@ process.on("message", async (order: BgpOrder) => {
 });
 
 await bgp.done;
+kernel?.close();
 process.disconnect();
