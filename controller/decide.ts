@@ -132,7 +132,9 @@ function keepCurrent(situation: Situation, request: Request, allocator: Allocato
   const current = situation.current.length > 0 ? situation.current : (allocator.claimOf(key)?.addresses ?? []);
   if (current.length === 0) return { events: [], cleared: undefined };
   const had = printAddresses(current);
-  if (!familiesFit(current, request)) return { events: [], cleared: `${had} is not of the Service's IP families` };
+  if (!familiesFit(current, request)) {
+    return { events: mixedFamilies(current, had), cleared: `${had} is not of the Service's IP families` };
+  }
   const grant = reassign(request, current, allocator);
   if (typeof grant === "string") {
     const message = `current IP for "${key}" not allowed by config, will attempt for new IP assignment: ${grant}`;
@@ -151,6 +153,13 @@ function keepCurrent(situation: Situation, request: Request, allocator: Allocato
     return { events: [], cleared: `the Service asks for ${printAddresses(wanted)}, not ${had}` };
   }
   return keepAndComplete(request, grant, allocator);
+}
+
+/** Addresses that can't be a Service's, whatever its families: somebody else has written them. */
+function mixedFamilies(current: readonly Address[], had: string): readonly EventNote[] {
+  if (new Set(current.map(({ family }) => family)).size === current.length) return [];
+  const message = `Failed to retrieve LBIPs IPFamily for ${had}: more than one address of a family`;
+  return [warning("nolbIPsIPFamily", message)];
 }
 
 /** A Service that prefers dual stack and has one address gets the other one once the pool has it. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { IP_ADDRESS_POOLS, type IPAddressPool, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
 import { type FakeKubeClient, fakeKubeClient, NAMESPACES, SERVICES, type V1Service } from "../../../kube/mod.ts";
-import { poolObject, service } from "./objects.ts";
+import { DUAL, poolObject, service } from "./objects.ts";
 import { startOver } from "./start.ts";
 
 const stops: AbortController[] = [];
@@ -60,13 +60,18 @@ describe("startController()", () => {
   });
 
   test("says on a Service whether it has its address, and why not", async () => {
-    const client = apiWith([poolObject("a", ["10.0.0.0/32"])], [service("web")]);
+    const web = service("web");
+    const client = apiWith(
+      [poolObject("a", ["10.0.0.0/32"])],
+      [{ ...web, metadata: { ...web.metadata, generation: 7 } }],
+    );
     start(client);
     const condition = async (name: string) => (await serviceOf(client, name))?.status?.conditions?.[0];
     await until(async () =>
       expect(await condition("web")).toMatchObject({
         ...{ type: "ironbridge.io/AddressAssigned", status: "True", reason: "IPAllocated" },
         message: '["10.0.0.0"] of pool "a"',
+        observedGeneration: 7,
       }),
     );
     await client.create(SERVICES, service("next"));
@@ -184,21 +189,24 @@ describe("startController()", () => {
   });
 
   test("keeps the counters of a pool true, whoever writes them", async () => {
-    const client = apiWith(
-      [poolObject("a", ["10.0.0.0/30", "fc00::/126"]), poolObject("big", ["fd00::/64"])],
-      [service("web")],
-    );
+    const client = apiWith([poolObject("a", ["10.0.0.0/30", "fc00::/126"]), poolObject("big", ["fd00::/64"])], []);
     start(client);
     const status = async (name: string) =>
       (await client.get(IP_ADDRESS_POOLS, { namespace: "metallb-system", name }))?.status;
-    const want = { assignedIPv4: 1, assignedIPv6: 0, availableIPv4: 3, availableIPv6: 4 };
+    const none = { assignedIPv4: 0, assignedIPv6: 0, availableIPv4: 4, availableIPv6: 4 };
+    await until(async () => expect(await status("a")).toMatchObject(none));
+    client.seed(SERVICES, service("web", { spec: DUAL }));
+    const want = { assignedIPv4: 1, assignedIPv6: 1, availableIPv4: 3, availableIPv6: 3 };
     await until(async () => expect(await status("a")).toMatchObject(want));
     await until(async () => expect((await status("big"))?.availableIPv6).toBe(Number.MAX_SAFE_INTEGER));
     const name = { namespace: "metallb-system", name: "a" };
     await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { status: { assignedIPv4: 99 } } }, "status");
     await until(async () => expect(await status("a")).toMatchObject(want));
+    const addresses = ["10.0.0.0/29", "fc00::/125"];
+    await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { spec: { addresses } } });
+    await until(async () => expect(await status("a")).toMatchObject({ ...want, availableIPv4: 7, availableIPv6: 7 }));
     await client.delete(SERVICES, { namespace: "default", name: "web" });
-    await until(async () => expect(await status("a")).toMatchObject({ ...want, assignedIPv4: 0, availableIPv4: 4 }));
+    await until(async () => expect(await status("a")).toMatchObject({ ...none, availableIPv4: 8, availableIPv6: 8 }));
   });
 
   test("follows the labels of namespaces", async () => {

@@ -102,7 +102,10 @@ const cases: readonly Case[] = [
     name: "two addresses of one family are replaced",
     ingress: ["10.0.0.1", "10.0.0.2"],
     want: "10.0.0.0",
-    events: ["IPAllocated"],
+    events: [
+      'nolbIPsIPFamily Failed to retrieve LBIPs IPFamily for ["10.0.0.1" "10.0.0.2"]: more than one address of a family',
+      "IPAllocated",
+    ],
   },
   {
     name: "a status that is no address is replaced",

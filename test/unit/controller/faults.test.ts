@@ -227,7 +227,8 @@ describe("what the controller says about configuration", () => {
 
   test("stands on each object, good or bad, and follows it", async () => {
     const client = cluster(1);
-    client.seed(IP_ADDRESS_POOLS, poolObject("b", ["10.0.0.9/32"]));
+    const bad = poolObject("b", ["10.0.0.9/32"]);
+    client.seed(IP_ADDRESS_POOLS, { ...bad, metadata: { ...bad.metadata, generation: 7 } });
     client.seed(L2_ADVERTISEMENTS, {
       metadata: { name: "l2", namespace: "metallb-system" },
       spec: { interfaces: [""] },
@@ -240,9 +241,10 @@ describe("what the controller says about configuration", () => {
         ["l2", "Valid False ConfigurationError"],
       ]),
     );
-    expect(client.objects(IP_ADDRESS_POOLS)[1]?.status?.conditions?.[0]?.message).toContain(
-      "IPAddressPool metallb-system/b: spec.addresses[0]",
-    );
+    expect(client.objects(IP_ADDRESS_POOLS)[1]?.status?.conditions?.[0]).toMatchObject({
+      message: expect.stringContaining("IPAddressPool metallb-system/b: spec.addresses[0]"),
+      observedGeneration: 7,
+    });
     const name = { namespace: "metallb-system", name: "b" };
     await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { spec: { addresses: ["10.0.1.0/24"] } } });
     await until(() => expect(conditionsOf(client)[1]).toEqual(["b", "Valid True Reconciled"]));

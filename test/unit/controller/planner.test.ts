@@ -239,6 +239,58 @@ describe("Planner: which pool", () => {
     expect(poolsTaken(subject, three({ namespace: "t" }))).toEqual(["p10", "p20", "any", undefined]);
   });
 
+  const gold = [{ matchLabels: { tier: "gold" } }];
+  const red = [{ matchLabels: { team: "red" } }];
+  const kinds: { name: string; first: object; second: object }[] = [
+    {
+      name: "selector of namespaces, then namespaces",
+      first: { namespaceSelectors: red },
+      second: { namespaces: ["t"] },
+    },
+    {
+      name: "namespaces, then selector of namespaces",
+      first: { namespaces: ["t"] },
+      second: { namespaceSelectors: red },
+    },
+    { name: "selector of Services, twice", first: { serviceSelectors: gold }, second: { serviceSelectors: gold } },
+    { name: "namespaces, then selector of Services", first: { namespaces: ["t"] }, second: { serviceSelectors: gold } },
+    {
+      name: "selector of Services, then of namespaces",
+      first: { serviceSelectors: gold },
+      second: { namespaceSelectors: red },
+    },
+  ];
+  test.each(kinds)("priority 10, then 20, then none, whatever chooses: $name", ({ first, second }) => {
+    const subject = world({
+      any: one("10.0.0.3"),
+      p20: one("10.0.0.2", { priority: 20, ...second }),
+      p10: one("10.0.0.1", { priority: 10, ...first }),
+    });
+    subject.namespaces.set("t", { team: "red" });
+    const options = { namespace: "t", labels: { tier: "gold" } };
+    expect(poolsTaken(subject, three(options))).toEqual(["p10", "p20", "any", undefined]);
+  });
+
+  test("a namespace with two teams' labels, one after the other, uses each one's pool; what has no room goes to the pool for everybody", () => {
+    const subject = world({
+      any: one("10.0.0.3"),
+      red: one("10.0.0.1", { priority: 20, namespaceSelectors: red }),
+      blue: one("10.0.0.2", { priority: 10, namespaceSelectors: [{ matchLabels: { team: "blue" } }] }),
+    });
+    subject.namespaces.set("t", { team: "red" });
+    subject.namespaces.set("u", { team: "blue" });
+    const asked: Parameters<typeof service>[] = [
+      ["one", { namespace: "t" }],
+      ["one", { namespace: "u" }],
+      ["two", { namespace: "t" }],
+    ];
+    expect(poolsTaken(subject, asked)).toEqual(["red", "blue", "any"]);
+    subject.remove("u/one");
+    subject.relabel("t", { team: "blue" });
+    subject.settle();
+    expect([subject.pool("t/one"), subject.pool("t/two")]).toEqual(["blue", "any"]);
+  });
+
   test("only a priority: 10, then 20, then 0, then the pool for everybody", () => {
     const subject = world({
       any: one("10.0.0.4"),
@@ -250,7 +302,6 @@ describe("Planner: which pool", () => {
   });
 
   test("by Service labels, and both must match where both are given", () => {
-    const gold = [{ matchLabels: { tier: "gold" } }];
     const subject = world({
       any: one("10.0.0.3"),
       both: one("10.0.0.2", { priority: 1, namespaces: ["t"], serviceSelectors: gold }),
