@@ -38,6 +38,8 @@ export type IptablesTable = "nat" | "filter" | "mangle";
 
 /** Milliseconds: iptables-nft takes tens of seconds for the rules of thousands of Services. */
 const TIMEOUT = 120_000;
+/** Seconds. */
+const LOCK_WAIT = 5;
 
 /**
  * `auto` takes the variant that already holds rules of others, as kube-proxy's wrapper does, else nft.
@@ -66,8 +68,9 @@ export async function openIptables(
     randomFully,
     restore: async (script) => {
       const restore = `${program}-restore`;
-      const result = await runProgram(restore, ["--noflush", "--wait=5"], { ...options, input: script });
-      if (result.exitCode !== 0) throw refusal(restore, result.stderr, script);
+      const args = ["--noflush", `--wait=${LOCK_WAIT}`];
+      const result = await runProgram(restore, args, { ...options, input: script });
+      if (result.exitCode !== 0) throw lockRefusal(restore, result.stderr) ?? refusal(restore, result.stderr, script);
     },
     save: (table) => save(table),
     saveCounted: (table) => save(table, "--counters"),
@@ -77,11 +80,12 @@ export async function openIptables(
     },
     list: async (table, chain) => {
       if (chosen === "legacy" && !holdsLegacyTable(family, table, netns)) return undefined;
-      const args = ["-w", "5", "-t", table, "-S", chain];
+      const args = ["-w", `${LOCK_WAIT}`, "-t", table, "-S", chain];
       const { exitCode, stdout, stderr } = await runProgram(program, args, options);
       if (exitCode === 0) return stdout;
       if (MISSING_CHAIN.test(stderr)) return undefined;
-      throw new IronbridgeError("IB_KERNEL_REFUSED", `${program} ${args.join(" ")}: ${stderr.trim()}`);
+      const refused = `${program} ${args.join(" ")}: ${stderr.trim()}`;
+      throw lockRefusal(program, stderr) ?? new IronbridgeError("IB_KERNEL_REFUSED", refused);
     },
   };
 }
@@ -103,6 +107,14 @@ function programName(family: Family, variant: IptablesVariant): string {
 function understandsRandomFully(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = (/v(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1) ?? []).map(Number);
   return major * 1e6 + minor * 1e3 + patch >= 1_006_002;
+}
+
+/** All programs of the legacy variant on a machine take turns. Undefined when that is not what went wrong. */
+function lockRefusal(program: string, stderr: string): IronbridgeError | undefined {
+  if (!stderr.includes("holding the xtables lock")) return undefined;
+  const path = /lock (\S+):/.exec(stderr)?.[1] ?? "/run/xtables.lock";
+  const message = `${program}: another program has held the lock ${path} for ${LOCK_WAIT} s; fuser ${path} tells which`;
+  return new IronbridgeError("IB_KERNEL_REFUSED", message);
 }
 
 /**

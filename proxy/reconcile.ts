@@ -91,6 +91,8 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     applyConntrackSettings(kernel, conntrackSettings(options.conntrack, cpus().length), log);
   };
 
+  /** What was told of the last sync, "" when it went well. */
+  let lastFailure = "";
   let cancelLook = () => {};
   const work = async () => {
     health.retry();
@@ -99,12 +101,17 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     cancelLook();
     cancelLook = clock.after(reconciler.pause, () => runner.poke());
     if (isNew) for (const listener of listeners) listener();
+    if (lastFailure !== "") log.info({ event: "proxy.sync.recovered" }, "wrote the rules that could not be written");
+    lastFailure = "";
     tuneConntrack();
     await reconciler.removeOthers();
   };
   const onError = (error: unknown) => {
     metrics.syncFailures.inc();
-    log.error({ event: "proxy.sync.failed", error: explainError(error) }, "could not write the rules, trying again");
+    const failure = explainError(error);
+    if (failure === lastFailure) return; // it was told, and is tried again twice a second
+    lastFailure = failure;
+    log.error({ event: "proxy.sync.failed", error: failure }, "could not write the rules, trying again");
   };
   const runner = startRunner(work, { ...PACE, onError }, signal);
   const watch = kernel.watchNft(() => {

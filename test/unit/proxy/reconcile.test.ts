@@ -1,5 +1,6 @@
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createMetrics, IronbridgeError, type Metrics, silentLog } from "../../../core/mod.ts";
+import { createMetrics, IronbridgeError, type Metrics } from "../../../core/mod.ts";
 import { type FakeStore, fakeStore, type V1EndpointSlice, type V1Node, type V1Service } from "../../../kube/mod.ts";
 import { createListenSocket, type FakeNft, fakeIptables, fakeNft } from "../../../linux/mod.ts";
 import { type Kernel, type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../../../proxy/mod.ts";
@@ -17,6 +18,8 @@ let sysctls: Map<string, string>;
 /** What the kernel says to scripts that match. */
 let refused: RegExp | undefined;
 let changeByOthers: () => void;
+/** Events of the log. */
+let told: string[];
 
 const node = (address: string): V1Node => ({
   metadata: { name: "node1" },
@@ -60,7 +63,9 @@ beforeEach(async () => {
     ["net/ipv6/conf/all/forwarding", "0"],
   ]);
   const options = { node: "node1", mode: "nftables", clusterCidrs: CLUSTER_CIDRS, services, slices, nodes } as const;
-  proxy = startProxy({ ...options, log: silentLog(), metrics, kernel: fakeKernel() }, stop.signal);
+  told = [];
+  const log = pino({ level: "info" }, { write: (line) => void told.push(JSON.parse(line).event) });
+  proxy = startProxy({ ...options, log, metrics, kernel: fakeKernel() }, stop.signal);
   await until("the first sync", () => proxy.programmed("shop/web"));
 });
 afterEach(async () => {
@@ -126,6 +131,20 @@ describe("startProxy()", () => {
     refused = undefined;
     await until("the change", () => proxy.programmed("shop/api"));
     expect(nft.dump()).toContain("10.96.0.11");
+  });
+
+  test("tells of a failure once, however often it tries, and of its end", async () => {
+    refused = /10\.96\.0\.11/;
+    services.set(service("api", { clusterIP: "10.96.0.11" }));
+    const isTriedAgain = async () => (await metrics.metrics()).includes("ironbridge_proxy_sync_failures_total 3");
+    await waitFor("three attempts", isTriedAgain, { deadline: 5000 });
+    refused = undefined;
+    await until("the change", () => proxy.programmed("shop/api"));
+    await until("the news", () => told.includes("proxy.sync.recovered"));
+    expect(told.filter((event) => event.startsWith("proxy.sync"))).toEqual([
+      "proxy.sync.failed",
+      "proxy.sync.recovered",
+    ]);
   });
 
   test("writes everything again when others have removed it, and counts that", async () => {
