@@ -20,20 +20,6 @@ export interface ConfigObjects {
   readonly home?: string | undefined;
 }
 
-/** Where the objects of each kind are kept. */
-export interface ConfigLists {
-  readonly pools: Listed<IPAddressPool>;
-  readonly l2Advertisements: Listed<L2Advertisement>;
-  readonly bgpAdvertisements: Listed<BGPAdvertisement>;
-  readonly bgpPeers: Listed<BGPPeer>;
-  readonly bfdProfiles: Listed<BFDProfile>;
-  readonly communities: Listed<Community>;
-}
-
-interface Listed<T> {
-  list(): readonly T[];
-}
-
 /** The kind of the objects in each list. */
 export const CONFIG_KINDS = {
   pools: IP_ADDRESS_POOLS,
@@ -44,8 +30,14 @@ export const CONFIG_KINDS = {
   communities: COMMUNITIES,
 } as const;
 
-type ConfigList = keyof typeof CONFIG_KINDS;
+export type ConfigList = keyof typeof CONFIG_KINDS;
 export const CONFIG_LISTS = Object.keys(CONFIG_KINDS) as readonly ConfigList[];
+
+/** The type of the objects in a list. */
+export type ConfigObjectOf<List extends ConfigList> = NonNullable<(typeof CONFIG_KINDS)[List]["type"]>;
+
+/** Where the objects of each kind are kept. */
+export type ConfigLists = { readonly [List in ConfigList]: { list(): readonly ConfigObjectOf<List>[] } };
 
 /** What the lists hold now. */
 export function configObjects(lists: ConfigLists, around: Pick<ConfigObjects, "nodes" | "home">): ConfigObjects {

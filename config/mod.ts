@@ -13,7 +13,15 @@ export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
 export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";
-export { CONFIG_KINDS, CONFIG_LISTS, type ConfigLists, type ConfigObjects, configObjects } from "./config-objects.ts";
+export {
+  CONFIG_KINDS,
+  CONFIG_LISTS,
+  type ConfigList,
+  type ConfigLists,
+  type ConfigObjectOf,
+  type ConfigObjects,
+  configObjects,
+} from "./config-objects.ts";
 export {
   COMPONENT_LABEL,
   CONFIGURATION_STATES,

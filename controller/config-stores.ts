@@ -1,26 +1,19 @@
 import {
-  type BFDProfile,
-  type BGPAdvertisement,
-  type BGPPeer,
   CONFIG_KINDS,
   CONFIG_LISTS,
-  type Community,
   type Condition,
+  type ConfigList,
+  type ConfigObjectOf,
   type ConfigObjects,
   configObjects,
-  type IPAddressPool,
-  type L2Advertisement,
 } from "../config/mod.ts";
 import type { KubeObject, Resource, Store, V1Node } from "../kube/mod.ts";
 
+/** A store for each kind of configuration object. */
+type KindStores = { readonly [List in ConfigList]: Store<ConfigObjectOf<List>> };
+
 /** Everything that configuration is made of. */
-export interface ConfigStores {
-  readonly pools: Store<IPAddressPool>;
-  readonly l2Advertisements: Store<L2Advertisement>;
-  readonly bgpAdvertisements: Store<BGPAdvertisement>;
-  readonly bgpPeers: Store<BGPPeer>;
-  readonly bfdProfiles: Store<BFDProfile>;
-  readonly communities: Store<Community>;
+export interface ConfigStores extends KindStores {
   /** Their labels tell which BGP peers meet on a node. */
   readonly nodes: Store<V1Node>;
   /** The namespace of Ironbridge, to which its configuration belongs. Absent: every namespace will do. */
