@@ -1,26 +1,11 @@
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parse, stringify } from "yaml";
-import { IP_ADDRESS_POOLS, resolveConfig } from "../../config/mod.ts";
+import { resolveConfig } from "../../config/mod.ts";
 import { AddressMemory } from "../../controller/address-memory.ts";
 import { Planner } from "../../controller/planner.ts";
-import { silentLog } from "../../core/mod.ts";
-import {
-  createKubeClient,
-  type KubeClient,
-  objectKey,
-  SERVICES,
-  startInformer,
-  type V1Service,
-} from "../../kube/mod.ts";
-import { type ApiServer, kubeClientOf, startApiServer } from "../../lab/api/mod.ts";
+import { objectKey, SERVICES, type V1Service } from "../../kube/mod.ts";
 import { waitFor } from "../support/wait.ts";
-import { type Bench, type Figure, summarize } from "./figure.ts";
+import { type Bench, type Figure, percentile, summarize } from "./figure.ts";
+import { ControllerRun, poolObject, type Replica, serviceObject } from "./support/controller-run.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const SIZES = [1_000, 5_000, 10_000] as const;
 const CHANGES = 50;
 /** Services per pool when pools of different sizes are compared: as many as the smallest has room for. */
@@ -37,39 +22,32 @@ export const bench: Bench = {
   summary: `${SIZES.join(", ")} Services at once, one more beside them, and pools of all sizes`,
   run: async (progress) => {
     const figures: Figure[] = [];
-    for (const size of SIZES) figures.push(...(await withController((run) => grow(run, size, progress))));
+    for (const size of SIZES) figures.push(...(await grow(size, progress)));
     figures.push(...comparePools(progress));
     return figures;
   },
 };
 
-interface Run {
-  readonly client: KubeClient;
-  readonly adminUrl: string;
-  /** Services that show an address. */
-  readonly given: () => number;
-  /** Milliseconds of CPU the controller has used, in steps of 10. */
-  readonly cpu: () => number;
-}
-
-async function grow(run: Run, size: number, progress: (line: string) => void): Promise<readonly Figure[]> {
+async function grow(size: number, progress: (line: string) => void): Promise<readonly Figure[]> {
+  await using run = await ControllerRun.begin();
+  const replica = await run.startReplica();
   const begun = performance.now();
-  for (let i = 0; i < size; i++) await run.client.create(SERVICES, service(`s${i}`));
+  for (let i = 0; i < size; i++) await run.client.create(SERVICES, serviceObject(`s${i}`));
   const created = performance.now() - begun;
-  await waitFor("all addresses", () => run.given() >= size, { deadline: 120_000, every: 5 });
+  await waitFor("all addresses", () => run.given >= size, { deadline: 120_000, every: 5 });
   const seconds = (performance.now() - begun) / 1000;
   progress(`${size} at once: ${seconds.toFixed(2)} s, of which the creates took ${(created / 1000).toFixed(2)} s`);
 
-  const before = { ...(await settledPlanTime(run.adminUrl)), cpu: run.cpu() };
+  const before = { ...(await settledPlanTime(replica)), cpu: replica.cpu };
   const latencies: number[] = [];
   for (let i = 0; i < CHANGES; i++) {
     const start = performance.now();
-    await run.client.create(SERVICES, service(`more${i}`));
-    await waitFor("one more address", () => run.given() >= size + i + 1, { deadline: 5_000, every: 1 });
+    await run.client.create(SERVICES, serviceObject(`more${i}`));
+    await waitFor("one more address", () => run.given >= size + i + 1, { deadline: 5_000, every: 1 });
     latencies.push(performance.now() - start);
   }
-  const cpu = (run.cpu() - before.cpu) / CHANGES;
-  const after = await settledPlanTime(run.adminUrl);
+  const cpu = (replica.cpu - before.cpu) / CHANGES;
+  const after = await settledPlanTime(replica);
   const each = ((after.sum - before.sum) / CHANGES) * 1000;
   progress(
     `one more beside ${size}: ${each.toFixed(2)} ms to decide, ${cpu.toFixed(1)} ms of CPU, ${latencies.map((ms) => ms.toFixed(0)).join(" ")} ms in all`,
@@ -100,8 +78,7 @@ function comparePools(progress: (line: string) => void): readonly Figure[] {
     for (const [name, prefix] of Object.entries(pools)) times.get(name)!.push(planAll(prefix));
   }
   return Array.from(times, ([name, all]) => {
-    const warm = all.slice(WARM_UP).sort((a, b) => a - b);
-    const value = Math.round(warm[warm.length >> 1]! * 100) / 100;
+    const value = Math.round(percentile(all.slice(WARM_UP), 0.5) * 100) / 100;
     progress(`${FEW} Services from a ${name}: ${value} ms`);
     const about = { bench: "controller", case: `decide ${FEW} from a ${name}`, n: FEW };
     return { ...about, metric: "p50", unit: "ms", value, ...NO_PEER };
@@ -112,7 +89,7 @@ function planAll(prefix: string): number {
   const family = prefix.includes(":") ? { clusterIPs: ["fd00::1"] } : { clusterIPs: ["10.96.0.1"] };
   const services = new Map(
     Array.from({ length: FEW }, (_, i) => {
-      const made = service(`s${i}`);
+      const made = serviceObject(`s${i}`);
       return [objectKey(made), { ...made, spec: { ...made.spec, ...family } } as V1Service];
     }),
   );
@@ -123,64 +100,16 @@ function planAll(prefix: string): number {
   };
   const planner = new Planner(cluster, undefined, new AddressMemory({ remember: 0, coolDown: 0 }));
   const begun = performance.now();
-  planner.configure(resolveConfig({ pools: [pool("a", prefix)], l2Advertisements: [] }));
+  planner.configure(resolveConfig({ pools: [poolObject("a", prefix)], l2Advertisements: [] }));
   planner.plan(0);
   return performance.now() - begun;
 }
 
-/** A controller of its own process over an API server of this one. */
-async function withController<T>(use: (run: Run) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "ironbridge-bench-"));
-  const stop = new AbortController();
-  const server = await startApiServer({
-    listen: [{ host: "127.0.0.1", port: 0 }],
-    crds: await crds(),
-    log: silentLog(),
-  });
-  const kubeconfig = join(folder, "kubeconfig");
-  await writeFile(kubeconfig, kubeconfigOf(server));
-  const client = kubeClientOf(server);
-  await client.create(IP_ADDRESS_POOLS, pool("a", "10.0.0.0/16"));
-  const port = 19_000 + Math.floor(Math.random() * 1000);
-  const flags = ["--kubeconfig", kubeconfig, "--namespace", "ironbridge-system", "--log-level", "error"];
-  const args = ["controller", ...flags, "--admin-address", `127.0.0.1:${port}`];
-  const program = spawn(join(ROOT, "bin/ironbridge"), args, { stdio: ["ignore", "ignore", "inherit"] });
-  const ended = new Promise((resolve) => program.once("exit", resolve));
-  try {
-    const adminUrl = `http://127.0.0.1:${port}`;
-    await waitFor("the controller", () => fetch(`${adminUrl}/readyz`).then(({ ok }) => ok), { deadline: 20_000 });
-    let given = 0;
-    const watcher = createKubeClient({ kubeconfig, userAgent: "bench" });
-    const store = startInformer(watcher, SERVICES, { log: silentLog() }, stop.signal);
-    store.subscribe(({ before, after }) => {
-      given += Number(hasAddress(after)) - Number(hasAddress(before));
-    });
-    await store.whenSynced;
-    return await use({ client, adminUrl, given: () => given, cpu: () => cpuOf(program.pid!) });
-  } finally {
-    stop.abort();
-    program.kill("SIGTERM");
-    await ended;
-    await server.close();
-    await rm(folder, { recursive: true });
-  }
-}
-
-/** @see proc_pid_stat(5): utime and stime, in ticks of 10 ms. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-function hasAddress(service: V1Service | undefined): boolean {
-  return (service?.status?.loadBalancer?.ingress ?? []).length > 0;
-}
-
 /** Once nothing is decided any more: each write comes back as news of the Service, which is looked at again. */
-async function settledPlanTime(adminUrl: string): Promise<{ readonly sum: number }> {
-  let before = await planTime(adminUrl);
+async function settledPlanTime(replica: Replica): Promise<{ readonly sum: number }> {
+  let before = await planTime(replica);
   const settled = async () => {
-    const now = await planTime(adminUrl);
+    const now = await planTime(replica);
     const same = now.sum === before.sum;
     before = now;
     return same;
@@ -190,41 +119,7 @@ async function settledPlanTime(adminUrl: string): Promise<{ readonly sum: number
 }
 
 /** Time the controller spent deciding so far, in seconds. */
-async function planTime(adminUrl: string): Promise<{ readonly sum: number }> {
-  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+async function planTime(replica: Replica): Promise<{ readonly sum: number }> {
+  const text = await replica.metrics();
   return { sum: Number(/^ironbridge_controller_plan_seconds_sum (.*)$/m.exec(text)?.[1] ?? Number.NaN) };
-}
-
-function service(name: string): V1Service {
-  return {
-    metadata: { name, namespace: "default" },
-    // There are fewer node ports than Services here.
-    spec: {
-      type: "LoadBalancer",
-      allocateLoadBalancerNodePorts: false,
-      ports: [{ port: 80 }],
-      selector: { app: name },
-    },
-  };
-}
-
-function pool(name: string, prefix: string) {
-  return { metadata: { name, namespace: "ironbridge-system" }, spec: { addresses: [prefix] } };
-}
-
-async function crds(): Promise<object[]> {
-  const folder = join(ROOT, "deploy/crds");
-  return Promise.all((await readdir(folder)).map(async (file) => parse(await readFile(join(folder, file), "utf8"))));
-}
-
-function kubeconfigOf({ url }: ApiServer): string {
-  const name = "bench";
-  return stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name, cluster: { server: url } }],
-    users: [{ name, user: {} }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
-    "current-context": name,
-  });
 }
