@@ -3,7 +3,7 @@ import { readSysctl, runInNetns, writeSysctl } from "../linux/mod.ts";
 import { type Address, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth, shaperLinkName } from "./bandwidth.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
+import { BRIDGE_NAME, type Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
@@ -18,7 +18,7 @@ const EVERYWHERE = { ipv4: parsePrefix("0.0.0.0/0"), ipv6: parsePrefix("::/0") }
 
 /**
  * ADD: gives the pod an interface in the node's bridge, addresses, a gateway and a loopback. All of it or nothing.
- * @throws {CniError} InvalidNetns, AlreadyAttached, NoFreeAddress
+ * @throws {CniError} InvalidNetns, AlreadyAttached, NoFreeAddress, InvalidConfig for an MTU that the node has no room for
  * @throws {IronbridgeError} IB_KERNEL_REFUSED
  */
 export async function attach(host: PodHost, request: AddRequest): Promise<AddResult> {
@@ -31,11 +31,12 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
     }
     const { runtime } = config;
     const { hostPorts, bandwidth } = runtime;
-    const known = { ...(pod === undefined ? {} : { pod }), ...(bandwidth === undefined ? {} : { bandwidth }) };
+    const mtu = podMtu(config, host.bridge);
+    const known = { ...(pod && { pod }), ...(bandwidth && { bandwidth }), ...(config.mtu && { mtu }) };
     const lease = { key, network: config.name, netns, hostPorts, ...known };
     const addresses = host.ipam.reserve(lease, runtime);
     try {
-      const interfaces = connect(host, namespace, key, addresses, runtime);
+      const interfaces = connect(host, namespace, key, addresses, { ...runtime, mtu });
       const gateways = configurePod(namespace, key.ifname, addresses);
       await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
@@ -48,15 +49,21 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
   }
 }
 
+/** @throws {CniError} InvalidConfig */
+function podMtu({ mtu }: AddRequest["config"], bridge: Bridge): number {
+  if (mtu === undefined || mtu <= bridge.mtu) return mtu ?? bridge.mtu;
+  const message = `mtu ${mtu} is more than the ${bridge.mtu} octets that packets may have on this node; leave it out`;
+  throw new CniError(CniErrorCode.InvalidConfig, message);
+}
+
 function connect(
   { kernel, bridge }: PodHost,
   namespace: PodNetns,
   key: AttachmentKey,
   addresses: readonly PodAddress[],
-  { mac = macOf(addresses[0]!.address), bandwidth }: RuntimeConfig,
+  { mac = macOf(addresses[0]!.address), bandwidth, mtu }: RuntimeConfig & { readonly mtu: number },
 ): AddResult["interfaces"] {
   const name = hostLinkName(key);
-  const { mtu } = bridge;
   removeHostLink(kernel, key); // left by an agent whose store was lost; the runtime says this container is new
   const peer = { name: key.ifname, netns: namespace.netns, mac };
   const index = kernel.createVeth({ name, mtu, master: bridge.index, hairpin: true, peer });
@@ -65,7 +72,7 @@ function connect(
   if (readSysctl(silence) !== undefined) writeSysctl(silence, "1");
   kernel.setLink(index, { up: true });
   const interfaces = [
-    { name: BRIDGE_NAME, mac: bridge.mac, mtu },
+    { name: BRIDGE_NAME, mac: bridge.mac, mtu: bridge.mtu },
     { name, mac: kernel.link(name)!.mac, mtu },
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];

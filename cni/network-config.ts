@@ -31,12 +31,20 @@ const prevResult = z.object({
 });
 export type PrevResult = z.infer<typeof prevResult>;
 
+/** Less leaves an interface without IPv6 (RFC 8200 section 5); 0 asks for the node's own. */
+const LEAST_MTU = 1280;
+const mtu = z
+  .number()
+  .int()
+  .refine((octets) => octets === 0 || octets >= LEAST_MTU, `must be 0 or at least ${LEAST_MTU} octets`);
+
 const attachments = z.array(z.object({ containerID: z.string(), ifname: z.string() }));
 
 const fields = z.object({
   name: z.string().default(""),
   prevResult: prevResult.optional(),
   dns: dns.optional(),
+  mtu: mtu.optional(),
   runtimeConfig: runtimeConfig.default(NO_RUNTIME_CONFIG),
   args: z
     .object({ cni: z.object({ mac: macAddress.optional(), ips: z.array(podAddress).default([]) }).optional() })
@@ -52,6 +60,8 @@ export interface NetworkConfig {
   readonly name: string;
   readonly dns: Dns;
   readonly runtime: RuntimeConfig;
+  /** Octets, of the pod's interface; the node's own when absent. */
+  readonly mtu?: number;
   readonly prevResult?: PrevResult;
   /** The same as it came, to be handed on. */
   readonly handedOn?: unknown;
@@ -59,7 +69,11 @@ export interface NetworkConfig {
   readonly validAttachments?: readonly AttachmentKey[];
 }
 
-/** Keys of the reference plugins `bridge` and others, and the one value of each that says what this plugin does. */
+/**
+ * Keys of the reference plugins `bridge` and others, and the one value of each that says what this plugin does. Missing are
+ * those that change nothing here: the gateway's addresses are always made right (forceAddress), and without a VLAN there is
+ * no default one to keep (preserveDefaultVlan).
+ */
 const REFERENCE_KEYS: Readonly<Record<string, unknown>> = {
   bridge: "ib0",
   isGateway: true,
@@ -67,15 +81,12 @@ const REFERENCE_KEYS: Readonly<Record<string, unknown>> = {
   ipMasq: true,
   hairpinMode: true,
   promiscMode: false,
-  forceAddress: false,
   vlan: 0,
   vlanTrunk: undefined,
-  preserveDefaultVlan: undefined,
   macspoofchk: false,
   enabledad: false,
   disableContainerInterface: false,
   portIsolation: false,
-  mtu: 0,
   ipam: undefined,
   ipMasqBackend: undefined,
 };
@@ -93,7 +104,7 @@ export function parseConfig(text: string): NetworkConfig {
     const [issue] = parsed.error.issues;
     throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
   }
-  const { name, prevResult: prev, dns = {}, ...lists } = parsed.data;
+  const { name, prevResult: prev, dns = {}, mtu: octets = 0, ...lists } = parsed.data;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw invalid(`name "${name}" must start with a letter or digit and hold only those and _.-`);
   }
@@ -105,6 +116,7 @@ export function parseConfig(text: string): NetworkConfig {
     name,
     dns,
     runtime,
+    ...(octets === 0 ? {} : { mtu: octets }),
     ...(prev === undefined ? {} : { prevResult: prev, handedOn: object.prevResult }),
     ...(valid === undefined
       ? {}

@@ -76,14 +76,16 @@ function removeLinkNow(kernel: Rtnetlink, name: string): void {
 }
 
 /**
- * Gives both ends of a pod's interface this MTU (octets), where they have another.
+ * Gives both ends of a pod's interface the node's MTU (octets), or the smaller one that its configuration asked for, where
+ * they have another.
  * @returns Why that was not possible, as with a pod that is just ending.
  */
 export function setPodMtu(
   { kernel, openPod }: Pick<PodHost, "kernel" | "openPod">,
   lease: Lease,
-  mtu: number,
+  nodeMtu: number,
 ): string | undefined {
+  const mtu = Math.min(lease.mtu ?? nodeMtu, nodeMtu);
   const port = kernel.link(linkOf(lease));
   if (port === undefined || port.mtu === mtu) return undefined;
   try {

@@ -8,7 +8,7 @@ import { hostPorts } from "../../../cni/host-ports.ts";
 import { Ipam } from "../../../cni/ipam.ts";
 import { LeaseStore } from "../../../cni/lease-store.ts";
 import { linkRemover } from "../../../cni/link-remover.ts";
-import type { PodHost } from "../../../cni/pod-host.ts";
+import { type PodHost, setPodMtu } from "../../../cni/pod-host.ts";
 import { NO_RUNTIME_CONFIG } from "../../../cni/runtime-config.ts";
 import { type FakeNft, type FakeRtnetlink, fakeNft, fakeRtnetlink, type Rtnetlink } from "../../../linux/mod.ts";
 import { parsePrefix, printAddress, printMac, printPrefix } from "../../../net/mod.ts";
@@ -44,6 +44,23 @@ function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kerne
 const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
 
 describe("attach()", () => {
+  test("gives both ends the smaller MTU asked for, remembers it, and refuses one that the node has no room for", async () => {
+    const asking = (mtu: number) => attach(host, { command: "ADD", config: { ...CONFIG, mtu }, key: KEY, netns: POD });
+    await expect(asking(1401)).rejects.toMatchObject({ code: 7, message: expect.stringContaining("1400") });
+    const { interfaces } = await asking(1300);
+    expect(interfaces.map(({ mtu }) => mtu)).toEqual([1400, 1300, 1300]);
+    expect(kernel.link(hostLinkName(KEY))?.mtu).toBe(1300);
+    expect(kernel.inNetns(POD).link("eth0")?.mtu).toBe(1300);
+    const lease = store.get(KEY)!;
+    for (const [node, pod] of [
+      [1500, 1300],
+      [1290, 1290],
+    ] as const) {
+      expect(setPodMtu(host, lease, node)).toBeUndefined();
+      expect([kernel.link(hostLinkName(KEY))?.mtu, kernel.inNetns(POD).link("eth0")?.mtu]).toEqual([pod, pod]);
+    }
+  });
+
   test("makes a port with hairpin, and a pod with address, gateway, loopback and a MAC of its address", async () => {
     const result = await add();
     const port = kernel.link(hostLinkName(KEY))!;

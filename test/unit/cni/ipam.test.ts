@@ -203,16 +203,16 @@ describe("LeaseStore", () => {
     expect(store.get(lease("a").key)).toEqual({ ...lease("a"), pod, addresses: [], complete: false });
   });
 
-  test("keeps host ports and limits over a restart, and takes over a store of the first version", () => {
+  test("keeps host ports, limits and MTU over a restart, and takes over a store of the first version", () => {
     const before = openStore();
     const hostPorts = [
       { protocol: "udp", hostPort: 53, containerPort: 5353, hostAddress: parseAddress("192.0.2.1") } as const,
       { protocol: "tcp", hostPort: 80, containerPort: 8080 } as const,
     ];
     const bandwidth = { egress: { rate: 1e6, burst: 1e5 } };
-    before.insert({ ...lease("a"), hostPorts, bandwidth, addresses: [] });
+    before.insert({ ...lease("a"), hostPorts, bandwidth, mtu: 1300, addresses: [] });
     closeAll();
-    expect(openStore().get(lease("a").key)).toMatchObject({ hostPorts, bandwidth });
+    expect(openStore().get(lease("a").key)).toMatchObject({ hostPorts, bandwidth, mtu: 1300 });
     closeAll();
     const file = new DatabaseSync(join(directory, "a.db"));
     file.exec("ALTER TABLE attachment DROP COLUMN extras; PRAGMA user_version = 1");

@@ -84,6 +84,7 @@ describe("parseRequest() refuses", () => {
       code: 7,
       says: "dns.search",
     },
+    { name: "an MTU without room for IPv6", of: call("ADD", {}, { ...CONFIG, mtu: 1279 }), code: 7, says: "1280" },
     { name: "a vlan", of: call("ADD", {}, { ...CONFIG, vlan: 100 }), code: 2, says: "vlan with value 100" },
     {
       name: "an IPAM plugin",
@@ -128,7 +129,15 @@ describe("parseRequest() reads", () => {
 
   test("keys of the reference plugin that say what is done anyway", () => {
     const config = { ...CONFIG, bridge: "ib0", isGateway: true, ipMasq: true, hairpinMode: true, vlan: 0 };
-    expect(refusal(call("ADD", {}, config))).toBeUndefined();
+    for (const value of [true, false]) {
+      const all = { ...config, forceAddress: value, preserveDefaultVlan: value };
+      expect(refusal(call("ADD", {}, all))).toBeUndefined();
+    }
+  });
+
+  test("the MTU of the pod's interface, of which 0 says nothing", () => {
+    expect(parseRequest(call("ADD", {}, { ...CONFIG, mtu: 1400 })).config.mtu).toBe(1400);
+    expect(parseRequest(call("ADD", {}, { ...CONFIG, mtu: 0 })).config).not.toHaveProperty("mtu");
   });
 });
 
