@@ -45,4 +45,6 @@ export const OWN_ANNOTATION = {
   loadBalancing: "ironbridge.io/load-balancing",
   /** Shares of single endpoints, by address or by node: "10.244.1.7=3, node-a=2"; others have 1. */
   endpointWeights: "ironbridge.io/endpoint-weights",
+  /** For how many seconds its UDP flows may go on to an endpoint that was removed. */
+  endpointDrain: "ironbridge.io/endpoint-drain-seconds",
 } as const;

@@ -1,6 +1,7 @@
 import type { Indexes, KubeObject, V1EndpointSlice, V1Service } from "../kube/mod.ts";
 import { ADDRESS_BITS, type Family, type Prefix, parseAddress, prefixContains, prefixOf } from "../net/mod.ts";
 import { canonicalAddress, canonicalAddresses, canonicalPrefixes, familyOf, tryParsePrefix } from "./canonical.ts";
+import { drainOf } from "./drain.ts";
 import { type Endpoint, mergeEndpoints, selectEndpoints } from "./endpoints.ts";
 import { healthCheckOf } from "./health-check.ts";
 import type { Protocol, ServicePort } from "./service-port.ts";
@@ -73,6 +74,7 @@ function portsOfFamily(
     externalPolicy: spec.externalTrafficPolicy === "Local" ? ("local" as const) : ("cluster" as const),
     affinitySeconds: affinityOf(service),
     balancing: spread.balancing,
+    drain: drainOf(service).time,
     healthCheckNodePort: healthCheckOf(service, [], surroundings.node)?.port ?? 0,
     // A load balancer that lends out nodes' own addresses must not shut the nodes' other ports.
     guarded: [clusterIp, ...loadBalancerIps.filter((address) => !surroundings.nodeAddresses.has(address))],

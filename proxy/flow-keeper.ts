@@ -36,10 +36,14 @@ export function startFlowKeeper(options: FlowKeeperOptions, signal: AbortSignal)
   const { kernel, flows, clock, log, metrics } = options;
   let conntrack: Conntrack | undefined;
   const families = (["ipv4", "ipv6"] as const).filter((family: Family) => hasFamily(kernel, family));
+  let cancelLeave = () => {};
   const work = async () => {
-    if (!flows.any) return;
-    const changed = flows.take();
     const start = clock.now();
+    const changed = flows.take(start);
+    cancelLeave();
+    const next = flows.nextLeave;
+    if (next !== undefined) cancelLeave = clock.after(next - start, () => runner.poke());
+    if (changed.size === 0) return;
     try {
       conntrack ??= kernel.conntrack();
       const stale = families
@@ -57,5 +61,9 @@ export function startFlowKeeper(options: FlowKeeperOptions, signal: AbortSignal)
   const onError = (error: unknown) =>
     log.error({ event: "proxy.flows.failed", error: explainError(error) }, "could not look for stale UDP flows");
   const runner = startRunner(work, { ...PACE, onError }, signal);
-  return { poke: runner.poke, done: runner.done.then(() => conntrack?.close()) };
+  const close = () => {
+    cancelLeave();
+    conntrack?.close();
+  };
+  return { poke: runner.poke, done: runner.done.then(close) };
 }

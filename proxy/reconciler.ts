@@ -7,6 +7,7 @@ import { familyOf, tryParsePrefix } from "./canonical.ts";
 import { RULE_HOMES, removeRules } from "./cleanup.ts";
 import { type DataPlane, type DataPlaneOptions, openDataPlane } from "./data-plane.ts";
 import { desiredPorts } from "./desired.ts";
+import { drainOf } from "./drain.ts";
 import { healthCheckOf } from "./health-check.ts";
 import type { HealthServers } from "./health-server.ts";
 import type { Owner } from "./ledger.ts";
@@ -186,7 +187,7 @@ export class Reconciler {
       if (service !== this.#written.get(key)) this.#tellProblems(key, service);
       const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
       noLocal.replace(key, ports);
-      flows.replace(key, ports, this.#surroundings.nodePortAddresses);
+      flows.replace(key, ports, this.#surroundings.nodePortAddresses, this.#options.clock.now());
       const slicesOf = slices.byIndex("service", key);
       this.#options.health.replace(
         key,
@@ -209,7 +210,7 @@ export class Reconciler {
     if (service === undefined) return;
     const { balancing, problems } = spreadOf(service);
     const { log, mode } = this.#options;
-    for (const problem of problems) {
+    for (const problem of [...problems, ...drainOf(service).problems]) {
       log.warn(
         { event: "proxy.annotation.invalid", service: key, problem },
         "an annotation of a Service is passed over",

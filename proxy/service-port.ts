@@ -54,6 +54,8 @@ export interface ServicePort {
   readonly balancing: Balancing;
   /** Of UDP ports: all endpoints that serve, whatever the policies choose of them. */
   readonly serving: readonly { readonly address: string; readonly port: number }[];
+  /** Milliseconds for which UDP flows may go on to an endpoint that was removed. */
+  readonly drain: number;
   /** Where this node answers health checks for the Service; 0 when nowhere. */
   readonly healthCheckNodePort: number;
   /** Addresses on which a port that no Service has is refused, instead of wandering through the network. */

@@ -8,25 +8,39 @@ type Answerers = ReadonlyMap<string, ReadonlySet<string>>;
 
 const NOBODY: ReadonlySet<string> = new Set();
 
+/** Who was removed from one "address port", and until when flows may go on to them all the same. */
+interface Leaving {
+  /** Key of the Service. */
+  readonly key: string;
+  readonly until: Map<string, number>;
+}
+
 /**
  * Which UDP flows the kernel must forget. A flow goes on to the endpoint it began with as long as packets come, even if
  * that endpoint is gone, and a flow that began when there was no endpoint goes on to nowhere.
- * Pure bookkeeping: only what changed since the last take() is looked for.
+ * Pure bookkeeping: only what changed since the last take() is looked for. Times are milliseconds of any one clock.
  */
 export class StaleFlows {
   readonly #answerers = new Map<string, Answerers>();
+  readonly #leaving = new Map<string, Leaving>();
   #changed = new Map<string, ReadonlySet<string>>();
 
   /** From now on the Service `key` has `ports`; node ports are at `nodeAddresses`. */
-  replace(key: string, ports: readonly ServicePort[], nodeAddresses: readonly string[]): void {
+  replace(key: string, ports: readonly ServicePort[], nodeAddresses: readonly string[], now: number): void {
     const before: Answerers = this.#answerers.get(key) ?? new Map();
     const after = answerersOf(ports, nodeAddresses);
+    const drain = ports.find(({ protocol }) => protocol === "udp")?.drain ?? 0;
     for (const front of before.keys()) {
-      if (!after.has(front)) this.#changed.set(front, NOBODY);
+      if (after.has(front)) continue;
+      this.#leaving.delete(front);
+      this.#changed.set(front, NOBODY);
     }
     for (const [front, answerers] of after) {
       const known = before.get(front);
-      if (known === undefined || !isSame(known, answerers)) this.#changed.set(front, answerers);
+      if (known !== undefined && isSame(known, answerers)) continue;
+      const gone = [...(known ?? NOBODY)].filter((answerer) => !answerers.has(answerer));
+      if (drain > 0 && gone.length > 0) this.#letLeave(key, front, gone, now + drain);
+      this.#changed.set(front, this.#withLeaving(front, answerers));
     }
     if (after.size === 0) this.#answerers.delete(key);
     else this.#answerers.set(key, after);
@@ -36,8 +50,20 @@ export class StaleFlows {
     return this.#changed.size > 0;
   }
 
+  /** When flows must be looked at again though nothing has changed; undefined: not at all. */
+  get nextLeave(): number | undefined {
+    const times = [...this.#leaving.values()].flatMap(({ until }) => [...until.values()]);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
   /** What changed since the last call. */
-  take(): Answerers {
+  take(now: number): Answerers {
+    for (const [front, { key, until }] of this.#leaving) {
+      const over = [...until].filter(([, time]) => time <= now);
+      for (const [answerer] of over) until.delete(answerer);
+      if (until.size === 0) this.#leaving.delete(front);
+      if (over.length > 0) this.#changed.set(front, this.#withLeaving(front, this.#answerers.get(key)?.get(front)));
+    }
     const changed = this.#changed;
     this.#changed = new Map();
     return changed;
@@ -46,6 +72,17 @@ export class StaleFlows {
   /** What was taken could not be done. */
   giveBack(taken: Answerers): void {
     this.#changed = new Map([...taken, ...this.#changed]);
+  }
+
+  #letLeave(key: string, front: string, gone: readonly string[], until: number): void {
+    const leaving = this.#leaving.get(front) ?? { key, until: new Map() };
+    for (const answerer of gone) leaving.until.set(answerer, until);
+    this.#leaving.set(front, leaving);
+  }
+
+  #withLeaving(front: string, answerers: ReadonlySet<string> = NOBODY): ReadonlySet<string> {
+    const leaving = this.#leaving.get(front);
+    return leaving === undefined ? answerers : new Set([...answerers, ...leaving.until.keys()]);
   }
 }
 

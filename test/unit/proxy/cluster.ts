@@ -88,6 +88,7 @@ export function servicePort(change: Partial<ServicePort> = {}): ServicePort {
     affinitySeconds: 0,
     balancing: "random",
     serving: [],
+    drain: 0,
     healthCheckNodePort: 0,
     guarded: ["10.96.0.10"],
     ...change,

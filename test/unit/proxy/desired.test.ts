@@ -13,6 +13,7 @@ describe("desiredPorts()", () => {
         affinitySeconds: 0,
         balancing: "random",
         serving: [],
+        drain: 0,
         healthCheckNodePort: 0,
         name: "shop/web:http",
         family: "ipv4",

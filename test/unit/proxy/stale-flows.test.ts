@@ -29,10 +29,10 @@ function gone(
   flows: Flow[],
 ) {
   const stale = new StaleFlows();
-  if (before !== undefined) stale.replace("shop/dns", [dns(before)], NODE);
-  stale.take();
-  stale.replace("shop/dns", after === undefined ? [] : [dns(after)], NODE);
-  const changed = stale.take();
+  if (before !== undefined) stale.replace("shop/dns", [dns(before)], NODE, 0);
+  stale.take(0);
+  stale.replace("shop/dns", after === undefined ? [] : [dns(after)], NODE, 0);
+  const changed = stale.take(0);
   return flows
     .filter((each) => isStale(each, changed))
     .map((each) => `${printAddress(each.original.destination)} > ${printAddress(each.reply.source)}`);
@@ -73,17 +73,17 @@ describe("StaleFlows", () => {
     expect(gone(undefined, [POD_B], FLOWS).length).toBe(3);
     expect(gone([POD_A], [POD_A], FLOWS)).toEqual([]);
     const stale = new StaleFlows();
-    stale.replace("shop/web", [servicePort()], NODE);
+    stale.replace("shop/web", [servicePort()], NODE, 0);
     expect(stale.any).toBe(false);
   });
 
   test("tells the families of a Service apart", () => {
     const stale = new StaleFlows();
     const ipv6 = { ...dns([]), family: "ipv6" as const, clusterIp: "fd00:96::10", loadBalancerIps: [] };
-    stale.replace("shop/dns", [dns([POD_A]), ipv6], NODE);
-    stale.take();
-    stale.replace("shop/dns", [dns([POD_B]), ipv6], NODE);
-    const changed = stale.take();
+    stale.replace("shop/dns", [dns([POD_A]), ipv6], NODE, 0);
+    stale.take(0);
+    stale.replace("shop/dns", [dns([POD_B]), ipv6], NODE, 0);
+    const changed = stale.take(0);
     expect([...portsOf(changed, "ipv4")]).toEqual([53, 30053]);
     expect(portsOf(changed, "ipv6").size).toBe(0);
     expect(isStale(FLOWS[3]!, changed)).toBe(true);
@@ -91,10 +91,57 @@ describe("StaleFlows", () => {
 
   test("keeps the newest word when what was taken is given back", () => {
     const stale = new StaleFlows();
-    stale.replace("shop/dns", [dns([POD_A])], NODE);
-    const taken = stale.take();
-    stale.replace("shop/dns", [dns([POD_B])], NODE);
+    stale.replace("shop/dns", [dns([POD_A])], NODE, 0);
+    const taken = stale.take(0);
+    stale.replace("shop/dns", [dns([POD_B])], NODE, 0);
     stale.giveBack(taken);
-    expect(isStale(FLOWS[0]!, stale.take())).toBe(true);
+    expect(isStale(FLOWS[0]!, stale.take(0))).toBe(true);
+  });
+
+  describe("with a time to drain", () => {
+    const draining = (serving: Parameters<typeof dns>[0]) => ({ ...dns(serving), drain: 30_000 });
+    const toA = FLOWS[0]!;
+
+    function left(now: number): StaleFlows {
+      const stale = new StaleFlows();
+      stale.replace("shop/dns", [draining([POD_A, POD_B])], NODE, 0);
+      stale.take(0);
+      stale.replace("shop/dns", [draining([POD_B])], NODE, now);
+      return stale;
+    }
+
+    test("lets flows go on to an endpoint that left until its time is over", () => {
+      const stale = left(1000);
+      expect(isStale(toA, stale.take(1000))).toBe(false);
+      expect(stale.nextLeave).toBe(31_000);
+      expect(stale.take(30_999).size).toBe(0);
+      const changed = stale.take(31_000);
+      expect(FLOWS.slice(0, 4).map((each) => isStale(each, changed))).toEqual([true, false, true, true]);
+      expect(stale.nextLeave).toBeUndefined();
+    });
+
+    test("keeps what is leaving when another endpoint comes or goes meanwhile", () => {
+      const stale = left(1000);
+      stale.take(1000);
+      stale.replace("shop/dns", [draining([])], NODE, 2000);
+      const changed = stale.take(2000);
+      expect(FLOWS.slice(0, 2).map((each) => isStale(each, changed))).toEqual([false, false]);
+      expect(isStale(FLOWS[1]!, stale.take(31_000))).toBe(false);
+      expect(isStale(FLOWS[1]!, stale.take(32_000))).toBe(true);
+    });
+
+    test("lets an endpoint that comes back stay", () => {
+      const stale = left(1000);
+      stale.replace("shop/dns", [draining([POD_A, POD_B])], NODE, 2000);
+      stale.take(2000);
+      expect(isStale(toA, stale.take(31_000))).toBe(false);
+    });
+
+    test("does not wait when the Service itself goes, and knows nothing of it then", () => {
+      const stale = left(1000);
+      stale.replace("shop/dns", [], NODE, 2000);
+      expect(isStale(toA, stale.take(2000))).toBe(true);
+      expect(stale.nextLeave).toBeUndefined();
+    });
   });
 });
