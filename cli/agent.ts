@@ -10,6 +10,7 @@ import {
   BGP_ADVERTISEMENTS,
   BGP_PEERS,
   COMMUNITIES,
+  CONFIGURATION_STATES,
   IP_ADDRESS_POOLS,
   L2_ADVERTISEMENTS,
   readAgentOptions,
@@ -17,7 +18,7 @@ import {
 import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
 import { ENDPOINT_SLICES, NODES, openObjectCache, SECRETS, SERVICES, startInformer } from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
-import { startBgp, startSpeaker } from "../speaker/mod.ts";
+import { configurationStateName, startBgp, startSpeaker } from "../speaker/mod.ts";
 import { apiServerOf } from "./api-server.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
 import { followMemberKey, memberKey } from "./member-key.ts";
@@ -89,12 +90,24 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
     communities: startInformer(client, COMMUNITIES, informing, signal),
     secrets: startInformer(client, SECRETS, { log, selectors: ofPeers }, signal),
   };
+  const ofSpeaker = { namespace, fieldSelector: `metadata.name=${configurationStateName(options.node)}` };
+  const states = startInformer(client, CONFIGURATION_STATES, { log, selectors: ofSpeaker }, signal);
   const { bgpListenPort: listenPort } = options;
   const listening = listenPort === undefined ? {} : { listenPort };
   const exchange = board && { within: options.clusterCidr, prefixesOf: podPrefixes, install: board.install };
   const podNetwork = exchange && { podNetwork: exchange };
   const bgp = startBgp(
-    { ...shared, ...bgpStores, ...listening, ...podNetwork, home, pools, l2Advertisements, programmed, statuses },
+    {
+      ...shared,
+      ...bgpStores,
+      ...listening,
+      ...podNetwork,
+      home,
+      pools,
+      l2Advertisements,
+      programmed,
+      statuses: { ...statuses, states },
+    },
     signal,
   );
   parts.proxy?.subscribe(bgp.poke);

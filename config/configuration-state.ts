@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { conditionList } from "./condition.ts";
+import { conditionList, ValidReason, withCondition } from "./condition.ts";
 import { type CustomObject, type CustomResource, metallbResource } from "./resource.ts";
 import type { KindDescription } from "./schema.ts";
 
@@ -38,3 +38,29 @@ export const CONFIGURATION_STATES: CustomResource<ConfigurationState> = metallbR
 
 /** Label of a ConfigurationState: whose it is. */
 export const COMPONENT_LABEL = "metallb.io/component-type";
+/** Label of a ConfigurationState of a speaker: the node it is on. */
+export const NODE_LABEL = "metallb.io/node-name";
+
+/**
+ * The status that says what is wrong, in one condition of type `type`; undefined when `shown` says so already.
+ */
+export function configurationStatus(
+  shown: ConfigurationState | undefined,
+  type: string,
+  problems: readonly string[],
+  now: () => Date,
+) {
+  const valid = problems.length === 0;
+  const errorSummary = problems.join("\n");
+  const news = {
+    type,
+    status: valid ? ("True" as const) : ("False" as const),
+    reason: valid ? ValidReason.Reconciled : ValidReason.ConfigurationError,
+    message: errorSummary,
+  };
+  const before = shown?.status;
+  const result = valid ? "Valid" : "Invalid";
+  const conditions = withCondition(before?.conditions ?? [], type, news, now);
+  const same = before?.result === result && before.errorSummary === errorSummary && before.conditions === conditions;
+  return same ? undefined : { result, errorSummary, conditions };
+}

@@ -26,6 +26,8 @@ export {
   COMPONENT_LABEL,
   CONFIGURATION_STATES,
   type ConfigurationState,
+  configurationStatus,
+  NODE_LABEL,
 } from "./configuration-state.ts";
 export { crdOf } from "./crd.ts";
 export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";

@@ -1,12 +1,11 @@
 import {
   COMPONENT_LABEL,
   CONFIGURATION_STATES,
-  type Condition,
   type ConditionNews,
   type ConfigurationState,
+  configurationStatus,
   type Problem,
   VALID,
-  ValidReason,
   withCondition,
 } from "../config/mod.ts";
 import { type Clock, explainError, type Log, type Runner, startRunner } from "../core/mod.ts";
@@ -76,7 +75,9 @@ async function keepState(
 ): Promise<void> {
   const name = { namespace, name: STATE_NAME };
   const shown = store.get(`${namespace}/${STATE_NAME}`);
-  const status = stateStatus(shown?.status?.conditions ?? [], problems, now);
+  const messages = problems.map(({ message }) => message);
+  const status = configurationStatus(shown, POOLS_VALID, messages, now);
+  if (status === undefined) return;
   if (shown === undefined) {
     const labels = { [COMPONENT_LABEL]: STATE_NAME };
     try {
@@ -84,26 +85,8 @@ async function keepState(
     } catch (error) {
       if (refusalStatus(error) !== 409) throw error; // there already, the store does not show it yet
     }
-  } else if (sameStatus(shown.status, status)) return;
+  }
   await unlessGone(client.patch(CONFIGURATION_STATES, name, { kind: "merge", body: { status } }, "status"));
-}
-
-function stateStatus(shown: readonly Condition[], problems: readonly Problem[], now: () => Date) {
-  const valid = problems.length === 0;
-  const errorSummary = problems.map(({ message }) => message).join("\n");
-  const news = {
-    type: POOLS_VALID,
-    status: valid ? ("True" as const) : ("False" as const),
-    reason: valid ? ValidReason.Reconciled : ValidReason.ConfigurationError,
-    message: errorSummary,
-  };
-  const conditions = withCondition(shown, POOLS_VALID, news, now);
-  return { result: valid ? "Valid" : "Invalid", errorSummary, conditions };
-}
-
-function sameStatus(shown: ConfigurationState["status"], wanted: ReturnType<typeof stateStatus>): boolean {
-  const { result, errorSummary, conditions } = wanted;
-  return shown?.result === result && shown.errorSummary === errorSummary && shown.conditions === conditions;
 }
 
 /** An object deleted since it was read needs no status. */

@@ -1,5 +1,6 @@
 export { type Bgp, type BgpOptions, type PodNetworkExchange, startBgp } from "./bgp/bgp.ts";
 export type { BgpState } from "./bgp/bgp-state.ts";
+export { configurationStateName } from "./bgp/configuration-state-writer.ts";
 export type { LearnedRoutes } from "./bgp/message.ts";
 export { removeSpeakerRules } from "./cleanup.ts";
 export {

@@ -4,6 +4,7 @@ import type {
   BGPAdvertisement,
   BGPPeer,
   Community,
+  ConfigurationState,
   IPAddressPool,
   L2Advertisement,
 } from "../../config/mod.ts";
@@ -32,6 +33,7 @@ import { heededNodes } from "../node-condition.ts";
 import { Readiness } from "../readiness.ts";
 import { type BgpState, bgpStateOf } from "./bgp-state.ts";
 import { ConfigView } from "./config-view.ts";
+import { startConfigurationStateWriter } from "./configuration-state-writer.ts";
 import type { Assignment, FromWorker, LearnedRoutes, PeerStatus, ToWorker } from "./message.ts";
 import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
 import { bgpReporter } from "./reporter.ts";
@@ -70,7 +72,12 @@ export interface BgpOptions extends BgpStores {
   readonly log: Log;
   readonly metrics: Metrics;
   /** Where ServiceBGPStatus objects and conditions of BGPPeers are written; they are not when absent. */
-  readonly statuses?: { readonly client: KubeClient; readonly namespace: string };
+  readonly statuses?: {
+    readonly client: KubeClient;
+    readonly namespace: string;
+    /** The ConfigurationState of this node's speaker is kept there. */
+    readonly states: Store<ConfigurationState>;
+  };
   readonly clock?: Clock;
 }
 
@@ -162,8 +169,10 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     });
   const isReady = (service: string) => readiness.isReady(service);
   const announced = () => announcedTo(view, isReady, peers);
-  const writing = { node, bgpPeers, announced, sessions, clock, log };
+  const problems = () => config && [...config.problems, ...peers.flatMap(waitOf)];
+  const writing = { node, bgpPeers, announced, sessions, problems, clock, log };
   const statusWriter = options.statuses && startBgpStatusWriter({ ...writing, ...options.statuses }, signal);
+  const stateWriter = options.statuses && startConfigurationStateWriter({ ...writing, ...options.statuses }, signal);
 
   const poke = () => runner.poke();
   const touch = (key: string | undefined) => {
@@ -213,6 +222,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     }
     assign(own, config, settled, pods);
     report.services(changed, view, isReady);
+    stateWriter?.poke();
     if (changed.size > 0) statusWriter?.poke();
   };
 
@@ -296,6 +306,11 @@ function announcedTo(
     if (meant.length > 0) announced.set(each.service, meant);
   }
   return announced;
+}
+
+/** Why a peer can't have its session, as a mistake of the configuration. */
+function waitOf(peer: NodePeer): string[] {
+  return "waits" in peer ? [`BGPPeer ${peer.namespace}/${peer.name}: ${peer.waits}`] : [];
 }
 
 /** What conditions of BGPPeers say of the sessions; counters are not among it. */

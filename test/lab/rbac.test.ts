@@ -154,7 +154,9 @@ describe("what the programs ask of the API server", () => {
     await makeConfiguration(lab.client);
     // What was made before anybody listened is made anew.
     await lab.client.delete(LEASES, { name: CONTROLLER_LEASE, namespace: NAMESPACE });
-    await lab.client.delete(CONFIGURATION_STATES, { name: "controller", namespace: NAMESPACE });
+    for (const name of ["controller", "speaker-node1"]) {
+      await lab.client.delete(CONFIGURATION_STATES, { name, namespace: NAMESPACE });
+    }
     await lab.client.delete(SECRETS, { name: MEMBERS_SECRET, namespace: NAMESPACE });
     const mistake = { metadata: { name: "wrong", namespace: "metallb-system" }, spec: { addresses: ["10.0.0.300"] } };
     await lab.client.create(IP_ADDRESS_POOLS, mistake).catch(() => {}); // the schema may refuse it

@@ -52,6 +52,12 @@ const STATUS_KINDS = ["servicel2statuses", "servicebgpstatuses"];
 
 const READ_MEMBERS: Rule = { apiGroups: [""], resources: ["secrets"], resourceNames: [MEMBERS_SECRET], verbs: ["get"] };
 
+/** Whether each program can use the whole configuration. */
+const STATES: readonly Rule[] = [
+  { apiGroups: ["metallb.io"], resources: ["configurationstates"], verbs: [...READ, "create"] },
+  { apiGroups: ["metallb.io"], resources: ["configurationstates/status"], verbs: ["patch"] },
+];
+
 /** The same, in the namespace of Ironbridge. */
 const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [
@@ -60,6 +66,7 @@ const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     { apiGroups: [""], resources: ["secrets"], verbs: READ },
     { apiGroups: ["metallb.io"], resources: STATUS_KINDS, verbs: ["list", "create", "delete"] },
     { apiGroups: ["metallb.io"], resources: STATUS_KINDS.map((kind) => `${kind}/status`), verbs: ["update"] },
+    ...STATES,
   ],
   // Creating can't be bound to a name: the name is in the body.
   controller: [
@@ -68,8 +75,7 @@ const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     { apiGroups: [""], resources: ["secrets"], resourceNames: [WEBHOOK_NAME], verbs: ["get", "update"] },
     { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
     { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: [LEASE], verbs: ["get", "update"] },
-    { apiGroups: ["metallb.io"], resources: ["configurationstates"], verbs: [...READ, "create"] },
-    { apiGroups: ["metallb.io"], resources: ["configurationstates/status"], verbs: ["patch"] },
+    ...STATES,
   ],
 };
 
