@@ -32,7 +32,7 @@ export class Announcing {
     this.#schedule = new GratuitousSchedule(ports.random);
   }
 
-  /** @param linksAdded True when one of them was not there before: all is announced anew. */
+  /** @param linksAdded "added" when one of them has to be told of, see hasNewPlace(): all is announced anew. */
   setLinks(links: readonly HostLink[], linksAdded: "added" | "same"): void {
     this.#ports.responder.setLinks(links);
     if (linksAdded === "added") this.#schedule.restart(this.#ports.clock.now());

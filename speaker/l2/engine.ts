@@ -8,7 +8,7 @@ import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
 import { decideHoldings, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
-import { type HostLink, placeOf } from "./interfaces.ts";
+import { type HostLink, hasNewPlace, placeOf, sameHostLinks } from "./interfaces.ts";
 import { type Keepers, keepersOf } from "./keepers.ts";
 import { type Assignment, type Happening, type Leaving, NOTHING_KNOWN, type Status } from "./message.ts";
 import type { Foreigner, Responder } from "./responder.ts";
@@ -120,16 +120,17 @@ export class Engine {
     this.#decide();
   }
 
-  /** The interfaces that face clients, or their addresses, changed. */
+  /** The interfaces that face clients, looked at anew. */
   setLinks(links: readonly HostLink[]): void {
     this.#catchUp();
-    const now = this.#now();
-    const before = new Set(this.#links.map(({ index }) => index));
+    const before = this.#links;
+    this.#announcing.setLinks(links, hasNewPlace(before, links) ? "added" : "same");
+    // Most looks are for links of pods that come and go; they must not cost answers about a thousand addresses.
+    if (sameHostLinks(links, before)) return;
     this.#links = links;
     this.#offers = offersOf(this.#assignment, links);
-    const cutOff = before.size === 0 && this.#phase === "running";
-    if (cutOff && links.length > 0) this.#listenAgain(now, LISTEN);
-    this.#announcing.setLinks(links, links.some(({ index }) => !before.has(index)) ? "added" : "same");
+    const cutOff = before.length === 0 && this.#phase === "running";
+    if (cutOff && links.length > 0) this.#listenAgain(this.#now(), LISTEN);
     this.#decide();
   }
 

@@ -1,5 +1,13 @@
 import type { Link, LinkAddress } from "../../linux/mod.ts";
-import { type Address, type Prefix, parsePrefix, prefixContains, prefixOf } from "../../net/mod.ts";
+import {
+  type Address,
+  type Prefix,
+  parsePrefix,
+  prefixContains,
+  prefixOf,
+  printMac,
+  printPrefix,
+} from "../../net/mod.ts";
 
 /** An interface of the host that may face clients. */
 export interface HostLink extends Link {
@@ -52,6 +60,24 @@ export function hostLinks(
 function facesClients(link: Link): boolean {
   const usable = link.up && link.carrier && link.broadcast && !link.loopback && !link.noArp;
   return usable && link.master === undefined;
+}
+
+/** True when addresses are announced alike on both. */
+export function sameHostLinks(a: readonly HostLink[], b: readonly HostLink[]): boolean {
+  const text = (links: readonly HostLink[]) =>
+    links
+      .map(({ index, name, mac, subnets, speaksIpv6 }) =>
+        [index, name, printMac(mac), speaksIpv6, ...subnets.map(printPrefix)].join(" "),
+      )
+      .join("\n");
+  return text(a) === text(b);
+}
+
+/** True when neighbours have to be told: of a link that was not there before, or of another hardware address, as of a bond. */
+export function hasNewPlace(before: readonly HostLink[], after: readonly HostLink[]): boolean {
+  const placeOf = ({ index, mac }: HostLink) => `${index} ${printMac(mac)}`;
+  const known = new Set(before.map(placeOf));
+  return after.some((link) => !known.has(placeOf(link)));
 }
 
 /** Where a node answers for an address. */

@@ -11,6 +11,8 @@ import type { ArpLatency } from "./support/arp-latency.ts";
 const PREFIX = "10.50";
 const ADDRESSES = 1000;
 const SERVICES = 30_000;
+/** Milliseconds for which Services come in, all of them again and again. */
+const LOADING = 10_000;
 /** Milliseconds without an announcement after which there is none for a while: the rhythm has pauses of 1.1 s. */
 const SILENCE = 4000;
 const NO_PEER = { peer: "none", peerValue: null };
@@ -56,9 +58,10 @@ export const bench: Bench = {
     await pause(5000);
     const idle = await measure();
     const ids = Array.from({ length: SERVICES }, (_, i) => `c${i}`);
-    const loading = node.order({ kind: "slices", slices: ids.map(sliceOf) });
-    const more = node.order({ kind: "services", services: ids.map((id) => serviceOf(id, undefined)) });
-    await Promise.all([loading, more]);
+    for (const end = Date.now() + LOADING; Date.now() < end; ) {
+      await node.order({ kind: "slices", slices: ids.map(sliceOf) });
+      await node.order({ kind: "services", services: ids.map((id) => serviceOf(id, undefined)) });
+    }
     const busy = await measure();
     neighbour.disconnect();
     const figure = (about: string, metric: string, unit: string, value: number, n: number): Figure => {

@@ -109,6 +109,27 @@ describe("Engine", () => {
     expect(owner(lan)).toBe(after);
   });
 
+  test("announces its addresses anew with another hardware address of its link", () => {
+    const lan = startedLan();
+    const node = lan.node(owner(lan));
+    lan.clock.advance(10_000);
+    const changed = lan.clock.now();
+    lan.setMac(node.name, Uint8Array.of(2, 0, 0, 0, 0, 9));
+    lan.clock.advance(500);
+    expect(node.announced.filter(({ at }) => at >= changed).length).toBe(4);
+    expect(owner(lan)).toBe(node.name);
+  });
+
+  test("links that are as they were make no work; another subnet does", () => {
+    const lan = startedLan();
+    const node = lan.node(owner(lan));
+    const { answers } = node;
+    lan.setLinks(node.name, "up");
+    expect(node.answers).toBe(answers);
+    lan.setSubnets(node.name, ["192.168.1.0/24", "10.0.0.0/8"]);
+    expect(node.answers).not.toBe(answers);
+  });
+
   test("takes nothing when its cable is back before it has heard the others", () => {
     const lan = startedLan();
     const before = owner(lan);

@@ -144,6 +144,8 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     },
     assign: (name: string, assigned: readonly Announcement[]) => assign(nodeOf(name), assigned),
     setLinks: (name: string, links: "up" | "down") => nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : []),
+    /** Its link, up, with another hardware address, as a bond has that fails over. */
+    setMac: (name: string, mac: Uint8Array) => nodeOf(name).engine.setLinks([{ ...ETH0, mac }]),
     /** Its link, up, in other subnets. */
     setSubnets: (name: string, subnets: readonly string[]) =>
       nodeOf(name).engine.setLinks([{ ...ETH0, subnets: subnets.map(parsePrefix) }]),
