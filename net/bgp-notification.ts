@@ -87,6 +87,11 @@ export function ceaseWith(subcode: number, text: string): BgpNotification {
   return { code: BgpErrorCode.Cease, subcode, data: Uint8Array.of(bytes.length, ...bytes) };
 }
 
+/** The same end, which lets the peer keep nothing though it keeps routes over NOTIFICATIONs. RFC 8538 section 3.1. */
+export function hardResetWith({ code, subcode, data }: BgpNotification): BgpNotification {
+  return { code: BgpErrorCode.Cease, subcode: CeaseError.HardReset, data: Uint8Array.of(code, subcode, ...data) };
+}
+
 /** The words that came with an administrative Cease, "" when there are none or they are not UTF-8. RFC 9003 section 2. */
 export function communicationOf({ code, subcode, data }: BgpNotification): string {
   const administrative = subcode === CeaseError.AdministrativeShutdown || subcode === CeaseError.AdministrativeReset;

@@ -56,6 +56,7 @@ export {
   ceaseWith,
   communicationOf,
   HeaderError,
+  hardResetWith,
   NO_DATA,
   OpenError,
   printBgpNotification,

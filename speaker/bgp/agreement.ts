@@ -52,6 +52,8 @@ export interface Agreement extends AsnWidth {
 export interface PeerRestart {
   /** Milliseconds it may take. */
   readonly time: number;
+  /** A NOTIFICATION ends the session no more than a lost connection does, but for a hard reset. RFC 8538. */
+  readonly notification: boolean;
   /** Families whose routes it goes on forwarding by. */
   readonly preserved: readonly Family[];
 }
@@ -126,12 +128,12 @@ export function agreeOn(settings: OpenSettings, theirs: BgpOpen): Agreement {
 }
 
 function peerRestartOf(
-  { restartTime, families: kept }: Extract<BgpCapability, { kind: "gracefulRestart" }>,
+  { restartTime, notification, families: kept }: Extract<BgpCapability, { kind: "gracefulRestart" }>,
   families: readonly Family[],
 ): PeerRestart {
   const isKept = (family: Family) =>
     kept.some(({ afi, safi, preserved }) => afi === Afi[family] && safi === SAFI_UNICAST && preserved);
-  return { time: restartTime * 1000, preserved: families.filter(isKept) };
+  return { time: restartTime * 1000, notification, preserved: families.filter(isKept) };
 }
 
 function isOurs({ afi, safi, nextHopAfi }: { afi: number; safi: number; nextHopAfi: number }): boolean {

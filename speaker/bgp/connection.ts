@@ -2,6 +2,7 @@ import type { Clock } from "../../core/mod.ts";
 import {
   BgpFramer,
   type BgpMessage,
+  type BgpNotification,
   type BgpOpen,
   BgpRefusal,
   decodeBgpMessage,
@@ -27,6 +28,14 @@ export interface ConnectionPorts {
   readonly counts: Counts;
 }
 
+/** How a connection ended. */
+export interface ConnectionEnd {
+  readonly why: string;
+  /** What ended it, from whichever side. */
+  readonly notification?: BgpNotification;
+  readonly wasUp: boolean;
+}
+
 /** What the owner of a connection is told. */
 export interface ConnectionOwner {
   /** True: this program has not yet told the peer all its routes since it started. */
@@ -36,7 +45,7 @@ export interface ConnectionOwner {
   onUp(connection: Connection): void;
   onMessage(connection: Connection, message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void;
   onDrain(): void;
-  onDown(connection: Connection, why: string, wasUp: boolean): void;
+  onDown(connection: Connection, end: ConnectionEnd): void;
   onPhase(): void;
 }
 
@@ -140,7 +149,7 @@ export class Connection {
         this.#owner.onUp(this);
         return;
       case "down":
-        this.#owner.onDown(this, action.why, before === "established");
+        this.#owner.onDown(this, { ...action, wasUp: before === "established" });
     }
   }
 

@@ -69,8 +69,8 @@ export type FsmAction =
   | { readonly type: "startTimer"; readonly timer: FsmTimer; readonly after: number }
   | { readonly type: "stopTimer"; readonly timer: FsmTimer }
   | { readonly type: "up" }
-  /** A session or an attempt ended, and why. */
-  | { readonly type: "down"; readonly why: string };
+  /** A session or an attempt ended, and why; with the NOTIFICATION that ended it, from whichever side. */
+  | { readonly type: "down"; readonly why: string; readonly notification?: BgpNotification };
 
 export interface FsmStep {
   readonly state: FsmState;
@@ -152,7 +152,7 @@ function connected(state: FsmState, event: FsmEvent, settings: FsmSettings): Fsm
     case "disconnected":
       return fail(state, settings, event.why);
     case "notified":
-      return fail(state, settings, `the peer says ${printBgpNotification(event.notification)}`);
+      return notified(state, event.notification, settings);
     case "refused":
       return fail(state, settings, event.why, event.notification);
     case "bfdDown":
@@ -168,6 +168,11 @@ function connected(state: FsmState, event: FsmEvent, settings: FsmSettings): Fsm
     default:
       return { state, actions: [] };
   }
+}
+
+function notified(state: FsmState, notification: BgpNotification, settings: FsmSettings): FsmStep {
+  const step = fail(state, settings, `the peer says ${printBgpNotification(notification)}`);
+  return { ...step, actions: step.actions.map((each) => (each.type === "down" ? { ...each, notification } : each)) };
 }
 
 function expired(state: FsmState, timer: FsmTimer, settings: FsmSettings): FsmStep {
@@ -234,7 +239,7 @@ function fail(state: FsmState, { connectRetry }: FsmSettings, why: string, notif
       ...(notification === undefined ? [] : [{ type: "notify" as const, notification }]),
       { type: "hangUp" },
       ...STOP_TIMERS,
-      { type: "down", why },
+      { type: "down", why, ...(notification && { notification }) },
       { type: "startTimer", timer: "idleHold", after: pause },
     ],
   };

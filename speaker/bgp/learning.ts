@@ -1,5 +1,13 @@
 import type { Clock } from "../../core/mod.ts";
-import { type BgpUpdate, endOfRibOf, type Family, type Prefix } from "../../net/mod.ts";
+import {
+  BgpErrorCode,
+  type BgpNotification,
+  type BgpUpdate,
+  CeaseError,
+  endOfRibOf,
+  type Family,
+  type Prefix,
+} from "../../net/mod.ts";
 import type { Agreement, PeerRestart } from "./agreement.ts";
 import { type HeardRoute, type Receiver, RibIn } from "./rib-in.ts";
 
@@ -57,10 +65,13 @@ export class Learning {
     this.#restart = peerRestart;
   }
 
-  /** The session is lost: a peer that can restart gets its time; what others told is void. */
-  lose(): void {
+  /**
+   * The session is lost: a peer that can restart gets its time; what others told is void.
+   * @param notification What ended it, from whichever side; undefined: the connection broke.
+   */
+  lose(notification?: BgpNotification): void {
     this.#heardAll.clear();
-    if (this.#restart === undefined) {
+    if (this.#restart === undefined || isFinal(notification, this.#restart)) {
       this.stop();
       return;
     }
@@ -75,4 +86,11 @@ export class Learning {
     this.#rib.lose();
     if (this.#rib.flush(FAMILIES)) this.#ports.onLearned();
   }
+}
+
+/** After this NOTIFICATION nothing is kept: RFC 4724 section 4.2, RFC 8538 section 4. */
+function isFinal(notification: BgpNotification | undefined, restart: PeerRestart): boolean {
+  if (notification === undefined) return false;
+  const { code, subcode } = notification;
+  return !restart.notification || (code === BgpErrorCode.Cease && subcode === CeaseError.HardReset);
 }

@@ -8,13 +8,14 @@ import {
   ceaseWith,
   endOfRib,
   type Family,
+  hardResetWith,
   type Prefix,
   printAddress,
   printPrefix,
   SAFI_UNICAST,
 } from "../../net/mod.ts";
 import { survivor } from "./agreement.ts";
-import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
+import { Connection, type ConnectionEnd, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import { Learning, type LearningPorts } from "./learning.ts";
 import type { Counts, PeerSettings, PeerStatus } from "./message.ts";
 import type { HeardRoute } from "./rib-in.ts";
@@ -79,7 +80,9 @@ export class PeerSession implements ConnectionOwner {
   /** Ends the session; the notification tells the peer why, and none lets it keep the routes for a while. */
   stop(notification?: BgpNotification): void {
     this.#gaveWay = false;
-    this.#each((connection) => connection.apply({ type: "stop", ...(notification && { notification }) }));
+    const keeps = this.#up?.agreement?.peerRestart?.notification === true;
+    const last = notification && keeps ? hardResetWith(notification) : notification;
+    this.#each((connection) => connection.apply({ type: "stop", ...(last && { notification: last }) }));
     this.#learning.stop();
   }
 
@@ -230,13 +233,13 @@ export class PeerSession implements ConnectionOwner {
     this.flush();
   }
 
-  onDown(connection: Connection, why: string, wasUp: boolean): void {
+  onDown(connection: Connection, { why, notification, wasUp }: ConnectionEnd): void {
     const level = wasUp ? "warn" : "info";
     const repeated = this.#why === why && !wasUp;
     if (wasUp) {
       this.#up = undefined;
       this.#losses++;
-      this.#learning.lose();
+      this.#learning.lose(notification);
     }
     if (connection === this.#accepted) this.#accepted = undefined;
     // The connection that gives way says nothing of how the session stands.

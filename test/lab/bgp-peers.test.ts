@@ -236,6 +236,14 @@ describe("startBgp() with FRR", () => {
     expect(lost).toBe(0);
   }, 60_000);
 
+  test("leaves no route behind when the BGPPeer of a graceful restart is deleted", async () => {
+    const { nodes } = await start(() => ({ bgpPeers: [peerObject({ enableGracefulRestart: true })] }));
+    const frr = await startFrr(lab!, config(nodes[0]!.v4));
+    await waitFor("the route", () => hasRoute(frr), DEADLINE);
+    await nodes[0]!.order({ kind: "delete", from: "bgpPeers", keys: [`${NAMESPACE}/router`] });
+    await waitFor("no route", async () => !(await hasRoute(frr)), DEADLINE);
+  }, 60_000);
+
   test("finds the router of an interface without being told an address, with BFD", async () => {
     const { peerAddress: _, ...spec } = peerObject({ interface: "eth0", bfdProfile: "fast" }).spec!;
     const { nodes } = await start(() => ({ ...dual(), bgpPeers: [{ ...peerObject(), spec }], bfdProfiles }));

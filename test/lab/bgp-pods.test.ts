@@ -96,32 +96,57 @@ describe("startBgp() with pods to tell of", () => {
   });
 
   test("keeps the ways while the agent restarts", async () => {
-    using ways = watchWays(first);
+    using ways = await watchWays(first);
     await first.stop();
     first.start();
-    await first.until("a session", (answer) => isUp(answer), 40_000);
-    await there(first, `10.244.2.0/24 via ${second.v4}`);
+    await toldAll(40_000);
     expect(ways.removed()).toEqual([]);
   }, 60_000);
 
-  test("keeps the ways while the reflector is away", async () => {
-    using ways = watchWays(first);
-    await frr.text("clear bgp *");
+  test("keeps the ways while the reflector restarts", async () => {
+    using ways = await watchWays(first);
+    await frr.restartBgpd();
     await first.until("the session lost", ({ state }) => (state.peers.router?.losses ?? 0) > 0, 30_000);
-    for (const node of lab.nodes) await node.until("a session", (answer) => isUp(answer), 40_000);
-    await there(first, `10.244.2.0/24 via ${second.v4}`);
+    await toldAll(40_000);
     expect(ways.removed()).toEqual([]);
+  }, 60_000);
+
+  test("drops the ways at a hard reset, and has them again", async () => {
+    using ways = await watchWays(first);
+    await frr.text("clear bgp *");
+    await waitFor("the routes' end", () => ways.removed().some((line) => line.includes("10.244.2.0/24")), DEADLINE);
+    await there(first, `10.244.2.0/24 via ${second.v4}`);
   }, 60_000);
 });
 
+/** Waits until FRR knows the routes of both nodes and has told them all that it knows. */
+async function toldAll(deadline: number): Promise<void> {
+  for (const node of lab.nodes) await node.until("a session", (answer) => isUp(answer), deadline);
+  const look = async () => {
+    const known = JSON.stringify(await frr.show("show bgp ipv4 unicast"));
+    const shown = await frr.show(`show bgp ipv4 unicast neighbors ${first.v4} advertised-routes`);
+    return known.includes(podsOf(1)[0] ?? "") && JSON.stringify(shown).includes(podsOf(2)[0] ?? "");
+  };
+  await waitFor("all to be told", look, DEADLINE);
+}
+
 /** Hears from the kernel which routes a node loses. */
-function watchWays({ netns }: BgpNode): Disposable & { removed(): readonly string[] } {
-  const args = [`--net=/run/netns/${netns}`, "ip", "monitor", "route"];
+async function watchWays(node: BgpNode): Promise<Disposable & { removed(): readonly string[] }> {
+  const args = [`--net=/run/netns/${node.netns}`, "ip", "monitor", "route"];
   const monitor = spawn("nsenter", args, { stdio: ["ignore", "pipe", "inherit"] });
   let heard = "";
   monitor.stdout.setEncoding("utf8").on("data", (text: string) => {
     heard += text;
   });
+  await waitFor(
+    "the monitor to hear",
+    async () => {
+      await lab.inNode(node, "ip", "route", "replace", "blackhole", "198.18.0.1");
+      await lab.inNode(node, "ip", "route", "delete", "blackhole", "198.18.0.1");
+      return heard.includes("198.18.0.1");
+    },
+    DEADLINE,
+  );
   return {
     removed: () => heard.split("\n").filter((line) => /^Deleted .* proto 73/.test(line)),
     [Symbol.dispose]: () => void monitor.kill(),

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -18,6 +19,8 @@ export interface Frr {
   /** What vtysh answers, as JSON. */
   show(command: string): Promise<Record<string, unknown>>;
   text(...commands: readonly string[]): Promise<string>;
+  /** Kills bgpd as a crash would, and starts it anew. */
+  restartBgpd(): Promise<void>;
 }
 
 /**
@@ -37,24 +40,25 @@ export async function startFrr(
   // The daemons drop to a user of their own.
   chmodSync(host.directory, 0o755);
   await exec("chown", ["-R", "frr:frr", folder]);
-  for (const daemon of ["zebra", "bfdd", "bgpd"]) {
+  const begin = async (daemon: "zebra" | "bfdd" | "bgpd", more: readonly string[] = []) => {
     const common = ["-f", file, "-i", join(folder, `${daemon}.pid`), "--vty_socket", folder];
-    host.daemon(
-      `/usr/lib/frr/${daemon}`,
-      ...common,
-      "-z",
-      join(folder, "zserv.api"),
-      "-A",
-      "127.0.0.1",
-      "-P",
-      "0",
-      ...(daemon === "bgpd" ? bgpdFlags : []),
-    );
-    const ready = () => readdirSync(folder).includes(`${daemon}.vty`);
-    await waitFor(`${daemon}'s socket`, ready, { deadline: 10_000 });
-  }
+    const talk = ["-z", join(folder, "zserv.api"), "-A", "127.0.0.1", "-P", "0"];
+    const child = host.daemon(`/usr/lib/frr/${daemon}`, ...common, ...talk, ...more);
+    await waitFor(`${daemon}'s socket`, () => readdirSync(folder).includes(`${daemon}.vty`), { deadline: 10_000 });
+    return child;
+  };
+  await begin("zebra");
+  await begin("bfdd");
+  let bgpd = await begin("bgpd", bgpdFlags);
+  const restartBgpd = async () => {
+    const ended = once(bgpd, "exit");
+    bgpd.kill("SIGKILL");
+    await ended;
+    rmSync(join(folder, "bgpd.vty"));
+    bgpd = await begin("bgpd", bgpdFlags);
+  };
   const text = (...commands: readonly string[]) =>
     host.inRouter("vtysh", "--vty_socket", folder, ...commands.flatMap((command) => ["-c", command]));
   await waitFor("vtysh", async () => (await text("show version")) !== "", { deadline: 10_000 });
-  return { text, show: async (command) => JSON.parse(await text(`${command} json`)) };
+  return { text, restartBgpd, show: async (command) => JSON.parse(await text(`${command} json`)) };
 }

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type FakeClock, fakeClock } from "../../../../core/mod.ts";
-import { type BgpUpdate, endOfRib, parseAddress, parsePrefix, printAddress } from "../../../../net/mod.ts";
+import {
+  type BgpUpdate,
+  CeaseError,
+  ceaseWith,
+  endOfRib,
+  parseAddress,
+  parsePrefix,
+  printAddress,
+} from "../../../../net/mod.ts";
 import type { Agreement } from "../../../../speaker/bgp/agreement.ts";
 import { Learning } from "../../../../speaker/bgp/learning.ts";
 import { bestRoutes } from "../../../../speaker/bgp/rib-in.ts";
@@ -23,7 +31,7 @@ const AGREED: Agreement = {
 const RESTARTING: Agreement = {
   ...AGREED,
   keepsRoutes: true,
-  peerRestart: { time: 60_000, preserved: ["ipv4", "ipv6"] },
+  peerRestart: { time: 60_000, notification: true, preserved: ["ipv4", "ipv6"] },
 };
 
 function told(prefix: string, more: Partial<BgpUpdate["attributes"]> = {}): BgpUpdate {
@@ -95,6 +103,23 @@ describe("Learning", () => {
     expect(learning.isComplete(["ipv4", "ipv6"])).toBe(false);
   });
 
+  const ends = [
+    { name: "a NOTIFICATION", end: ceaseWith(CeaseError.AdministrativeReset, ""), notification: true, kept: 1 },
+    { name: "a hard reset", end: ceaseWith(CeaseError.HardReset, ""), notification: true, kept: 0 },
+    {
+      name: "a NOTIFICATION of RFC 4724",
+      end: ceaseWith(CeaseError.AdministrativeReset, ""),
+      notification: false,
+      kept: 0,
+    },
+  ];
+  test.each(ends)("keeps $kept routes after $name", ({ end, notification, kept }) => {
+    learning.start({ ...RESTARTING, peerRestart: { time: 60_000, notification, preserved: ["ipv4"] } });
+    learning.hear(told("10.244.2.0/24"), SELF);
+    learning.lose(end);
+    expect(known()).toHaveLength(kept);
+  });
+
   test("gives up a peer that does not come back, or comes back without its forwarding state", () => {
     learning.start(RESTARTING);
     learning.hear(told("10.244.2.0/24"), SELF);
@@ -104,7 +129,7 @@ describe("Learning", () => {
     learning.start(RESTARTING);
     learning.hear(told("10.244.2.0/24"), SELF);
     learning.lose();
-    learning.start({ ...RESTARTING, peerRestart: { time: 60_000, preserved: [] } });
+    learning.start({ ...RESTARTING, peerRestart: { time: 60_000, notification: true, preserved: [] } });
     expect(known()).toEqual([]);
   });
 });

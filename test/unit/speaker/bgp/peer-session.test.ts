@@ -12,7 +12,7 @@ import {
 } from "../../../../net/mod.ts";
 import type { Dial } from "../../../../speaker/bgp/connection.ts";
 import { noCounts, type PeerSettings } from "../../../../speaker/bgp/message.ts";
-import { PeerSession } from "../../../../speaker/bgp/peer-session.ts";
+import { ceaseBecause, PeerSession } from "../../../../speaker/bgp/peer-session.ts";
 import type { Transport, TransportEvents } from "../../../../speaker/bgp/transport.ts";
 
 const WIDE = { fourOctetAsn: true };
@@ -223,6 +223,18 @@ describe("PeerSession", () => {
     expect(line.take()).toEqual(["update +1 -0"]);
     expect(session.status().tooLong).toBeUndefined();
     expect(session.status().announced).toBe(1);
+  });
+
+  test("ends with a hard reset where the peer would keep the routes over a NOTIFICATION", () => {
+    start({ restartSeconds: 120 });
+    clock.advance(1);
+    const restart = { restarted: false, notification: true, restartTime: 60, families: [] };
+    const capabilities = [...THEIRS.capabilities, { kind: "gracefulRestart" as const, ...restart }];
+    const line = lines.at(-1)!;
+    line.say({ type: "open", open: { ...THEIRS, capabilities } }, { type: "keepalive" });
+    line.take();
+    session.stop(ceaseBecause("removed"));
+    expect(line.heard.at(-1)).toMatchObject({ notification: { code: 6, subcode: 9, data: Uint8Array.of(6, 3, 0) } });
   });
 
   test("answers a broken message with the NOTIFICATION for it", () => {
