@@ -4,7 +4,7 @@ export type CommunityValue =
   | { readonly kind: "large"; readonly parts: readonly [number, number, number] };
 
 /** The value, or why the text is none, in MetalLB's words where it has them. */
-export type ParsedCommunity = CommunityValue | { readonly kind: "invalid"; readonly why: string };
+type ParsedCommunity = CommunityValue | { readonly kind: "invalid"; readonly why: string };
 
 const LARGE = "large";
 const REMEDY = "write A:B with numbers up to 65535, or large:A:B:C with numbers up to 4294967295";

@@ -41,9 +41,7 @@ export type {
   Config,
   L2Advert,
   Pool,
-  PreferredNodes,
   Problem,
-  ServiceAllocation,
 } from "./model.ts";
 export { type Flag, flagsOf } from "./option.ts";
 export {
@@ -55,7 +53,6 @@ export {
   CONTROLLER_LEASE,
   CONTROLLER_OPTIONS,
   type ControllerOptions,
-  type ListenAddress,
   MEMBERS_SECRET,
   POD_ROUTINGS,
   type PodRouting,
@@ -67,7 +64,7 @@ export {
   WEBHOOK_NAME,
 } from "./options.ts";
 export { resolveConfig } from "./resolve.ts";
-export { byAge, type CustomObject, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
+export { byAge, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
 export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";
 export { SERVICE_BGP_STATUSES, type ServiceBGPStatus } from "./service-bgp-status.ts";
 export { SERVICE_L2_STATUSES, type ServiceL2Status } from "./service-l2-status.ts";

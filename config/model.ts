@@ -19,7 +19,7 @@ export interface Pool {
   readonly serviceAllocation?: ServiceAllocation;
 }
 
-export interface ServiceAllocation {
+interface ServiceAllocation {
   /** Lower is tried first; 0 last of all. */
   readonly priority: number;
   /** Both empty: every namespace. */
@@ -48,7 +48,7 @@ export interface L2Advert extends Advert {
   readonly preferredNodeSelectors: readonly PreferredNodes[];
 }
 
-export interface PreferredNodes {
+interface PreferredNodes {
   /** 1 to 100. */
   readonly weight: number;
   readonly preference: LabelSelector;

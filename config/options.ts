@@ -30,7 +30,7 @@ export type PodRouting = (typeof POD_ROUTINGS)[number];
 export const WEBHOOK_NAME = "ironbridge-webhook";
 
 /** A TCP address to listen on. */
-export interface ListenAddress {
+interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }

@@ -5,7 +5,6 @@ import type { Refusal } from "./option.ts";
 
 /** How pods are told from others, where it matters to Services. kube-proxy's detectLocalMode. */
 const DETECT_LOCAL_MODES = ["cluster-cidr", "node-cidr", "bridge-interface", "interface-name-prefix"] as const;
-export type DetectLocalMode = (typeof DETECT_LOCAL_MODES)[number];
 
 /** Settings of the agent's proxy beside its mode. */
 export const PROXY_OPTIONS = {
