@@ -239,12 +239,13 @@ export class Ledger {
   /** The one place where an entry changes. A change taken back before it was written is no change. */
   #set(entry: Entry, wanted: string | undefined, held: string | undefined): void {
     const { home, object } = entry;
-    this.#backlog -= Number(isDifferent(entry));
+    const wasDifferent = isDifferent(entry);
+    const differs = held !== wanted;
     home.size += Number(wanted !== undefined) - Number(entry.wanted !== undefined);
+    this.#backlog += Number(differs) - Number(wasDifferent);
     entry.wanted = wanted;
-    entry.held = held;
-    this.#backlog += Number(isDifferent(entry));
-    if (entry.listed || (!isDifferent(entry) && wanted !== undefined)) return;
+    entry.held = differs ? held : wanted; // one text for both: quickly compared, and the other can go
+    if (entry.listed || (!differs && wanted !== undefined)) return;
     entry.listed = true;
     home.changed.push(entry);
     this.#changed.set(object, home);
