@@ -17,10 +17,7 @@ afterAll(() => lab.remove());
 
 async function addPod(containerId: string, config: object) {
   const netns = await lab.addPod();
-  const { exit, stdout } = await lab.node1.call({ command: "ADD", containerId, netns, config });
-  if (exit !== 0) throw new Error(stdout);
-  const [ipv4 = "", ipv6 = ""] = JSON.parse(stdout).ips.map((ip: { address: string }) => ip.address.split("/")[0]);
-  return { netns: basename(netns), ipv4, ipv6 };
+  return { ...(await lab.node1.add(containerId, netns, config)), netns: basename(netns) };
 }
 
 test.each(RATES)(

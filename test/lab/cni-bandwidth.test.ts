@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exec } from "../../linux/mod.ts";
-import { type AddJson, type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
+import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
 import { measureRate } from "./support/iperf.ts";
 
 let lab: CniLab;
@@ -15,10 +15,7 @@ afterAll(() => lab.remove());
 
 async function addPod(containerId: string, config: object) {
   const netns = await lab.addPod();
-  const { exit, stdout } = await lab.node1.call({ command: "ADD", containerId, netns, config });
-  if (exit !== 0) throw new Error(stdout);
-  const result: AddJson = JSON.parse(stdout);
-  return { netns, result, name: basename(netns), address: result.ips[0]!.address.split("/")[0]! };
+  return { netns, name: basename(netns), ...(await lab.node1.add(containerId, netns, config)) };
 }
 
 test("a pod receives and sends at the rates asked for, from the first second on", async () => {
@@ -27,8 +24,8 @@ test("a pod receives and sends at the rates asked for, from the first second on"
   const limits = { ingressRate: RATE, ingressBurst: burst, egressRate: 2 * RATE, egressBurst: burst };
   const limited = await addPod("limited", { runtimeConfig: { bandwidth: limits } });
   const free = await addPod("free", {});
-  const received = await measureRate(free.name, limited.name, free.address, 5);
-  const sent = await measureRate(limited.name, free.name, limited.address, 5);
+  const received = await measureRate(free.name, limited.name, free.ipv4, 5);
+  const sent = await measureRate(limited.name, free.name, limited.ipv4, 5);
   expect(Math.abs(received.rate / RATE - 1)).toBeLessThan(0.07); // TCP's headers count, the burst too
   expect(Math.abs(sent.rate / (2 * RATE) - 1)).toBeLessThan(0.07);
   expect(received.first).toBeLessThan(1.3 * RATE);

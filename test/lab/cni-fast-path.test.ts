@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
@@ -33,9 +34,7 @@ async function start(changes: { fastPath?: boolean; routing?: "direct" | "vxlan"
 async function addPod(node: CniLab["node1"] = lab.node1, config: object = {}) {
   pods += 1;
   const netns = await lab.addPod();
-  const { exit, stdout } = await node.call({ command: "ADD", containerId: `fast-${pods}`, netns, config });
-  if (exit !== 0) throw new Error(stdout);
-  const [ipv4 = "", ipv6 = ""] = JSON.parse(stdout).ips.map((ip: { address: string }) => ip.address.split("/")[0]!);
+  const { ipv4, ipv6 } = await node.add(`fast-${pods}`, netns, config);
   return { name: basename(netns), ipv4, ipv6 };
 }
 
@@ -132,4 +131,30 @@ test("a connection goes on when the agent dies and when it is back", async () =>
   const { intervals } = JSON.parse(await client);
   await server;
   for (const { sum } of intervals.slice(0, -1)) expect(sum.bits_per_second).toBeGreaterThan(20e6);
+});
+
+test("a connection that connection tracking is told to forget meets the rules again", async () => {
+  await start();
+  const [a, b] = [await addPod(), await addPod()];
+  await expectShort(a.name, b.name, b.ipv4);
+  const limits = ["timeout", "10"] as const;
+  const server = inside(b.name, ...limits, "iperf3", "-s", "-1", "-p", "5203");
+  const listens = async () => (await inside(b.name, "ss", "-Hltn")).includes(":5203 ");
+  await waitFor("iperf3 to listen", listens, { deadline: 10_000 });
+  const client = inside(a.name, ...limits, "iperf3", "-t", "9", "-b", "100M", "-p", "5203", "-c", b.ipv4);
+  const received = async () =>
+    JSON.parse(await inside(b.name, "ip", "-s", "-j", "link", "show", "eth0"))[0].stats64.rx.bytes;
+  const flows = async () => {
+    const before = await received();
+    await pause(300);
+    return (await received()) - before > 1e6;
+  };
+  await waitFor("the transfer", flows, { deadline: 5000 });
+  const chain = "chain block { type filter hook forward priority 1; tcp dport 5203 drop; }";
+  await lab.node1.run("nft", `table inet watch { ${chain}; }`);
+  expect(await flows()).toBe(true);
+  await lab.node1.run("conntrack", "-D", "-p", "tcp", "--dport", "5203");
+  await waitFor("the transfer to end", async () => !(await flows()), { deadline: 5000 });
+  await lab.node1.run("nft", "delete", "chain", "inet", "watch", "block");
+  await Promise.allSettled([client, server]);
 });

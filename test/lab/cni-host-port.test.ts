@@ -41,15 +41,11 @@ async function addPod(containerId: string, ...mappings: readonly Mapping[]) {
   const netns = await lab.addPod();
   const portMappings = mappings.map((mapping) => ({ containerPort: 8080, protocol: "tcp", hostIP: "", ...mapping }));
   const config = { runtimeConfig: { portMappings } };
-  const { exit, stdout } = await lab.node1.call({ command: "ADD", containerId, netns, config });
-  if (exit !== 0) throw new Error(`${stdout}\n${lab.node1.log()}`);
+  const pod = await lab.node1.add(containerId, netns, config);
   added.push({ containerId, netns });
   const server = listenIn(netns, 8080);
   closers.push(() => server.close());
-  const [ipv4 = "", ipv6 = ""] = JSON.parse(stdout).ips.map(
-    ({ address }: { address: string }) => address.split("/")[0],
-  );
-  return { containerId, netns, ipv4, ipv6, result: JSON.parse(stdout) };
+  return { containerId, netns, ...pod };
 }
 
 const remove = async ({ containerId, netns }: { containerId: string; netns: string }) => {

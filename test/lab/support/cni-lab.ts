@@ -194,8 +194,9 @@ export class CniNode {
   async add(
     containerId: string,
     netns: string,
+    config: object = {},
   ): Promise<{ readonly ipv4: string; readonly ipv6: string; readonly result: AddJson }> {
-    const { exit, stdout } = await this.call({ command: "ADD", containerId, netns });
+    const { exit, stdout } = await this.call({ command: "ADD", containerId, netns, config });
     if (exit !== 0) throw new Error(`ADD failed: ${stdout}\n${this.log()}`);
     const result: AddJson = JSON.parse(stdout);
     const [ipv4 = "", ipv6 = ""] = result.ips.map(({ address }) => address.split("/")[0]!);
