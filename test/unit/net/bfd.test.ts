@@ -42,7 +42,11 @@ function edited(at: number, value: number): Uint8Array {
 
 describe("decodeBfd()", () => {
   test("reads what encodeBfd() wrote", () => {
-    fc.assert(fc.property(packet, (each) => expect(decodeBfd(encodeBfd(each))).toEqual(each)));
+    fc.assert(
+      fc.property(packet, (each) => {
+        expect(decodeBfd(encodeBfd(each))).toEqual(each);
+      }),
+    );
   });
 
   test("refuses every truncation", () => {
