@@ -5,6 +5,7 @@ import type { Topology } from "../../lab/topology.ts";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { ADDRESS, nodeObject, type SpeakerLab, startSpeakerLab } from "./support/speaker-lab.ts";
+import { tcpdump } from "./support/tcpdump.ts";
 
 /**
  * Nodes with several interfaces and a client with as many, each pair on a network of its own: eth0 has the address's subnet,
@@ -160,32 +161,10 @@ describe("an interface that comes", () => {
     await advertise({ interfaces: ["eth0", "eth1"] });
     const holder = await lab.holder();
     await answeredBy(holder.name, ["eth0", "eth1"]);
-    const { client } = lab.topology;
     await ip(holder.netns, "link", "set", "eth1", "down");
     await answeredBy(holder.name, ["eth0"]);
-    const dump = [
-      "netns",
-      "exec",
-      client.netns,
-      "tcpdump",
-      "-i",
-      "eth1",
-      "-n",
-      "-l",
-      "-c",
-      "2",
-      "arp",
-      "and",
-      "src",
-      ADDRESS,
-    ];
-    const tcpdump = spawn("ip", dump);
-    let [text, told] = ["", ""];
-    tcpdump.stdout.on("data", (chunk) => (text += chunk));
-    tcpdump.stderr.on("data", (chunk) => (told += chunk));
-    await waitFor("tcpdump to listen", () => told.includes("listening on"), { deadline: 5000 });
-    await ip(holder.netns, "link", "set", "eth1", "up");
-    await waitFor("the announcements", () => tcpdump.exitCode !== null, { deadline: 5000 });
+    const place = { netns: lab.topology.client.netns, device: "eth1", count: 2 };
+    const text = await tcpdump(place, `arp and src ${ADDRESS}`, () => ip(holder.netns, "link", "set", "eth1", "up"));
     const mac = await macOf(holder.netns, "eth1");
     expect(text).toContain(`Request who-has ${ADDRESS} (ff:ff:ff:ff:ff:ff) tell ${ADDRESS}`);
     expect(text).toContain(`Reply ${ADDRESS} is-at ${mac}`);

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { nodeObject, type SpeakerLab, startSpeakerLab, webService } from "./support/speaker-lab.ts";
+import { tcpdump } from "./support/tcpdump.ts";
 
 /** An IPv6-only network: the address announced, the nodes' own, and the heartbeats between them. */
 const SUBNET = "fd00:9::";
@@ -43,18 +42,10 @@ async function ndisc6(): Promise<string[]> {
   return [...new Set(macs)];
 }
 
-/** What tcpdump reads of `count` packets about the address while `act` goes on. */
-async function tcpdump(count: number, act: () => Promise<unknown>): Promise<string> {
-  const args = ["-i", "eth0", "-n", "-vv", "-e", "-l", "-c", `${count}`, `icmp6 and (ip6[40] = 135 or ip6[40] = 136)`];
-  const dump = spawn("ip", ["netns", "exec", lab.topology.client.netns, "tcpdump", ...args]);
-  let [text, told] = ["", ""];
-  dump.stdout.on("data", (chunk) => (text += chunk));
-  dump.stderr.on("data", (chunk) => (told += chunk));
-  const ended = once(dump, "close");
-  await waitFor("tcpdump to listen", () => told.includes("listening on"), { deadline: 5000 });
-  await act();
-  await Promise.race([ended, waitFor("tcpdump's end", () => dump.exitCode !== null, { deadline: 10_000 })]);
-  return text;
+/** What tcpdump reads of `count` solicitations and advertisements while `act` goes on. */
+function dumpNdp(count: number, act: () => Promise<unknown>): Promise<string> {
+  const { netns } = lab.topology.client;
+  return tcpdump({ netns, device: "eth0", count }, "icmp6 and (ip6[40] = 135 or ip6[40] = 136)", act);
 }
 
 describe("startSpeaker() with an IPv6 address on an IPv6 network", () => {
@@ -73,7 +64,7 @@ describe("startSpeaker() with an IPv6 address on an IPv6 network", () => {
 
   test("tcpdump reads the answer as it is meant: solicited, overriding, from this link, its checksum right", async () => {
     const holder = await lab.holder();
-    const text = await tcpdump(2, ndisc6);
+    const text = await dumpNdp(2, ndisc6);
     expect(text).toContain(`ICMP6, neighbor advertisement, length 32, tgt is ${ADDRESS}, Flags [solicited, override]`);
     expect(text).toContain(`destination link-address option (2), length 8 (1): ${holder.mac}`);
     expect(text).toContain("hlim 255");
@@ -102,7 +93,7 @@ describe("startSpeaker() with an IPv6 address on an IPv6 network", () => {
 
   test("the next holder tells everybody at once, unasked", async () => {
     const before = await lab.holder();
-    const text = await tcpdump(3, () => lab.topology.cutLink(before.name));
+    const text = await dumpNdp(3, () => lab.topology.cutLink(before.name));
     const after = await waitFor(
       "another holder",
       async () => {

@@ -174,14 +174,20 @@ describe("MemberTable", () => {
   });
 });
 
+/** Two members of which "b" held an address until its program stopped; its kernel refused once. */
+function stoppedHolder() {
+  const lan = pair();
+  lan.run(200);
+  lan.say("b", "running", HOLDS);
+  lan.stop("b");
+  lan.run(50);
+  lan.refuse();
+  return lan;
+}
+
 describe("MemberTable when a program restarts", () => {
   test("keeps what it held while its kernel refuses, for ten seconds", () => {
-    const lan = pair();
-    lan.run(200);
-    lan.say("b", "running", HOLDS);
-    lan.stop("b");
-    lan.run(50);
-    lan.refuse();
+    const lan = stoppedHolder();
     expect(lan.view).toMatchObject({ reach: "restarting", known: true, claims: HOLDS });
     for (let i = 0; i < 9; i++) {
       lan.run(1000);
@@ -208,23 +214,13 @@ describe("MemberTable when a program restarts", () => {
   });
 
   test("a refusal may be lost: they come once a second", () => {
-    const lan = pair();
-    lan.run(200);
-    lan.say("b", "running", HOLDS);
-    lan.stop("b");
-    lan.run(50);
-    lan.refuse();
+    const lan = stoppedHolder();
     lan.run(2000);
     expect(lan.view.reach).toBe("restarting");
   });
 
   test("gives up at once on a node that stops refusing", () => {
-    const lan = pair();
-    lan.run(200);
-    lan.say("b", "running", HOLDS);
-    lan.stop("b");
-    lan.run(50);
-    lan.refuse();
+    const lan = stoppedHolder();
     lan.run(MEMBER_TIMES.refusalMaxAge + 50);
     expect(lan.view.reach).toBe("lost");
   });
