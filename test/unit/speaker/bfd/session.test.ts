@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type BfdPacket, BfdState } from "../../../../net/mod.ts";
+import { BfdState } from "../../../../net/mod.ts";
 import {
   type BfdSession,
   type BfdTimes,
