@@ -137,7 +137,9 @@ describe.each(HOMES)("%s", (home) => {
     // A node that has the address sends from it.
     const onNode = (verb: string) =>
       Promise.all(
-        vips.flatMap((vip) => Object.values(vip)).map((ip) => stage.lab.ip("node", "addr", verb, ip, "dev", "lo")),
+        vips
+          .flatMap((vip) => Object.values(vip))
+          .map((ip) => stage.lab.on("node", "ip", "addr", verb, ip, "dev", "lo")),
       );
     await onNode("add");
     try {
@@ -246,11 +248,11 @@ async function isOpen(home: Home, { addresses, open }: NodePortCase): Promise<vo
 
 describe.each(HOMES)("%s, node port addresses", (home) => {
   test.each(NODE_PORT_CASES)("$name", async (each) => {
-    await stage.lab.ip("node", "addr", "add", NODE_PLACES["second IPv4"], "dev", "lo");
+    await stage.lab.on("node", "ip", "addr", "add", NODE_PLACES["second IPv4"], "dev", "lo");
     try {
       await isOpen(home, each);
     } finally {
-      await stage.lab.ip("node", "addr", "del", NODE_PLACES["second IPv4"], "dev", "lo");
+      await stage.lab.on("node", "ip", "addr", "del", NODE_PLACES["second IPv4"], "dev", "lo");
     }
   });
 });

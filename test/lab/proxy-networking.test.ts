@@ -208,10 +208,11 @@ describe.each(HOMES)("%s with node ports on localhost", (home) => {
   test("nobody outside reaches the node's localhost (CVE-2020-8558)", async () => {
     await stage.given(webService(), { pod2: {} });
     // The client sends packets for 127.0.0.1 to the node, as an attacker on the same network would.
-    await stage.lab.ip("client", "route", "del", "table", "local", "local", "127.0.0.0/8", "dev", "lo");
-    await stage.lab.ip("client", "route", "del", "table", "local", "local", "127.0.0.1", "dev", "lo");
-    await stage.lab.ip(
+    await stage.lab.on("client", "ip", "route", "del", "table", "local", "local", "127.0.0.0/8", "dev", "lo");
+    await stage.lab.on("client", "ip", "route", "del", "table", "local", "local", "127.0.0.1", "dev", "lo");
+    await stage.lab.on(
       "client",
+      "ip",
       "route",
       "add",
       "127.0.0.1/32",
@@ -226,9 +227,9 @@ describe.each(HOMES)("%s with node ports on localhost", (home) => {
       }
       await stage.meets("client", VIP, ["pod2"]);
     } finally {
-      await stage.lab.ip("client", "route", "del", "127.0.0.1/32");
-      await stage.lab.ip("client", "addr", "flush", "dev", "lo");
-      await stage.lab.ip("client", "addr", "add", "127.0.0.1/8", "dev", "lo");
+      await stage.lab.on("client", "ip", "route", "del", "127.0.0.1/32");
+      await stage.lab.on("client", "ip", "addr", "flush", "dev", "lo");
+      await stage.lab.on("client", "ip", "addr", "add", "127.0.0.1/8", "dev", "lo");
     }
   });
 });

@@ -188,7 +188,7 @@ describe.each(HOMES)("%s", (home) => {
   test("LoadBalancer with ipMode Proxy leaves the node", async () => {
     // The load balancer is the client: it has the address, and answers itself.
     const addresses = FAMILIES.map((family) => VIP[family]);
-    for (const address of addresses) await stage.lab.ip("client", "addr", "add", address, "dev", "eth0", "nodad");
+    for (const address of addresses) await stage.lab.on("client", "ip", "addr", "add", address, "dev", "eth0", "nodad");
     try {
       const ingress = addresses.map((ip) => ({ ip, ipMode: "Proxy" }));
       const ports = [{ name: "http", port: OTHER_PORT, nodePort: 30080 }];
@@ -198,7 +198,7 @@ describe.each(HOMES)("%s", (home) => {
       await stage.put(webService({ ports }));
       await stage.meets("node", "load balancer", ["pod2"], { port: OTHER_PORT });
     } finally {
-      for (const address of addresses) await stage.lab.ip("client", "addr", "del", address, "dev", "eth0");
+      for (const address of addresses) await stage.lab.on("client", "ip", "addr", "del", address, "dev", "eth0");
     }
   });
 

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../core/mod.ts";
@@ -8,6 +7,7 @@ import { type ApiServer, startApiServer } from "../../lab/api/mod.ts";
 import { createListenSocket } from "../../linux/mod.ts";
 import { kernelOf, removeRules } from "../../proxy/mod.ts";
 import { waitFor } from "../support/wait.ts";
+import { hasKubeProxy, KUBE_PROXY_REMEDY, kubeProxyCommand } from "./support/kube-proxy.ts";
 import {
   ADDRESSES,
   createProxyLab,
@@ -20,8 +20,6 @@ import {
 } from "./support/proxy-lab.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-/** Built by test/cluster/tools/build. */
-const KUBE_PROXY = join(ROOT, "dist", "cluster", "bin", "kube-proxy");
 const API_PORT = 6443;
 const CLUSTER_IP = "10.96.0.10";
 /** Connections held meanwhile. */
@@ -78,19 +76,8 @@ async function post(path: string, body: object, method = "POST"): Promise<void> 
 }
 
 function startKubeProxy(mode: string): void {
-  const args = [
-    `--net=/run/netns/${NODE_NETNS}`,
-    KUBE_PROXY,
-    `--master=http://127.0.0.1:${API_PORT}`,
-    `--proxy-mode=${mode}`,
-    "--cluster-cidr=10.244.0.0/16",
-    "--hostname-override=node1",
-    "--conntrack-max-per-core=0", // the limits of the whole computer are not this test's to set
-    "--conntrack-min=0",
-    "--conntrack-tcp-timeout-established=0s",
-    "--conntrack-tcp-timeout-close-wait=0s",
-  ];
-  kubeProxy = spawn("nsenter", args, { stdio: "ignore" });
+  const command = kubeProxyCommand(mode, `http://127.0.0.1:${API_PORT}`);
+  kubeProxy = spawn("nsenter", [`--net=/run/netns/${NODE_NETNS}`, ...command], { stdio: "ignore" });
 }
 
 async function stop(): Promise<void> {
@@ -112,7 +99,7 @@ async function allRules(): Promise<string> {
 const MODES = ["iptables", "nftables"] as const;
 const PAIRS = MODES.flatMap((mode) => HOMES.map((home) => [mode, home] as const));
 
-describe.skipIf(!existsSync(KUBE_PROXY))("kube-proxy (skipped where test/cluster/tools/build did not build it)", () => {
+describe.skipIf(!hasKubeProxy())(`kube-proxy (skipped where there is none: ${KUBE_PROXY_REMEDY})`, () => {
   test.each(PAIRS)(
     `in mode %s hands over to %s with ${HELD} connections held`,
     async (mode, home) => {

@@ -44,8 +44,8 @@ export interface ProxyLab {
   readonly stores: Stores;
   /** Runs a program in the node's namespace. */
   run(program: string, ...args: readonly string[]): Promise<string>;
-  /** Configures the network of `host` with `ip`. */
-  ip(host: HostName, ...args: readonly string[]): Promise<string>;
+  /** Runs a program in the namespace of `host`. */
+  on(host: HostName, program: string, ...args: readonly string[]): Promise<string>;
   /** Starts the proxy and waits until it is ready. */
   start(home: Home, choices?: Partial<ProxyOptions>, deadline?: number): Promise<RunningProxy>;
   remove(): Promise<void>;
@@ -95,7 +95,7 @@ export async function createProxyLab(): Promise<ProxyLab> {
     netns,
     stores,
     run: (program, ...args) => exec(program, args, { netns }),
-    ip: (host, ...args) => exec("ip", ["-n", PREFIX + host, ...args]),
+    on: (host, ...command) => exec("ip", ["netns", "exec", PREFIX + host, ...command]),
     start: (home, choices, deadline) =>
       startOver(home, stores, { kernel: homeKernel(netns, home), ...choices }, deadline),
     remove: async () => {
