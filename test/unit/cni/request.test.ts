@@ -102,6 +102,19 @@ describe("parseRequest() refuses", () => {
   });
 });
 
+test.each([
+  ...["isGateway", "isDefaultGateway", "ipMasq", "hairpinMode"].map((key) => [key, false] as const),
+  ...["promiscMode", "macspoofchk", "portIsolation", "enabledad"].map((key) => [key, true] as const),
+  ["disableContainerInterface", true],
+  ["bridge", "cni0"],
+  ["vlanTrunk", [{ id: 100 }]],
+  ["ipMasqBackend", "nftables"],
+] as const)("parseRequest() refuses the reference plugin's %s with value %j by its name", (key, value) => {
+  const refused = refusal(call("ADD", {}, { ...CONFIG, [key]: value }));
+  expect(refused?.code).toBe(2);
+  expect(refused?.message).toContain(`${key} with value`);
+});
+
 describe("parseRequest() reads", () => {
   test("ADD with the pod's name", () => {
     const CNI_ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u1;COLOUR=red";
