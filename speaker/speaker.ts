@@ -82,6 +82,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     if (message.kind === "happening") report.happened(message.happening, candidacies);
     if (message.kind !== "status") return;
     status = message.status;
+    connections.poke();
     tellStatus();
   });
 
@@ -93,7 +94,6 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     if (wait !== undefined) cancelFailure = clock.after(wait, tellStatus);
     statusWriter?.poke();
     echo.poke();
-    connections.poke();
   };
   let cancelFailure = () => {};
   const announced = () => announcedBy(candidacies, status);

@@ -5,18 +5,19 @@ import { announcerOf, curl, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
 
 const ADDRESS = "192.168.1.101";
-let lab: Lab;
 
-beforeAll(async () => {
-  lab = await startTestLab();
-  await lab.applySamples();
-  await waitFor("the web Service to answer", () => curl(lab, `http://${ADDRESS}/`), { deadline: 30_000 });
-  const drains = "ironbridge.io/drain-on-cordon=true";
-  await lab.kubectl(["annotate", "l2advertisements", "--all", "-A", "--overwrite", drains]);
-});
-afterAll(() => lab.stop());
+describe.each(["nftables", "iptables"] as const)("the drain of the announcing node, %s", (proxyMode) => {
+  let lab: Lab;
 
-describe("the drain of the announcing node", () => {
+  beforeAll(async () => {
+    lab = await startTestLab({ proxyMode });
+    await lab.applySamples();
+    await waitFor("the web Service to answer", () => curl(lab, `http://${ADDRESS}/`), { deadline: 30_000 });
+    const drains = "ironbridge.io/drain-on-cordon=true";
+    await lab.kubectl(["annotate", "l2advertisements", "--all", "-A", "--overwrite", drains]);
+  });
+  afterAll(() => lab.stop());
+
   test("moves the address; connections that are open stay, and no request is lost", async () => {
     const before = (await waitFor("an announcer", () => announcerOf(lab, ADDRESS), { deadline: 10_000 }))!;
     const open = startProbe(lab.outside.netns, `http://${ADDRESS}/`, "established");
