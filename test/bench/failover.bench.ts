@@ -90,7 +90,7 @@ interface Outcome {
 
 /**
  * How long a client outside sees nothing when something befalls the announcing node, and how many requests are lost. All of
- * it takes about ten minutes.
+ * it takes about a quarter of an hour.
  */
 export const bench: Bench = {
   summary: `troubles of the announcing node, ${RUNS} runs each; a request on a new connection every 10 ms`,
