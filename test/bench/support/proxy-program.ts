@@ -66,10 +66,12 @@ export class ProxyProgram {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
+  /** @throws {Error} when it has not ended 30 s later. */
   async stop(): Promise<void> {
     if (this.#hasEnded) return;
+    const ended = once(this.#process, "exit", { signal: AbortSignal.timeout(30_000) });
     this.#process.kill("SIGTERM");
-    await once(this.#process, "exit");
+    await ended;
   }
 
   get #hasEnded(): boolean {
