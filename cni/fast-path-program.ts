@@ -87,7 +87,9 @@ const HELPER = { mapLookup: 1, changeType: 32, redirectNeighbour: 152, redirectP
 const TCX_NEXT = -1;
 const PACKET_HOST = 0;
 /** linux/netfilter/nf_conntrack_common.h, nf_conntrack_tcp.h */
-const IPS = { assured: 1 << 2, sourceNat: 1 << 4, destinationNat: 1 << 5, sequenceAdjusted: 1 << 6, dying: 1 << 9 };
+const IPS_ASSURED = 1 << 2;
+/** Translated, renumbered, about to be forgotten, or read along by a helper as FTP is. */
+const IPS_OTHER = (1 << 4) | (1 << 5) | (1 << 6) | (1 << 9) | (1 << 13);
 const TCP_CONNTRACK_ESTABLISHED = 3;
 const CURRENT_NAMESPACE = -1;
 /** struct bpf_ct_opts as all kernels take it. */
@@ -97,13 +99,24 @@ const OPTIONS_LENGTH = 12;
 const STACK = { tuple: -40, options: -56, prefix: -80 } as const;
 const stackPointer = (register: 2 | 4, offset: number) => [move(register, { register: 10 }), add(register, offset)];
 
+/** Where packets come in: by a pod's link, or by the uplink or the tunnel. */
+export type Entrance = "pod" | "node";
+
 /**
  * Hands TCP packets of established connections that nothing translates from pod to pod, or to the link that leads to
  * the other node, past bridge and rules. Connection tracking of the node has seen both ends' first packets and the rules
  * have let them pass; it sees the last ones too, for these and everything else take the ordinary way.
+ * @param entrance Only what pods send goes to other nodes: nothing here counts the hops of a packet that is passed on.
  * @param timeout Milliseconds that the node keeps a connection without a packet: packets on this way count.
  */
-export function fastPathProgram(symbols: KernelSymbols, maps: FastPathMaps, timeout: number): EbpfItem[] {
+export function fastPathProgram(
+  symbols: KernelSymbols,
+  maps: FastPathMaps,
+  entrance: Entrance,
+  timeout: number,
+): EbpfItem[] {
+  const family = (name: Family) =>
+    oneFamily(name, entrance, maps, (place) => onlyEstablished(name, place, symbols, timeout));
   return [
     move(6, { register: 1 }),
     load("u32", 2, 6, SKB.data),
@@ -111,45 +124,31 @@ export function fastPathProgram(symbols: KernelSymbols, maps: FastPathMaps, time
     load("u32", 5, 6, SKB.protocol),
     jumpIf(5, "==", LAYOUTS.ipv6.protocol, "ipv6"),
     jumpIf(5, "!=", LAYOUTS.ipv4.protocol, "pass"),
-    ...oneFamily("ipv4", symbols, maps, timeout),
+    ...family("ipv4"),
     label("ipv6"),
-    ...oneFamily("ipv6", symbols, maps, timeout),
+    ...family("ipv6"),
     label("pass"),
     move(0, TCX_NEXT),
     exit(),
   ];
 }
 
-function oneFamily(family: Family, symbols: KernelSymbols, maps: FastPathMaps, timeout: number): EbpfItem[] {
-  const local = `${family} to a pod here`;
-  const known = `${family} to a known link`;
-  const { size } = LAYOUTS[family];
+function oneFamily(
+  family: Family,
+  entrance: Entrance,
+  maps: FastPathMaps,
+  established: (place: string) => EbpfItem[],
+): EbpfItem[] {
+  const elsewhere = `${family} to another node`;
   return [
     ...onlyPlainTcp(family),
     ...copyTuple(family),
-    // R7: the link to send to. R9: whether a pod of this node is behind it.
-    move(9, 1),
     ...loadMap(1, maps[family].pods),
-    ...stackPointer(2, STACK.tuple + size),
+    ...stackPointer(2, STACK.tuple + LAYOUTS[family].size),
     call(HELPER.mapLookup),
-    jumpIf(0, "!=", 0, known),
-    move(9, 0),
-    ...copyPrefix(family),
-    ...loadMap(1, maps[family].ways),
-    ...stackPointer(2, STACK.prefix),
-    call(HELPER.mapLookup),
-    jumpIf(0, "==", 0, "pass"),
-    label(known),
-    load("u32", 7, 0, 0),
-    load("u32", 2, 6, SKB.ifindex),
-    jumpIf(7, "==", { register: 2 }, "pass"), // to where it came from: the bridge's business
-    ...onlyEstablished(family, symbols, timeout),
-    jumpIf(9, "!=", 0, local),
-    move(1, { register: 7 }),
-    ...[move(2, 0), move(3, 0), move(4, 0)],
-    call(HELPER.redirectNeighbour),
-    exit(),
-    label(local),
+    jumpIf(0, "==", 0, entrance === "pod" ? elsewhere : "pass"),
+    ...notBack(),
+    ...established(`${family} here`),
     move(1, { register: 6 }),
     move(2, PACKET_HOST), // its MAC address is the other pod's, which is right where it arrives
     call(HELPER.changeType),
@@ -157,7 +156,29 @@ function oneFamily(family: Family, symbols: KernelSymbols, maps: FastPathMaps, t
     move(2, 0),
     call(HELPER.redirectPeer),
     exit(),
+    ...(entrance === "pod" ? [label(elsewhere), ...toOtherNode(family, maps, established(elsewhere))] : []),
   ];
+}
+
+function toOtherNode(family: Family, maps: FastPathMaps, established: readonly EbpfItem[]): EbpfItem[] {
+  return [
+    ...copyPrefix(family),
+    ...loadMap(1, maps[family].ways),
+    ...stackPointer(2, STACK.prefix),
+    call(HELPER.mapLookup),
+    jumpIf(0, "==", 0, "pass"),
+    ...notBack(),
+    ...established,
+    move(1, { register: 7 }),
+    ...[move(2, 0), move(3, 0), move(4, 0)],
+    call(HELPER.redirectNeighbour),
+    exit(),
+  ];
+}
+
+/** R7 becomes the index of the link that R0 points to. What would go back by the link it came from is the bridge's business. */
+function notBack(): EbpfItem[] {
+  return [load("u32", 7, 0, 0), load("u32", 2, 6, SKB.ifindex), jumpIf(7, "==", { register: 2 }, "pass")];
 }
 
 /** R2 and R3 are start and end of the frame. */
@@ -202,12 +223,12 @@ function copyPrefix(family: Family): EbpfItem[] {
   ];
 }
 
-/** Keeps R6, R7 and R9. */
-function onlyEstablished(family: Family, symbols: KernelSymbols, timeout: number): EbpfItem[] {
+/** Keeps R6 and R7. `place` makes its labels its own. */
+function onlyEstablished(family: Family, place: string, symbols: KernelSymbols, timeout: number): EbpfItem[] {
   const { size } = LAYOUTS[family];
-  const untouched = IPS.sourceNat | IPS.destinationNat | IPS.sequenceAdjusted | IPS.dying | IPS.assured;
   const release = [move(1, { register: 8 }), callKernel(symbols.release)];
-  const next = `${family} established`;
+  const next = `${place}: established`;
+  const other = `${place}: not`;
   return [
     store("u32", 10, STACK.options, CURRENT_NAMESPACE),
     store("u32", 10, STACK.options + 4, 0),
@@ -221,11 +242,11 @@ function onlyEstablished(family: Family, symbols: KernelSymbols, timeout: number
     jumpIf(0, "==", 0, "pass"),
     move(8, { register: 0 }),
     load("u64", 1, 8, symbols.status),
-    and(1, untouched),
+    and(1, IPS_ASSURED | IPS_OTHER),
     load("u8", 2, 8, symbols.tcpState),
-    jumpIf(1, "!=", IPS.assured, `${family} other`),
+    jumpIf(1, "!=", IPS_ASSURED, other),
     jumpIf(2, "==", TCP_CONNTRACK_ESTABLISHED, next),
-    label(`${family} other`),
+    label(other),
     ...release,
     jump("pass"),
     label(next),

@@ -12,8 +12,8 @@ import {
   writeSysctl,
 } from "../linux/mod.ts";
 import { type Address, addressToBytes, type Prefix } from "../net/mod.ts";
-import type { Exit, FastPathPlan } from "./fast-path-plan.ts";
-import { fastPathProgram, findSymbols, SYMBOL_NAMES } from "./fast-path-program.ts";
+import type { Exit, FastPathEntrance, FastPathPlan } from "./fast-path-plan.ts";
+import { type Entrance, fastPathProgram, findSymbols, SYMBOL_NAMES } from "./fast-path-program.ts";
 
 /** The short way between pods. It ends with this process: packets take the ordinary way then. */
 export interface FastPath {
@@ -43,16 +43,20 @@ export function openFastPath(): FastPath {
   const maps = { ipv4: createMaps(4), ipv6: createMaps(16) };
   const fds = { ipv4: fdsOf(maps.ipv4), ipv6: fdsOf(maps.ipv6) };
   const seconds = Number(readSysctl(`${CONNTRACK}_timeout_established`) ?? DEFAULT_TIMEOUT);
-  const program = loadEbpfProgram("ironbridge_pods", assemble(fastPathProgram(symbols, fds, seconds * 1000)), LICENSE);
+  const load = (entrance: Entrance) => {
+    const instructions = assemble(fastPathProgram(symbols, fds, entrance, seconds * 1000));
+    return loadEbpfProgram(`ironbridge_${entrance}`, instructions, LICENSE);
+  };
+  const programs = { pod: load("pod"), node: load("node") };
 
-  const running = new Map<string, KernelObject>();
-  const entrances = new Table<number>(
-    (ifindex) => running.set(String(ifindex), attachEbpfProgram(program, ifindex)),
-    (ifindex) => {
-      running.get(String(ifindex))?.close();
-      running.delete(String(ifindex));
+  const running = new Map<number, KernelObject>();
+  const entrances = new Table<FastPathEntrance>(
+    ({ ifindex, kind }) => running.set(ifindex, attachEbpfProgram(programs[kind], ifindex)),
+    ({ ifindex }) => {
+      running.get(ifindex)?.close();
+      running.delete(ifindex);
     },
-    String,
+    ({ kind }) => kind,
   );
   const pods = exits<Address>((address) => [maps[address.family].pods, addressToBytes(address)]);
   const ways = exits<Prefix>((prefix) => [maps[prefix.family].ways, prefixKey(prefix)]);
@@ -64,7 +68,7 @@ export function openFastPath(): FastPath {
     close: () => {
       for (const link of running.values()) link.close();
       for (const map of Object.values(maps).flatMap(Object.values<EbpfMap>)) map.close();
-      program.close();
+      for (const program of Object.values(programs)) program.close();
     },
   };
 }

@@ -95,14 +95,15 @@ export function label(name: string): EbpfItem {
 
 /**
  * An array of struct bpf_insn: code 8 bits, registers 4 each, offset 16, immediate 32, in host order (little).
- * @throws {RangeError} for a jump to a label that does not follow.
+ * @throws {RangeError} for a jump to a label that does not follow, and for a second label of one name.
  */
 export function assemble(items: readonly EbpfItem[]): Uint8Array {
   const labels = new Map<string, number>();
   const instructions: EbpfInstruction[] = [];
   for (const item of items) {
-    if ("label" in item) labels.set(item.label, instructions.length);
-    else instructions.push(item);
+    if (!("label" in item)) instructions.push(item);
+    else if (labels.has(item.label)) throw new RangeError(`the program has two labels "${item.label}"`);
+    else labels.set(item.label, instructions.length);
   }
   const view = new DataView(new ArrayBuffer(instructions.length * INSTRUCTION_LENGTH));
   instructions.forEach(({ code, destination = 0, source = 0, offset = 0, immediate = 0, target }, i) => {

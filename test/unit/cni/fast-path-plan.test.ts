@@ -36,24 +36,28 @@ function plan(facts: Partial<FastPathFacts>) {
   });
   const exits = (map: ReadonlyMap<string, { readonly ifindex: number }>) =>
     Object.fromEntries([...map].map(([name, { ifindex }]) => [name, ifindex]));
-  return { entrances: [...entrances.values()], pods: exits(pods), ways: exits(ways) };
+  return {
+    entrances: [...entrances.values()].map(({ ifindex, kind }) => `${kind} ${ifindex}`),
+    pods: exits(pods),
+    ways: exits(ways),
+  };
 }
 
 describe("fastPathPlan()", () => {
   test("has each pod with all addresses behind its link, and lets in what comes from there", () => {
     const [a, b] = [lease("2"), lease("3")];
     expect(plan({ leases: [a, b], links: [port(7, a), port(8, b)] })).toEqual({
-      entrances: [7, 8],
+      entrances: ["pod 7", "pod 8"],
       pods: { "10.244.1.2": 7, "fd00:1::2": 7, "10.244.1.3": 8, "fd00:1::3": 8 },
       ways: {},
     });
   });
 
-  const others: { name: string; changes: Partial<Lease>; entrances: number[]; pods: number }[] = [
+  const others: { name: string; changes: Partial<Lease>; entrances: string[]; pods: number }[] = [
     {
       name: "that is limited in what it receives: from it only",
       changes: { bandwidth: { ingress: RATE } },
-      entrances: [7],
+      entrances: ["pod 7"],
       pods: 0,
     },
     {
@@ -82,7 +86,7 @@ describe("fastPathPlan()", () => {
       route("10.244.4.0/24", { gateway: parseAddress("172.16.0.4") }),
     ];
     expect(plan({ routes, uplink, tunnel: 5 })).toEqual({
-      entrances: [2, 5],
+      entrances: ["node 2", "node 5"],
       pods: {},
       ways: { "10.244.2.0/24": 2, "10.244.3.0/24": 5 },
     });

@@ -31,19 +31,19 @@ describe("findSymbols()", () => {
   });
 });
 
-describe("fastPathProgram()", () => {
-  const bytes = Buffer.from(assemble(fastPathProgram(SYMBOLS, MAPS, 432_000_000)));
+describe.each(["pod", "node"] as const)("fastPathProgram() for what comes in by the link of a %s", (entrance) => {
+  const bytes = Buffer.from(assemble(fastPathProgram(SYMBOLS, MAPS, entrance, 432_000_000)));
   const instructions = Array.from({ length: bytes.length / 8 }, (_, i) => bytes.subarray(i * 8, i * 8 + 8));
+  const numbersOf = (code: number, registers: number) =>
+    instructions.filter((each) => each[0] === code && each[1] === registers).map((each) => each.readInt32LE(4));
 
-  test("asks the maps of each family", () => {
-    const maps = instructions.filter(([code, registers]) => code === 0x18 && registers === 0x11);
-    expect(maps.map((instruction) => instruction.readInt32LE(4))).toEqual([3, 4, 5, 6]);
+  test("asks the maps of each family; those of other nodes for pods only", () => {
+    expect(numbersOf(0x18, 0x11)).toEqual(entrance === "pod" ? [3, 4, 5, 6] : [3, 5]);
   });
 
   test("gives back every connection that it looked up, on either way on", () => {
-    const kernelCalls = instructions.filter(([code, registers]) => code === 0x85 && registers === 0x20);
-    const perFamily = [11, 12, 13, 12]; // look up; release and pass; refresh, release and redirect
-    expect(kernelCalls.map((instruction) => instruction.readInt32LE(4))).toEqual([...perFamily, ...perFamily]);
+    const once = [11, 12, 13, 12]; // look up; release and pass; refresh, release and redirect
+    expect(numbersOf(0x85, 0x20)).toEqual(Array.from({ length: entrance === "pod" ? 4 : 2 }, () => once).flat());
   });
 
   test("ends with the verdict to go on as if it were not there", () => {

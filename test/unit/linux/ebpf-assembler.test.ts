@@ -46,7 +46,8 @@ describe("assemble()", () => {
     expect(hex([ebpf.jump("end"), ebpf.label("end"), ebpf.exit()]).slice(0, 16)).toBe("0500000000000000");
   });
 
-  test("refuses a jump to no label, and a jump back", () => {
+  test("refuses a jump to no label, a jump back, and a label twice", () => {
+    expect(() => hex([ebpf.label("a"), ebpf.exit(), ebpf.label("a")])).toThrow('two labels "a"');
     expect(() => hex([ebpf.jump("nowhere")])).toThrow('no label "nowhere"');
     expect(() => hex([ebpf.label("start"), ebpf.jump("start")])).toThrow('no label "start"');
   });
