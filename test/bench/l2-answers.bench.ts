@@ -67,10 +67,11 @@ export const bench: Bench = {
     const figure = (about: string, metric: string, unit: string, value: number, n: number): Figure => {
       return { bench: "l2-answers", case: about, n, metric, unit, value: Math.round(value * 1000) / 1000, ...NO_PEER };
     };
-    const latency = (about: string, { answers, unanswered }: ArpLatency) => [
+    const latency = (about: string, { answers, late, unanswered }: ArpLatency) => [
       figure(about, "p50", "ms", percentile(answers, 0.5), answers.length),
       figure(about, "p99", "ms", percentile(answers, 0.99), answers.length),
       figure(about, "max", "ms", Math.max(...answers), answers.length),
+      figure(`${about}: lateness of the asker's own clock`, "p99", "ms", percentile(late, 0.99), late.length),
       figure(about, "unanswered", "questions", unanswered, answers.length),
     ];
     return [

@@ -9,6 +9,8 @@ import { openArpAsker } from "../../support/arp-asker.ts";
 export interface ArpLatency {
   /** Milliseconds from question to answer. */
   readonly answers: readonly number[];
+  /** Milliseconds by which each question came late: what the machine adds to any time measured on it. */
+  readonly late: readonly number[];
   /** Questions that were never answered. */
   readonly unanswered: number;
   /** How often each address was announced unasked. */
@@ -23,6 +25,7 @@ setPriority(-20);
 const { prefix, count, own }: { prefix: string; count: number; own: string } = JSON.parse(process.argv[2]!);
 const asked = new Map<string, number>();
 let answers: number[] = [];
+let late: number[] = [];
 let gratuitous: Record<string, number> = {};
 const asker = openArpAsker(own, ({ address, kind }) => {
   const now = performance.now();
@@ -37,7 +40,10 @@ const asker = openArpAsker(own, ({ address, kind }) => {
 });
 
 let next = 0;
+let askedAt = performance.now();
 const ask = () => {
+  late.push(Math.max(0, performance.now() - askedAt - INTERVAL));
+  askedAt = performance.now();
   const address = `${prefix}.${next >> 8}.${next & 0xff}`;
   next = (next + 1) % count;
   asked.set(address, performance.now());
@@ -45,8 +51,9 @@ const ask = () => {
 };
 setInterval(ask, INTERVAL);
 process.on("message", () => {
-  const latency: ArpLatency = { answers, unanswered: asked.size, gratuitous };
+  const latency: ArpLatency = { answers, late, unanswered: asked.size, gratuitous };
   answers = [];
+  late = [];
   gratuitous = {};
   asked.clear();
   process.send?.(latency);
