@@ -99,6 +99,11 @@ describe("printInstall()", () => {
     expect(documents).toEqual(JSON.parse(JSON.stringify(objects)));
   });
 
+  test("means the same to kubectl, which reads YAML 1.1", () => {
+    const documents = parseAllDocuments(printInstall(), { version: "1.1" }).map((document) => document.toJS());
+    expect(documents).toEqual(JSON.parse(JSON.stringify(objects)));
+  });
+
   test("says above every key of the ConfigMap what it means", () => {
     const data = /kind: ConfigMap\n.*?\ndata:\n(.*?)---/s.exec(printInstall())?.[1] ?? "";
     const lines = data.trimEnd().split("\n");
