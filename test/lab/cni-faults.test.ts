@@ -133,6 +133,10 @@ async function reboot(): Promise<void> {
   await lab.node1.reboot();
   for (const slot of slots) await exec("ip", ["netns", "del", basename(slot.netns)]);
   lab.node1.start(NODES);
+  await lab.node1.whenReady();
+  await lab.node1.stop();
+  expect(await lab.node1.countLeases(), `seed ${SEED}`).toBe(0); // before anybody asked for it
+  lab.node1.start(NODES);
   for (const slot of slots) {
     if (slot.addresses !== undefined) await remove(slot);
     slot.netns = await lab.addPod();
