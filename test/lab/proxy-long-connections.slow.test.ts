@@ -56,7 +56,7 @@ describe(`${HELD} connections`, () => {
         "an endpoint more": () => lab.stores.slices.set(podSlice("ipv4", { pod1: {}, pod2: {}, pod3: {} })),
         // TCP connections to an endpoint that is ending are its own to end.
         "an endpoint less": () => lab.stores.slices.set(podSlice("ipv4", { pod2: {}, pod3: {} })),
-        restart: () => switchTo("nftables"),
+        "an upgrade, which is a restart": () => switchTo("nftables"),
       };
       for (const home of [...HOMES.slice(1), HOMES[0]]) edits[`to ${home}`] = () => switchTo(home);
 
