@@ -120,16 +120,16 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
  * Undefined when BGP has no part in the pod network.
  * @throws {IronbridgeError} IB_OPTION_INVALID when it should and can't.
  */
-function podRouteBoard({ podRouting, parts, clusterCidr }: AgentOptions): PodRouteBoard | undefined {
-  if (podRouting !== "bgp" || !parts.includes("cni")) return undefined;
+function podRouteBoard({ routingMode, parts, clusterCidr }: AgentOptions): PodRouteBoard | undefined {
+  if (routingMode !== "bgp" || !parts.includes("cni")) return undefined;
   if (!parts.includes("speaker")) {
     throw new IronbridgeError(
       "IB_OPTION_INVALID",
-      "--pod-routing bgp needs the part speaker, which --parts leaves out",
+      "--routing-mode bgp needs the part speaker, which --parts leaves out",
     );
   }
   if (clusterCidr.length === 0) {
-    const message = "--cluster-cidr is required by --pod-routing bgp: no route outside of it is taken from a router";
+    const message = "--cluster-cidr is required by --routing-mode bgp: no route outside of it is taken from a router";
     throw new IronbridgeError("IB_OPTION_INVALID", message);
   }
   return new PodRouteBoard();
@@ -169,7 +169,7 @@ function cniSettings({
   cniBinDir,
   cniConfDir,
   clusterCidr,
-  podRouting,
+  routingMode,
   tunnelPort,
   podFastPath,
 }: AgentOptions) {
@@ -181,7 +181,7 @@ function cniSettings({
     confDir: cniConfDir,
     shimPath: ownFile("dist/ironbridge-cni"),
     clusterCidrs: clusterCidr,
-    routing: podRouting,
+    routing: routingMode,
     tunnelPort,
     fastPath: podFastPath === "on",
   };

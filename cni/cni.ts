@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PodRouting } from "../config/mod.ts";
+import type { RoutingMode } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
 import type { KubeClient, Store, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
@@ -43,7 +43,7 @@ export interface CniOptions {
   /** Prefixes of the cluster, reached by pods with their own address. */
   readonly clusterCidrs: readonly Prefix[];
   /** How other nodes' pods are reached. */
-  readonly routing: PodRouting;
+  readonly routing: RoutingMode;
   /** The ways to other nodes where routing is `bgp`. */
   readonly podRoutes?: PodRoutes;
   /** UDP port of tunnels. */

@@ -1,4 +1,4 @@
-import type { PodRouting } from "../config/mod.ts";
+import type { RoutingMode } from "../config/mod.ts";
 import { explainError, IronbridgeError, type Log, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
@@ -20,7 +20,7 @@ export interface NodeNetworkOptions {
   readonly node: string;
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
-  readonly routing: PodRouting;
+  readonly routing: RoutingMode;
   /** The ways to other nodes where routing is `bgp`. */
   readonly podRoutes?: PodRoutes;
   /** UDP port of tunnels. */
@@ -175,12 +175,12 @@ function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: 
   return { pods: own.prefixes, cluster: [...clusterCidrs, ...others] };
 }
 
-function hasTunnel(mode: PodRouting): boolean {
+function hasTunnel(mode: RoutingMode): boolean {
   return mode === "vxlan" || mode === "cross-subnet";
 }
 
 /** So that no packet of a pod is too large on its way to another node. Octets. */
-function podMtu(mode: PodRouting, uplink: Uplink | undefined): number {
+function podMtu(mode: RoutingMode, uplink: Uplink | undefined): number {
   if (uplink === undefined) return DEFAULT_MTU;
   return hasTunnel(mode) ? tunnelMtu(uplink) : uplink.mtu;
 }

@@ -1,4 +1,4 @@
-import type { PodRouting } from "../config/mod.ts";
+import type { RoutingMode } from "../config/mod.ts";
 import { diffMaps, explainError } from "../core/mod.ts";
 import { objectKey, type V1Node } from "../kube/mod.ts";
 import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../linux/mod.ts";
@@ -17,7 +17,7 @@ import { type TunnelNode, tunnelEnd, tunnelMac } from "./tunnel.ts";
 
 /** What decides how a node is reached. */
 export interface Routing {
-  readonly mode: PodRouting;
+  readonly mode: RoutingMode;
   /** What is reached without a router. */
   readonly connected: readonly Prefix[];
   /** The tunnel device, where there is one. */

@@ -23,8 +23,8 @@ export const CONTROLLER_LEASE = "ironbridge-controller";
  * How pods' packets reach other nodes: by a route over a shared L2 network, in a tunnel, in a tunnel to those nodes only
  * that are behind a router, or by the routes that BGP peers tell.
  */
-export const POD_ROUTINGS = ["direct", "vxlan", "cross-subnet", "bgp"] as const;
-export type PodRouting = (typeof POD_ROUTINGS)[number];
+export const ROUTING_MODES = ["direct", "vxlan", "cross-subnet", "bgp"] as const;
+export type RoutingMode = (typeof ROUTING_MODES)[number];
 
 /** Name of the webhook's Service, Secret and ValidatingWebhookConfiguration. */
 export const WEBHOOK_NAME = "ironbridge-webhook";
@@ -114,11 +114,11 @@ export const AGENT_OPTIONS = {
     fallback: "/run/ironbridge",
     read: absolutePath,
   },
-  podRouting: {
-    placeholder: POD_ROUTINGS.join("|"),
+  routingMode: {
+    placeholder: ROUTING_MODES.join("|"),
     help: "how nodes reach each other's pods: routes on one L2 network, a VXLAN, that to other subnets only, or BGP",
     fallback: "direct",
-    read: (value: string) => oneOf(POD_ROUTINGS, value),
+    read: (value: string) => oneOf(ROUTING_MODES, value),
   },
   tunnelPort: {
     placeholder: "port",

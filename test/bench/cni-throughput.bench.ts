@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import type { PodRouting } from "../../config/mod.ts";
+import type { RoutingMode } from "../../config/mod.ts";
 import { exec } from "../../linux/mod.ts";
 import { type CniLab, callPlugin, createCniLab, nodeObject } from "../lab/support/cni-lab.ts";
 import { waitFor } from "../support/wait.ts";
@@ -68,7 +68,7 @@ async function compare({ name, path, peer, of }: Case): Promise<Figure> {
 
 async function makePods(
   lab: CniLab,
-  options: { readonly routing: PodRouting; readonly fastPath: boolean },
+  options: { readonly routing: RoutingMode; readonly fastPath: boolean },
 ): Promise<{ near: Path; far: Path }> {
   for (const node of [lab.node1, lab.node2])
     node.start([nodeObject(1), nodeObject(2)], { ...options, logLevel: "warn" });

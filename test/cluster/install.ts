@@ -59,7 +59,7 @@ function settingsOf(variant: Variant): Readonly<Record<string, string>> {
   return {
     parts: ironbridgeParts(variant).join(","),
     "proxy-mode": variant.proxyMode,
-    "pod-routing": variant.routingMode,
+    "routing-mode": variant.routingMode,
   };
 }
 

@@ -1,4 +1,4 @@
-import { POD_ROUTINGS, type PodRouting, PROXY_MODES, type ProxyMode } from "../../config/mod.ts";
+import { PROXY_MODES, type ProxyMode, ROUTING_MODES, type RoutingMode } from "../../config/mod.ts";
 import { IP_FAMILIES, type IpFamilies } from "../../lab/topology.ts";
 
 /** The addresses of a cluster, and who does each of the three parts. Where it is not Ironbridge, its agent runs without that part. */
@@ -6,7 +6,7 @@ export interface Variant {
   /** Of Ironbridge, or else of kube-proxy. */
   readonly proxyMode: ProxyMode;
   /** How nodes reach each other's pods. */
-  readonly routingMode: PodRouting;
+  readonly routingMode: RoutingMode;
   readonly ipFamilies: IpFamilies;
   readonly serviceProxy: (typeof SERVICE_PROXIES)[number];
   readonly loadBalancer: (typeof LOAD_BALANCERS)[number];
@@ -20,7 +20,7 @@ const CNIS = ["ironbridge", "reference"] as const;
 
 export const VARIANT_CHOICES = {
   "proxy-mode": PROXY_MODES,
-  "routing-mode": POD_ROUTINGS,
+  "routing-mode": ROUTING_MODES,
   "ip-families": IP_FAMILIES,
   "service-proxy": SERVICE_PROXIES,
   "load-balancer": LOAD_BALANCERS,

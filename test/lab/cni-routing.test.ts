@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { basename } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { PodRouting } from "../../config/mod.ts";
+import type { RoutingMode } from "../../config/mod.ts";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
@@ -29,7 +29,7 @@ afterAll(() => lab.remove());
 
 const object = (number: number) => nodeObject(number, undefined, [`192.168.1.1${number}`, `fd00:1::1${number}`]);
 
-async function start(routing: PodRouting): Promise<void> {
+async function start(routing: RoutingMode): Promise<void> {
   for (const node of [lab.node1, lab.node2]) node.start([object(1), object(2)], { routing });
   await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
 }
@@ -55,7 +55,7 @@ async function counted(netns: string): Promise<{ own: number; others: number }> 
   return { own: packets("own"), others: packets("others") };
 }
 
-const modes: { routing: PodRouting; way: string; mtu: number }[] = [
+const modes: { routing: RoutingMode; way: string; mtu: number }[] = [
   { routing: "vxlan", way: "via 10.244.2.0 dev ibvx0", mtu: 1450 },
   { routing: "cross-subnet", way: "via 192.168.1.12 dev eth0", mtu: 1450 },
   { routing: "direct", way: "via 192.168.1.12 dev eth0", mtu: 1500 },

@@ -4,7 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import { startCni } from "../../../cni/mod.ts";
-import type { PodRouting } from "../../../config/mod.ts";
+import type { RoutingMode } from "../../../config/mod.ts";
 import { createLog, createMetrics, type LogLevel } from "../../../core/mod.ts";
 import { fakeKubeClient, fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
@@ -13,7 +13,7 @@ export interface CniNodeOptions {
   readonly node: string;
   readonly nodes: readonly V1Node[];
   readonly clusterCidrs: readonly string[];
-  readonly routing: PodRouting;
+  readonly routing: RoutingMode;
   readonly tunnelPort: number;
   readonly fastPath: boolean;
   readonly socketPath: string;

@@ -48,7 +48,7 @@ describe("ironbridgeManifest()", () => {
   test("sets in the ConfigMap what a variant decides, and nothing else", () => {
     const variant = { ...IRONBRIDGE, proxyMode: "iptables", routingMode: "vxlan" } as const;
     const [before, after] = [IRONBRIDGE, variant].map((each) => settingsIn(ironbridgeManifest(each)));
-    expect(after).toEqual({ ...before, "proxy-mode": "iptables", "pod-routing": "vxlan" });
+    expect(after).toEqual({ ...before, "proxy-mode": "iptables", "routing-mode": "vxlan" });
   });
 });
 

@@ -39,7 +39,7 @@ describe("readAgentOptions()", () => {
       runDir: "/run/ironbridge",
       cniBinDir: "/opt/cni/bin",
       cniConfDir: "/etc/cni/net.d",
-      podRouting: "direct",
+      routingMode: "direct",
       podFastPath: "on",
       tunnelPort: 8472,
       adminAddress: { host: "127.0.0.1", port: 10249 },
