@@ -38,6 +38,7 @@ import type { Assignment, FromWorker, LearnedRoutes, PeerStatus, ToWorker } from
 import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
 import { bgpReporter } from "./reporter.ts";
 import { attributesFor, type OfferedRoute } from "./route.ts";
+import { RouteFeed } from "./route-feed.ts";
 import { RouteView } from "./route-view.ts";
 import { startBgpStatusWriter } from "./status-writer.ts";
 import { tooLongRoutes } from "./too-long.ts";
@@ -141,17 +142,21 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   let peers: readonly NodePeer[] = [];
   let statuses: readonly PeerStatus[] = [];
   let sent = "";
+  /** All routes after the start have been handed over. */
+  let toldAll = false;
   /** The kernel has other rules than at the last look at all Services, which was then. */
   let rulesChanged = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   const worker = new Worker(ownModule("speaker/bgp/worker"));
   const tell = (message: ToWorker) => worker.postMessage(message);
+  const feed = new RouteFeed({ send: (change) => tell({ kind: "routes", ...change }), onEmpty: () => poke() });
   const exited = new Promise<void>((resolve, reject) => {
     worker.once("error", reject);
     worker.once("exit", () => resolve());
   });
   worker.on("message", (message: FromWorker) => {
+    if (message.kind === "taken") feed.taken();
     if (message.kind === "learned") podNetwork?.install(message.learned);
     if (message.kind === "log") log[message.level]({ event: message.event, ...message.fields }, message.message);
     if (message.kind !== "status") return;
@@ -214,13 +219,14 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const changed = new Set([...touched, ...lookAtRules(touched)]);
     const now = clock.now();
     const settled = now - startedAt >= SETTLE || readiness.complete;
+    const change = view.settle(changed, isReady);
     const pauses = [readiness.pause(now), settled ? undefined : SETTLE, rulesChanged ? LOOK_INTERVAL : undefined];
     wakeAfter(Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY)));
     const pods = own === undefined ? [] : (podNetwork?.prefixesOf(own) ?? []);
-    for (const change of [view.settle(changed, isReady), view.put(POD_NETWORK, pods.map(podRoute))]) {
-      if (change.set.length + change.remove.length > 0) tell({ kind: "routes", ...change });
-    }
-    assign(own, config, settled, pods);
+    feed.put(change);
+    feed.put(view.put(POD_NETWORK, pods.map(podRoute)));
+    toldAll ||= settled && feed.isEmpty;
+    assign(own, config, toldAll, pods);
     report.services(changed, view, isReady);
     stateWriter?.poke();
     if (changed.size > 0) statusWriter?.poke();

@@ -120,6 +120,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "status"; readonly peers: readonly PeerStatus[] }
+  /** The routes of the last message were worked through: there is time for more. */
+  | { readonly kind: "taken" }
   | { readonly kind: "learned"; readonly learned: LearnedRoutes }
   | {
       readonly kind: "log";

@@ -35,8 +35,8 @@ export interface PeerSessionPorts extends ConnectionPorts, LearningPorts {
 
 /** Octets that may wait for a peer; the rest of the routes stays where it costs nothing. */
 const MOST_BACKLOG = 128 * 1024;
-/** Routes that are written in one go, so that other peers get their turn. */
-const ROUTES_AT_ONCE = 2000;
+/** Routes that are written in one go, so that other peers, and BFD, get their turn. */
+const ROUTES_AT_ONCE = 500;
 
 /** Routes that are named, of those that are too long; the others are like them. */
 const MOST_NAMED = 20;
@@ -57,6 +57,8 @@ export class PeerSession implements ConnectionOwner {
   #why: string | undefined = "not started";
   #losses = 0;
   #settled = false;
+  /** More of the routes are written in a moment. */
+  #flushing = false;
   #leaving = false;
   /** True until the peer was told all routes once. */
   #restarted = true;
@@ -141,14 +143,16 @@ export class PeerSession implements ConnectionOwner {
   flush(): void {
     const connection = this.#up;
     const agreement = connection?.agreement;
-    if (connection?.transport === undefined || agreement === undefined) return;
+    const transport = connection?.transport;
+    if (connection === undefined || transport === undefined || agreement === undefined) return;
     const style = {
       ...agreement,
       asn: this.settings.asn,
       leaving: this.#leaving,
       nextHops: this.#nextHops,
     };
-    while (this.#rib.pending > 0 && connection.transport.backlog < MOST_BACKLOG) {
+    const hasRoom = () => this.#rib.pending > 0 && transport.backlog < MOST_BACKLOG;
+    if (hasRoom()) {
       const change = this.#rib.take(agreement.families, ROUTES_AT_ONCE);
       const { messages, tooLong } = writeUpdates(change, style);
       for (const message of messages) {
@@ -157,6 +161,7 @@ export class PeerSession implements ConnectionOwner {
       }
       this.#noteTooLong(change, tooLong);
     }
+    if (hasRoom()) this.#flushLater();
     if (this.#rib.pending === 0 && this.#settled) this.#sendEnds(connection);
     this.#ports.onChange();
   }
@@ -284,6 +289,15 @@ export class PeerSession implements ConnectionOwner {
     }
     this.#rib.resend([family]);
     this.flush();
+  }
+
+  #flushLater(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#ports.clock.after(0, () => {
+      this.#flushing = false;
+      this.flush();
+    });
   }
 
   #noteTooLong({ announce, withdraw }: RibChange, tooLong: readonly Prefix[]): void {

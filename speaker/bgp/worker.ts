@@ -111,6 +111,8 @@ port.on("message", (message: ToWorker) => {
       break;
     case "routes":
       engine.change(message.set, message.remove);
+      // What has come in meanwhile, and timers, have their turn before there is more.
+      setImmediate(() => tell({ kind: "taken" }));
       break;
     case "leave":
       leave().catch((error) => onLog("warn", "bgp.leave", { reason: explainError(error) }, "could not end in order"));
