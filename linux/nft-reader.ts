@@ -37,7 +37,10 @@ export interface NftReader {
    * @throws {IronbridgeError} IB_KERNEL_REFUSED
    */
   elements(family: Family, table: string, set: string): AsyncIterable<readonly NftElement[]>;
-  /** From now on all that others do to the elements of a table; to be opened after what this process writes with. */
+  /**
+   * From now on all that others do to the elements of a table. To be opened when what this process writes with has run a
+   * command: before that its port is not known, and the journal would fill with what it writes first.
+   */
   journal(family: Family, table: string): NftJournal;
 }
 

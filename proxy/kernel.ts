@@ -51,7 +51,11 @@ export function kernelOf(netns?: Netns): Kernel {
     }
   };
   return {
-    nft: async () => ({ ...(await openNft(netns)), ...openNftReader(netns) }),
+    nft: async () => {
+      const nft = await openNft(netns);
+      await nft.list("list tables ip"); // the first command gives its socket the port that journals know it by
+      return { ...nft, ...openNftReader(netns) };
+    },
     iptables: (family, variant) => openIptables(family, variant, netns),
     watchNft: (onChange) => watchNft(onChange, netns),
     addresses: () => withLinks((links) => links.addresses().map(({ address }) => address)),

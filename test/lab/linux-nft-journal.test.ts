@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Netns, type Nft, type NftJournal, openNft, openNftReader } from "../../linux/mod.ts";
+import { kernelOf } from "../../proxy/mod.ts";
 import { createNamespaces } from "./support/linux-namespaces.ts";
 
 const BASE = `flush ruleset
@@ -71,6 +72,16 @@ describe("journal()", () => {
     await second.apply("add element ip t s { 10.96.0.8 }\n");
     expect(journal.read()).toEqual([]);
     second.close();
+  });
+
+  test("takes no room for the first transaction of all", async () => {
+    const first = await kernelOf(a).nft();
+    const fresh = first.journal("ipv4", "t");
+    const elements = Array.from({ length: 100_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    await first.apply(`add element ip t s { ${elements.join(", ")} }\n`);
+    expect(fresh.read()).toEqual([]);
+    fresh.close();
+    first.close();
   });
 
   test("takes no room for our own transactions, and tells when the kernel had none for those of others", async () => {
