@@ -155,6 +155,34 @@ describe("startBgp() with BFD over several hops", () => {
   });
 });
 
+describe("startBgp() with BFD and a router that sends echo packets", () => {
+  test("has them go back to the router, which keeps its session", async () => {
+    const { nodes } = await start(() => ({ bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles }));
+    const [node] = nodes;
+    const frr = await startFrr(lab!, [
+      "bfd",
+      " profile fast",
+      "  transmit-interval 100",
+      "  receive-interval 100",
+      "  echo-mode",
+      "  echo transmit-interval 100",
+      "router bgp 64512",
+      " no bgp ebgp-requires-policy",
+      ` neighbor ${node!.v4} remote-as 64513`,
+      ` neighbor ${node!.v4} timers connect 1`,
+      ` neighbor ${node!.v4} bfd profile fast`,
+    ]);
+    const counted = async (what: "input" | "output") =>
+      Number(new RegExp(`Echo packet ${what}: (\\d+)`).exec(await frr.text("show bfd peers counters"))?.[1]);
+    await waitFor("echo packets that come back", async () => (await counted("input")) > 20, DEADLINE);
+    expect((await counted("output")) - (await counted("input"))).toBeLessThan(5);
+    const { state } = await node!.until("BFD", (answer) => answer.state.peers.router?.bfd?.state === "up");
+    expect(state.peers.router?.bfd?.downs).toBe(0);
+    const [peer] = (await frr.show("show bfd peers")) as unknown as readonly Record<string, unknown>[];
+    expect(peer).toMatchObject({ status: "up", "echo-transmit-interval": 100 });
+  }, 60_000);
+});
+
 describe("startBgp() with GoBGP", () => {
   test("external by dynamic number, both families, and what GoBGP makes of the capabilities", async () => {
     const { peerASN: _, ...spec } = peerObject().spec!;
