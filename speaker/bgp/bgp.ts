@@ -27,20 +27,21 @@ import {
   type V1Secret,
   type V1Service,
 } from "../../kube/mod.ts";
-import { type Prefix, printPrefix } from "../../net/mod.ts";
+import type { Prefix } from "../../net/mod.ts";
 import { LastGood } from "../last-good.ts";
 import { heededNodes } from "../node-condition.ts";
 import { Readiness } from "../readiness.ts";
+import { announcedTo } from "./announced.ts";
 import { type BgpState, bgpStateOf } from "./bgp-state.ts";
 import { ConfigView } from "./config-view.ts";
 import { startConfigurationStateWriter } from "./configuration-state-writer.ts";
 import type { Assignment, FromWorker, LearnedRoutes, PeerStatus, ToWorker } from "./message.ts";
-import { type NodePeer, nodePeersOf } from "./peer-settings.ts";
+import { type NodePeer, nodePeersOf, waitOf } from "./peer-settings.ts";
+import { POD_NETWORK, podRoute } from "./pod-route.ts";
 import { bgpReporter } from "./reporter.ts";
-import { attributesFor, type OfferedRoute } from "./route.ts";
 import { RouteFeed } from "./route-feed.ts";
 import { RouteView } from "./route-view.ts";
-import { startBgpStatusWriter } from "./status-writer.ts";
+import { standingOf, startBgpStatusWriter } from "./status-writer.ts";
 import { tooLongRoutes } from "./too-long.ts";
 
 /** The objects BGP is configured with. */
@@ -287,49 +288,6 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
       poke();
     },
   };
-}
-
-/** Who announces the node's pods, in the place of a Service. */
-const POD_NETWORK = "the pod network";
-
-function podRoute(prefix: Prefix): OfferedRoute {
-  const nothingMore = { localPref: 0, communities: [], largeCommunities: [], prepend: 0 };
-  return { key: printPrefix(prefix), prefix, offers: [{ advertisement: POD_NETWORK, peers: "all", ...nothingMore }] };
-}
-
-/** The Services this node announces, and the names of the peers they are for. */
-function announcedTo(
-  { services }: RouteView,
-  isReady: (service: string) => boolean,
-  peers: readonly NodePeer[],
-): ReadonlyMap<string, readonly string[]> {
-  const names = peers.map(({ name }) => name).sort();
-  const announced = new Map<string, readonly string[]>();
-  for (const each of services.values()) {
-    if (!("routes" in each) || !isReady(each.service)) continue;
-    const offers = each.routes.flatMap((route) => route.offers);
-    const meant = names.filter((name) => attributesFor(offers, name) !== undefined);
-    if (meant.length > 0) announced.set(each.service, meant);
-  }
-  return announced;
-}
-
-/** Why a peer can't have its session, as a mistake of the configuration. */
-function waitOf(peer: NodePeer): string[] {
-  return "waits" in peer ? [`BGPPeer ${peer.namespace}/${peer.name}: ${peer.waits}`] : [];
-}
-
-/** What conditions of BGPPeers say of the sessions; counters are not among it. */
-function standingOf(statuses: readonly PeerStatus[]): string {
-  const told = ({ name, phase, remote, why, peerAsn, tooLong }: PeerStatus) => [
-    name,
-    phase,
-    remote,
-    why,
-    peerAsn,
-    tooLong,
-  ];
-  return JSON.stringify(statuses.map(told));
 }
 
 function serviceOf({ before, after }: Change<V1EndpointSlice>): string | undefined {

@@ -35,6 +35,11 @@ export function nodePeersOf(peers: readonly BgpPeer[], context: PeerContext): No
     .map((peer) => nodePeerOf(peer, context));
 }
 
+/** Why a peer can't have its session, as a mistake of the configuration. */
+export function waitOf(peer: NodePeer): string[] {
+  return "waits" in peer ? [`BGPPeer ${peer.namespace}/${peer.name}: ${peer.waits}`] : [];
+}
+
 function nodePeerOf(peer: BgpPeer, context: PeerContext): NodePeer {
   const { name, namespace, passwordSecret } = peer;
   const secret = passwordSecret === undefined ? undefined : readSecret(passwordSecret, context);

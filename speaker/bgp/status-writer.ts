@@ -97,6 +97,19 @@ export function statementOf(
   return { status: "False", reason: "NotEstablished", message: `There is no session${why}.` };
 }
 
+/** What conditions of BGPPeers say of the sessions; counters are not among it. */
+export function standingOf(statuses: readonly PeerStatus[]): string {
+  const told = ({ name, phase, remote, why, peerAsn, tooLong }: PeerStatus) => [
+    name,
+    phase,
+    remote,
+    why,
+    peerAsn,
+    tooLong,
+  ];
+  return JSON.stringify(statuses.map(told));
+}
+
 /** Writes conditions by server-side apply, so that each node owns its own among those of all nodes. */
 class ConditionWriter {
   readonly #options: BgpStatusWriterOptions;
