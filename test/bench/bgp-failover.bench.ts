@@ -37,7 +37,10 @@ async function allWays({ address, gateways, frr, inRouter }: Question): Promise<
   const isThere = async () => {
     const route = await inRouter("ip", "route", "show", address);
     const stale = JSON.stringify(await frr.show(`show bgp ipv4 unicast ${address}/32`)).includes("stale");
-    return !stale && gateways.every((gateway) => route.includes(`via ${gateway} `));
+    // BFD comes up after BGP: until then nothing but the hold time finds a loss.
+    const watched = (await frr.show("show bfd peers")) as unknown as readonly { readonly status: string }[];
+    const guarded = watched.every(({ status }) => status === "up");
+    return !stale && guarded && gateways.every((gateway) => route.includes(`via ${gateway} `));
   };
   await waitFor("all ways in the router's kernel", isThere, { deadline: 30_000 });
 }
