@@ -145,6 +145,8 @@ export interface NetlinkInboxOptions {
   readonly netns?: Netns;
   /** Called with the descriptor before the groups are joined. */
   readonly prepare?: (fd: number) => void;
+  /** Octets that the kernel keeps for this process at the most, its own bookkeeping not counted; absent: 4 MiB. */
+  readonly room?: number;
 }
 
 /** What the kernel says to multicast groups, kept by it until it is read. */
@@ -155,12 +157,12 @@ export interface NetlinkInbox {
   close(): void;
 }
 
-const EVENT_BUFFER = 4 * 1024 * 1024;
+const ROOM = 4 * 1024 * 1024;
 
 /** Joins multicast groups of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
-export function openNetlinkInbox({ protocol, groups, netns, prepare }: NetlinkInboxOptions): NetlinkInbox {
+export function openNetlinkInbox({ protocol, groups, netns, prepare, room = ROOM }: NetlinkInboxOptions): NetlinkInbox {
   const fd = openSocket(protocol, SOCK_RAW | SOCK_NONBLOCK, netns);
-  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER), "set up a netlink socket");
+  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, room), "set up a netlink socket");
   prepare?.(fd);
   for (const group of groups) {
     check(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group), `join netlink group ${group}`);

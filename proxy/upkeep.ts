@@ -5,11 +5,11 @@ import type { Backend } from "./backend.ts";
 const LOOK_PAUSE = 250;
 /** Milliseconds between quick looks where the kernel does not tell that anything changed. */
 const POLL_PAUSE = 500;
-/** Milliseconds between whole comparisons, at the least, when others have changed something. */
+/** Milliseconds between whole comparisons, at the least, when others may have changed something that only these tell. */
 const CHECK_PAUSE = 500;
 /** Milliseconds between whole comparisons when nobody says that anything changed. */
 const RESYNC = 300_000;
-/** A comparison may take one part in this many of the time: it holds up what else is to be written. */
+/** Comparisons that find nothing may take one part in this many of the time: they hold up what is to be written. */
 const SHARE = 20;
 
 /** Keeps one backend's rules in the kernel: writes what is new, and notices when others have changed or removed them. */
@@ -25,6 +25,8 @@ export class Upkeep {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checkTook = 0;
+  /** Comparisons in a row that suspicion asked for and that found nothing. */
+  #futile = 0;
 
   constructor(backend: Backend, clock: Clock, log: Log) {
     this.#backend = backend;
@@ -88,10 +90,12 @@ export class Upkeep {
 
   async #check(): Promise<number> {
     const start = this.#clock.now();
+    const wasSuspect = this.#suspect;
     this.#suspect = false;
     const differing = await this.#backend.check();
     this.#checkedAt = this.#clock.now();
     this.#checkTook = this.#checkedAt - start;
+    this.#futile = wasSuspect && differing === 0 ? this.#futile + 1 : 0;
     return differing;
   }
 
@@ -103,7 +107,9 @@ export class Upkeep {
     return this.#backend.drift === "polled" ? POLL_PAUSE : LOOK_PAUSE;
   }
 
+  /** Suspicion that was right is followed at once again; after each that was wrong it is left alone for twice as long. */
   #checkPause(): number {
-    return Math.max(this.#suspect ? CHECK_PAUSE : RESYNC, SHARE * this.#checkTook);
+    if (!this.#suspect) return Math.max(RESYNC, SHARE * this.#checkTook);
+    return Math.max(CHECK_PAUSE, Math.min(SHARE, 2 ** this.#futile - 1) * this.#checkTook);
   }
 }

@@ -102,14 +102,33 @@ describe("Upkeep", () => {
     expect(upkeep.inForce).toBe(true);
   });
 
-  test("leaves more time between comparisons that take long", async () => {
-    const upkeep = upkeepOf("notified");
-    checkTakes = 200;
-    await bring(upkeep);
+  /** Milliseconds after which a look that can't tell is followed by a comparison; the last one is just over. */
+  async function waitOf(upkeep: Upkeep): Promise<number> {
     upkeep.notice();
-    expect(await bring(upkeep, 3000)).toBe("inspect write");
-    expect(upkeep.pause).toBe(1000);
-    expect(await bring(upkeep, 1000)).toBe("check write");
+    await bring(upkeep, 250);
+    const pause = upkeep.pause;
+    expect(await bring(upkeep, pause)).toBe("check write");
+    return 250 + pause;
+  }
+
+  test("compares at once again as long as it finds something, whatever a comparison takes", async () => {
+    const upkeep = upkeepOf("notified");
+    checkTakes = 3000;
+    await bring(upkeep);
+    differing = 1;
+    for (let i = 0; i < 3; i++) expect(await waitOf(upkeep)).toBe(500);
+  });
+
+  test("leaves more and more time between comparisons that find nothing, and forgets that when one does", async () => {
+    const upkeep = upkeepOf("notified");
+    checkTakes = 1000;
+    await bring(upkeep);
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) waits.push(await waitOf(upkeep));
+    expect(waits).toEqual([500, 1000, 3000, 7000, 15_000, 20_000, 20_000]);
+    differing = 1;
+    expect(await waitOf(upkeep)).toBe(20_000);
+    expect(await waitOf(upkeep)).toBe(500);
   });
 
   test("looks by itself where the kernel does not tell", async () => {
