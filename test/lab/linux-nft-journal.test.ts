@@ -85,7 +85,7 @@ describe("journal()", () => {
   });
 
   test("takes no room for our own transactions, and tells when the kernel had none for those of others", async () => {
-    const elements = Array.from({ length: 200_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    const elements = Array.from({ length: 300_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
     await nft.apply(`add element ip t s { ${elements.join(", ")} }\n`);
     expect(journal.read()).toEqual([]);
     byOthers("flush set ip t s\n");
