@@ -43,7 +43,7 @@ export interface ConnectionOwner {
   /** Both OPENs are there: the time to see whether the peer has another connection. */
   onOpen(connection: Connection): void;
   onUp(connection: Connection): void;
-  onMessage(connection: Connection, message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void;
+  onMessage(message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void;
   onDrain(): void;
   onDown(connection: Connection, end: ConnectionEnd): void;
   onPhase(): void;
@@ -225,7 +225,7 @@ export class Connection {
         if (message.type === "update") counts.updatesReceived++;
         else counts.refreshesReceived++;
         this.apply({ type: "update" });
-        if (this.phase === "established") this.#owner.onMessage(this, message);
+        if (this.phase === "established") this.#owner.onMessage(message);
     }
   }
 

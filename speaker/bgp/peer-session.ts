@@ -1,77 +1,43 @@
-import type { Clock } from "../../core/mod.ts";
 import {
-  type Address,
-  Afi,
   type BgpMessage,
   type BgpNotification,
   CeaseError,
   ceaseWith,
-  endOfRib,
-  type Family,
   hardResetWith,
-  type Prefix,
   printAddress,
-  printPrefix,
-  SAFI_UNICAST,
 } from "../../net/mod.ts";
 import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionEnd, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import { Learning, type LearningPorts } from "./learning.ts";
-import type { Counts, PeerSettings, PeerStatus } from "./message.ts";
+import type { PeerSettings, PeerStatus } from "./message.ts";
 import type { HeardRoute } from "./rib-in.ts";
-import { type RibChange, RibOut } from "./rib-out.ts";
-import { attributesFor, type OfferedRoute } from "./route.ts";
+import type { OfferedRoute } from "./route.ts";
+import { Telling, type TellingPorts } from "./telling.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
-import { writeUpdates } from "./update-writer.ts";
 
-export interface PeerSessionPorts extends ConnectionPorts, LearningPorts {
-  readonly clock: Clock;
-  readonly counts: Counts;
-  /** What routes of each family are to point at, for a session from `local`. */
-  readonly nextHops: (local: Address, extendedNextHop: boolean) => Readonly<Record<Family, readonly Address[]>>;
-  readonly onChange: () => void;
-  readonly onLog: (level: "info" | "warn", event: string, fields: object, message: string) => void;
-}
+export type PeerSessionPorts = ConnectionPorts & LearningPorts & TellingPorts;
 
-/** Octets that may wait for a peer; the rest of the routes stays where it costs nothing. */
-const MOST_BACKLOG = 128 * 1024;
-/** Routes that are written in one go, so that other peers, and BFD, get their turn. */
-const ROUTES_AT_ONCE = 500;
-
-/** Routes that are named, of those that are too long; the others are like them. */
-const MOST_NAMED = 20;
-
-/** The session with one peer: its connections, of which one stays, and the routes it is told. */
+/** The session with one peer: its connections, of which one stays, what it is told, and what it tells. */
 export class PeerSession implements ConnectionOwner {
   /** Only those of BFD ever change. */
   settings: PeerSettings;
   readonly #ports: PeerSessionPorts;
-  readonly #rib = new RibOut();
   readonly #dialed: Connection;
   #accepted: Connection | undefined;
   /** The dialed one waits for the end of the accepted one. */
   #gaveWay = false;
   /** The established one. */
   #up: Connection | undefined;
-  #nextHops: Readonly<Record<Family, readonly Address[]>> = { ipv4: [], ipv6: [] };
   #why: string | undefined = "not started";
   #losses = 0;
-  #settled = false;
-  /** More of the routes are written in a moment. */
-  #flushing = false;
-  #leaving = false;
-  /** True until the peer was told all routes once. */
-  #restarted = true;
   readonly #learning: Learning;
-  /** Routes that no message to this peer has room for. */
-  readonly #tooLong = new Set<string>();
-  /** Families whose end the peer has yet to be told, and the message that says it. */
-  #ends = new Map<Family, "endOfRib" | "refreshEnd">();
+  readonly #telling: Telling;
 
   constructor(settings: PeerSettings, ports: PeerSessionPorts) {
     this.settings = settings;
     this.#ports = ports;
     this.#learning = new Learning(ports);
+    this.#telling = new Telling(settings, ports);
     this.#dialed = new Connection("dialed", settings, ports, this);
   }
 
@@ -112,26 +78,22 @@ export class PeerSession implements ConnectionOwner {
     return "taken";
   }
 
-  setRoute({ key, prefix, offers }: OfferedRoute): void {
-    this.#rib.set(key, prefix, attributesFor(offers, this.settings.name));
+  setRoute(route: OfferedRoute): void {
+    this.#telling.set(route);
   }
 
-  removeRoute({ key, prefix }: Pick<OfferedRoute, "key" | "prefix">): void {
-    this.#rib.set(key, prefix, undefined);
+  removeRoute(route: Pick<OfferedRoute, "key" | "prefix">): void {
+    this.#telling.remove(route);
   }
 
   /** All routes of this node are known now. */
   settle(): void {
-    this.#settled = true;
-    this.flush();
+    this.#telling.settle();
   }
 
   /** Tells the peer to look for other ways, while the routes still work. RFC 8326. */
   shutDownGracefully(): void {
-    this.#leaving = true;
-    if (this.#up?.agreement === undefined) return;
-    this.#rib.resend(this.#up.agreement.families);
-    this.flush();
+    this.#telling.leave();
   }
 
   /** BFD lost the peer. */
@@ -141,34 +103,13 @@ export class PeerSession implements ConnectionOwner {
 
   /** Sends what changed, as far as the peer takes it. */
   flush(): void {
-    const connection = this.#up;
-    const agreement = connection?.agreement;
-    const transport = connection?.transport;
-    if (connection === undefined || transport === undefined || agreement === undefined) return;
-    const style = {
-      ...agreement,
-      asn: this.settings.asn,
-      leaving: this.#leaving,
-      nextHops: this.#nextHops,
-    };
-    const hasRoom = () => this.#rib.pending > 0 && transport.backlog < MOST_BACKLOG;
-    if (hasRoom()) {
-      const change = this.#rib.take(agreement.families, ROUTES_AT_ONCE);
-      const { messages, tooLong } = writeUpdates(change, style);
-      for (const message of messages) {
-        this.#ports.counts.updatesSent++;
-        connection.sendBytes(message);
-      }
-      this.#noteTooLong(change, tooLong);
-    }
-    if (hasRoom()) this.#flushLater();
-    if (this.#rib.pending === 0 && this.#settled) this.#sendEnds(connection);
-    this.#ports.onChange();
+    this.#telling.flush();
   }
 
   status(): Omit<PeerStatus, "bfd" | "remote"> {
     const connection = this.#furthest();
     const { agreement, phase, transport } = connection;
+    const tooLong = agreement && this.#telling.tooLong(agreement.longestMessage);
     return {
       name: this.settings.name,
       phase,
@@ -182,11 +123,9 @@ export class PeerSession implements ConnectionOwner {
           }),
       families: agreement?.families ?? [],
       ...(transport === undefined ? {} : { localAddress: printAddress(transport.local) }),
-      ...(agreement === undefined || this.#tooLong.size === 0
-        ? {}
-        : { tooLong: { octets: agreement.longestMessage, routes: [...this.#tooLong].slice(0, MOST_NAMED) } }),
+      ...(tooLong && { tooLong }),
       announced: this.told,
-      pending: this.#rib.pending,
+      pending: this.#telling.pending,
       losses: this.#losses,
       counts: { ...this.#ports.counts },
     };
@@ -194,11 +133,11 @@ export class PeerSession implements ConnectionOwner {
 
   /** Number of routes the peer knows. */
   get told(): number {
-    return this.#up === undefined ? 0 : this.#rib.told - this.#tooLong.size;
+    return this.#telling.told;
   }
 
   restarted(): boolean {
-    return this.#restarted;
+    return this.#telling.restarted;
   }
 
   onOpen(connection: Connection): void {
@@ -218,19 +157,14 @@ export class PeerSession implements ConnectionOwner {
     if (agreement === undefined || transport === undefined) return;
     this.#up = connection;
     this.#why = undefined;
-    this.#nextHops = this.#ports.nextHops(transport.local, agreement.extendedNextHop);
-    this.#rib.reset();
-    this.#tooLong.clear();
-    this.#ends = new Map(agreement.families.map((family) => [family, "endOfRib"]));
     const { peerAsn, families } = agreement;
     this.#learning.start(agreement);
     this.#ports.onLog("info", "bgp.up", { peer: this.settings.name, peerAsn, families }, "session established");
-    this.#warnOfMissingNextHops(families);
-    this.flush();
+    this.#telling.start(connection, agreement, transport.local);
   }
 
-  onMessage(connection: Connection, message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void {
-    if (message.type === "routeRefresh") this.#refresh(connection, message.refresh);
+  onMessage(message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void {
+    if (message.type === "routeRefresh") this.#telling.refresh(message.refresh);
     else this.#learning.hear(message.update, this.settings);
   }
 
@@ -244,6 +178,7 @@ export class PeerSession implements ConnectionOwner {
     if (wasUp) {
       this.#up = undefined;
       this.#losses++;
+      this.#telling.stop();
       this.#learning.lose(notification);
     }
     if (connection === this.#accepted) this.#accepted = undefined;
@@ -277,53 +212,6 @@ export class PeerSession implements ConnectionOwner {
     const accepted = this.#accepted;
     run(this.#dialed);
     if (accepted !== undefined) run(accepted);
-  }
-
-  /** RFC 2918, RFC 7313. A request that says its own beginning or end is not for us: we take no routes by it. */
-  #refresh(connection: Connection, { afi, safi, subtype }: { afi: number; safi: number; subtype: number }): void {
-    const family = connection.agreement?.families.find((each) => Afi[each] === afi);
-    if (family === undefined || safi !== SAFI_UNICAST || subtype !== 0) return;
-    if (connection.agreement?.enhancedRefresh) {
-      connection.send({ type: "routeRefresh", refresh: { afi, safi, subtype: 1 } });
-      if (this.#ends.get(family) === undefined) this.#ends.set(family, "refreshEnd");
-    }
-    this.#rib.resend([family]);
-    this.flush();
-  }
-
-  #flushLater(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    this.#ports.clock.after(0, () => {
-      this.#flushing = false;
-      this.flush();
-    });
-  }
-
-  #noteTooLong({ announce, withdraw }: RibChange, tooLong: readonly Prefix[]): void {
-    if (this.#tooLong.size > 0) {
-      const other = [...withdraw.ipv4, ...withdraw.ipv6, ...announce.flatMap(({ prefixes }) => prefixes)];
-      for (const prefix of other) this.#tooLong.delete(printPrefix(prefix));
-    }
-    for (const prefix of tooLong) this.#tooLong.add(printPrefix(prefix));
-  }
-
-  #sendEnds(connection: Connection): void {
-    for (const [family, end] of this.#ends) {
-      if (end === "endOfRib") connection.send({ type: "update", update: endOfRib(family) });
-      else connection.send({ type: "routeRefresh", refresh: { afi: Afi[family], safi: SAFI_UNICAST, subtype: 2 } });
-    }
-    if (this.#ends.size > 0) this.#restarted = false;
-    this.#ends.clear();
-  }
-
-  #warnOfMissingNextHops(families: readonly Family[]): void {
-    for (const family of families) {
-      if (this.#nextHops[family].length > 0) continue;
-      const fields = { peer: this.settings.name, family };
-      const message = "routes of this family are not told: the interface of the session has no address they could have";
-      this.#ports.onLog("warn", "bgp.noNextHop", fields, message);
-    }
   }
 }
 
