@@ -178,7 +178,7 @@ export function openNetlinkInbox({ protocol, groups, netns, prepare, room = ROOM
         if (length === -ERRNO.ENOBUFS) lost = true;
         else if (length !== -ERRNO.EINTR) {
           check(length, "receive netlink events");
-          messages.push(...decodeMessages(buffer.subarray(0, length)));
+          if (!lost) messages.push(...decodeMessages(buffer.subarray(0, length))); // else it only makes room for what comes
         }
       }
       return lost ? undefined : messages;
