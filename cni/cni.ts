@@ -19,6 +19,7 @@ import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
 import { openLeaseStore } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
+import { queueBeside, runQueuedDeletions } from "./queued-deletions.ts";
 import { listenForPlugins } from "./server.ts";
 import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
 
@@ -142,10 +143,12 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   );
   const pods = { kernel, ipam, removeLink, hostPorts: ports, openPod: openPodNetns };
   const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
-  const handler = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
+  const answer = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
   const serve = async () => {
-    await listenForPlugins(options.socketPath, handler, log, signal);
+    const queue = queueBeside(options.socketPath);
+    const prepare = () => runQueuedDeletions(queue, (key) => detach(pods, key), log);
+    await listenForPlugins(options.socketPath, { prepare, answer }, log, signal);
     listening = true;
     network.poke();
     await network.done;

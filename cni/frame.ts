@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 /** Octets before the body: "ibc1", then the length of the body, 32 bits, big endian. cni/plugin.c is the other end. */
-export const FRAME_HEADER = 8;
+const FRAME_HEADER = 8;
 /** Largest body, in octets: a GC call naming some thousand containers fits. */
 export const MAX_FRAME = 1 << 20;
 const MAGIC = Buffer.from("ibc1");
@@ -34,6 +34,13 @@ export function decodeHeader(header: Buffer): number {
     throw new CniError(CniErrorCode.DecodingFailure, message);
   }
   return length;
+}
+
+/** The body of the request in `received`, once all of it is there. @throws {CniError} as soon as it can't become one. */
+export function completeBody(received: Buffer): Buffer | undefined {
+  if (received.length < FRAME_HEADER) return undefined;
+  const length = decodeHeader(received);
+  return received.length < FRAME_HEADER + length ? undefined : received.subarray(FRAME_HEADER, FRAME_HEADER + length);
 }
 
 /**

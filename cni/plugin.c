@@ -8,6 +8,9 @@
  * Started by the name "loopback" it is the plugin of that name, which containerd wants beside every network: it sets lo
  * up in the pod's namespace, and needs no agent for it.
  *
+ * A DEL that finds no agent is written down for the next one, and succeeds: a pod would stay for ever where the agent has
+ * gone for good, that which runs Ironbridge's own controller among them.
+ *
  *   request:  "ibc1" | length (32 bit, big endian) | NAME=VALUE NUL ... NUL | standard input
  *   answer:   "ibc1" | length (32 bit, big endian) | exit code (1 octet) | standard output
  *
@@ -15,8 +18,11 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -26,6 +32,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +49,12 @@ enum outcome { ANSWERED, NOT_SENT, NOT_ANSWERED };
 
 /* Milliseconds. The kubelet gives up after 2 minutes; an agent restarts in some seconds. */
 enum { DEADLINE = 30000, CONNECT = 10000, STATUS_DEADLINE = 2000, PAUSE = 20 };
+
+/* What the name of a container may hold; it begins with a letter or digit. */
+#define CONTAINER_OCTETS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+/* Requests that wait for an agent at most: more pods than a node has. */
+enum { QUEUE_LIMIT = 1000 };
 
 extern char **environ;
 
@@ -125,8 +138,11 @@ static size_t read_request(size_t *length) {
   return input;
 }
 
-/* A connection, or -1 with errno once `until` has passed. A restarting agent refuses, or has no socket yet. */
-static int connect_agent(const struct sockaddr_un *address, long long until) {
+/* An agent that restarts refuses, or has no socket yet; one that has gone for good looks the same. */
+static int is_absent(int error) { return error == ENOENT || error == ECONNREFUSED; }
+
+/* A connection, or -1 with errno once `until` has passed; `patient` waits for an agent that is absent, too. */
+static int connect_agent(const struct sockaddr_un *address, long long until, int patient) {
   for (;;) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
@@ -134,7 +150,7 @@ static int connect_agent(const struct sockaddr_un *address, long long until) {
     int error = errno;
     close(fd);
     errno = error;
-    if (error != ENOENT && error != ECONNREFUSED && error != EAGAIN && error != EINTR) return -1;
+    if (is_absent(error) ? !patient : error != EAGAIN && error != EINTR) return -1;
     if (now() >= until) return -1;
     usleep(PAUSE * 1000);
   }
@@ -158,6 +174,78 @@ static enum outcome exchange(int fd, size_t length, uint32_t *size, long long un
   *size = ntohl(*size);
   if (*size < 1 || *size > MAX_FRAME) return NOT_ANSWERED;
   return transfer(fd, answer, *size, 0, until) ? ANSWERED : NOT_ANSWERED;
+}
+
+/* What the agent will know the request by: CONTAINER:IFNAME, which no two attachments share. */
+static void name_request(char name[NAME_MAX + 1]) {
+  const char *container = getenv("CNI_CONTAINERID"), *ifname = getenv("CNI_IFNAME");
+  if (!container || !isalnum((unsigned char)*container) || strlen(container) > NAME_MAX - IFNAMSIZ ||
+      container[strspn(container, CONTAINER_OCTETS)]) {
+    fail(INVALID_ENVIRONMENT, "CNI_CONTAINERID is not the name of a container", container ? container : "");
+  }
+  if (!ifname || !*ifname || strlen(ifname) >= IFNAMSIZ || strpbrk(ifname, "/: \t\r\n\f\v")) {
+    fail(INVALID_ENVIRONMENT, "CNI_IFNAME is not the name of an interface", ifname ? ifname : "");
+  }
+  snprintf(name, NAME_MAX + 1, "%s:%s", container, ifname);
+}
+
+/*
+ * The directory where an agent that starts looks for requests, or -1 with errno: deletions/ beside its socket. That is on
+ * a file system that a boot empties, and a boot ends all that a DEL is about.
+ */
+static int open_queue(const char *socket) {
+  char directory[sizeof((struct sockaddr_un *)0)->sun_path + 16];
+  const char *slash = strrchr(socket, '/');
+  int parent = snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - socket) : 1, slash ? socket : ".");
+  mkdir(directory, 0700); /* what is wrong with it, if it is not there already, shows when it is opened */
+  strcpy(directory + parent, "/deletions");
+  mkdir(directory, 0700);
+  return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* 1 when there is no room in `queue` for a request that is not there yet. Half-written ones begin with a dot. */
+static int is_full(int queue, const char *name) {
+  if (faccessat(queue, name, F_OK, 0) == 0) return 0;
+  DIR *entries = fdopendir(dup(queue));
+  if (!entries) return 1;
+  int n = 0;
+  for (struct dirent *entry; (entry = readdir(entries));) n += entry->d_name[0] != '.';
+  closedir(entries);
+  return n >= QUEUE_LIMIT;
+}
+
+/* 1 when the request is in `queue`, all of it; 0 with errno and nothing else. */
+static int write_request(int queue, const char *name, size_t length) {
+  char temporary[32];
+  snprintf(temporary, sizeof temporary, ".%d", (int)getpid());
+  int fd = openat(queue, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return 0;
+  ssize_t written = write(fd, request, length);
+  if (written >= 0 && (size_t)written < length) errno = ENOSPC; /* a file takes less than all of it only when full */
+  if (written == (ssize_t)length && renameat(queue, temporary, queue, name) == 0) return 1;
+  int error = errno;
+  unlinkat(queue, temporary, 0);
+  errno = error;
+  return 0;
+}
+
+/*
+ * A connection to the agent after all, or -1 with errno and the request written down. An agent first listens and then
+ * reads what waits: so either it reads ours, or it is there when we look again.
+ */
+static int queue_request(const struct sockaddr_un *address, size_t length, long long until) {
+  char name[NAME_MAX + 1];
+  name_request(name);
+  int queue = open_queue(address->sun_path);
+  if (queue >= 0 && is_full(queue, name)) {
+    fail(TRY_AGAIN, "no Ironbridge agent answers on this node, and too many deletions wait for one", address->sun_path);
+  }
+  if (queue < 0 || !write_request(queue, name, length)) {
+    fail(TRY_AGAIN, "no Ironbridge agent answers on this node, and the deletion can't be kept for one", strerror(errno));
+  }
+  int fd = connect_agent(address, until, 0);
+  if (fd >= 0) unlinkat(queue, name, 0);
+  return fd;
 }
 
 /* Reads the flags of lo, sets or clears IFF_UP when `up` is not negative, and returns what they were; -1 with errno. */
@@ -221,12 +309,17 @@ int main(int count, char **args) {
   if (!find(config, "\"agentSocket\"", address.sun_path, sizeof address.sun_path)) {
     fail(INVALID_CONFIG, "agentSocket is longer than the 107 characters a unix socket may have", "");
   }
-  int status = !strcmp(command, "STATUS"), adding = !strcmp(command, "ADD");
+  int status = !strcmp(command, "STATUS"), adding = !strcmp(command, "ADD"), deleting = !strcmp(command, "DEL");
   int code = status ? UNAVAILABLE : TRY_AGAIN;
   long long until = start + (status ? STATUS_DEADLINE : DEADLINE);
   for (;;) {
     long long patience = now() + CONNECT;
-    int fd = connect_agent(&address, patience < until ? patience : until);
+    if (patience > until) patience = until;
+    int fd = connect_agent(&address, patience, !deleting);
+    if (fd < 0 && deleting && is_absent(errno)) {
+      fd = queue_request(&address, length, patience);
+      if (fd < 0 && is_absent(errno)) return 0;
+    }
     if (fd < 0) fail(code, "the Ironbridge agent of this node does not answer", address.sun_path);
     uint32_t size;
     enum outcome outcome = exchange(fd, length, &size, until);

@@ -3,15 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { explainError, IronbridgeError, type Log } from "../core/mod.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
-import {
-  type Answer,
-  decodeHeader,
-  decodeInvocation,
-  encodeAnswer,
-  FRAME_HEADER,
-  failureAnswer,
-  type Invocation,
-} from "./frame.ts";
+import { type Answer, completeBody, decodeInvocation, encodeAnswer, failureAnswer, type Invocation } from "./frame.ts";
 import { CNI_VERSIONS } from "./network-config.ts";
 
 /** Milliseconds a plugin may take to send its request; it has it whole before it connects. */
@@ -20,15 +12,21 @@ const REQUEST_TIMEOUT = 5000;
 const MAX_SOCKET_PATH = 107;
 const NEWEST = CNI_VERSIONS[CNI_VERSIONS.length - 1]!;
 
+export interface PluginService {
+  /** Called when plugins find the socket, and before the first is answered. Never rejects. */
+  readonly prepare: () => Promise<void>;
+  /** Never rejects. */
+  readonly answer: (invocation: Invocation) => Promise<Answer>;
+}
+
 /**
  * Answers plugins on a unix socket that only root can reach, until `signal` aborts. One request per connection.
  * Whatever arrives that is not a request gets an error as its answer and hurts nobody else.
- * @param answer Never rejects.
  * @throws {IronbridgeError} IB_OPTION_INVALID for a path too long; the operating system's error for any other refusal.
  */
 export async function listenForPlugins(
   path: string,
-  answer: (invocation: Invocation) => Promise<Answer>,
+  { prepare, answer }: PluginService,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
@@ -39,16 +37,20 @@ export async function listenForPlugins(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   chmodSync(dirname(path), 0o700);
   rmSync(path, { force: true }); // left by an agent that was killed
-  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, answer, log));
+  const prepared = Promise.withResolvers<void>();
+  const inTurn = (invocation: Invocation) => prepared.promise.then(() => answer(invocation));
+  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, inTurn, log));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, () => resolve());
   });
   chmodSync(path, 0o600);
   signal.addEventListener("abort", () => server.close(), { once: true });
+  prepared.resolve(prepare());
+  await prepared.promise;
 }
 
-function serve(socket: Socket, answer: (invocation: Invocation) => Promise<Answer>, log: Log): void {
+function serve(socket: Socket, answer: PluginService["answer"], log: Log): void {
   const chunks: Buffer[] = [];
   let length = 0;
   let done = false;
@@ -94,13 +96,6 @@ function serve(socket: Socket, answer: (invocation: Invocation) => Promise<Answe
   socket.on("error", (error) =>
     log.debug({ event: "cni.connection_lost", reason: explainError(error) }, "a plugin left"),
   );
-}
-
-/** The body, once all of it is there. @throws {CniError} as soon as what came can't become a request. */
-function completeBody(received: Buffer): Buffer | undefined {
-  if (received.length < FRAME_HEADER) return undefined;
-  const length = decodeHeader(received);
-  return received.length < FRAME_HEADER + length ? undefined : received.subarray(FRAME_HEADER, FRAME_HEADER + length);
 }
 
 function incomplete(when: string): CniError {

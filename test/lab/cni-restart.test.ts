@@ -55,8 +55,39 @@ test("pods work on without the agent, which takes up where it was killed", async
   const removing = lab.node1.call({ command: "DEL", containerId: "a", netns: a });
   lab.node1.start(NODES);
   expect(await removing).toEqual({ exit: 0, stdout: "" });
-  await expect(exec("ip", ["-n", basename(a), "link", "show", "eth0"])).rejects.toThrow();
   await lab.node1.whenReady();
+  await expect(exec("ip", ["-n", basename(a), "link", "show", "eth0"])).rejects.toThrow();
+});
+
+test("pods go while no agent runs: the next one frees what they had before it gives anything", async () => {
+  const [gone, late, next] = await Promise.all([lab.addPod(), lab.addPod(), lab.addPod()]);
+  const small = ["10.244.1.248/29"]; // 5 pods
+  lab.node1.setNodes([nodeObject(1, small), nodeObject(2)]);
+  await waitFor("the small prefix", async () => (await lab.node1.run("ip", "addr")).includes("10.244.1.249/29"), {
+    deadline: 5000,
+  });
+  const others = await Promise.all(Array.from({ length: 4 }, () => lab.addPod()));
+  const [first] = await Promise.all([
+    lab.node1.add("gone", gone),
+    ...others.map((netns, i) => lab.node1.add(`stays-${i}`, netns)),
+  ]);
+  const full = await lab.node1.call({ command: "ADD", containerId: "late", netns: late });
+  expect(JSON.parse(full.stdout)).toMatchObject({ code: 100 });
+
+  await lab.node1.kill();
+  expect(await lab.node1.call({ command: "DEL", containerId: "gone", netns: gone })).toEqual({ exit: 0, stdout: "" });
+  await lab.node1.run("ip", "-n", basename(gone), "link", "show", "eth0"); // nobody removed it yet
+  const waiting = lab.node1.add("next", next);
+  lab.node1.start([nodeObject(1, small), nodeObject(2)]);
+  expect((await waiting).ipv4).toBe(first.ipv4);
+  await expect(exec("ip", ["-n", basename(gone), "link", "show", "eth0"])).rejects.toThrow();
+  for (const containerId of ["next", ...others.map((_, i) => `stays-${i}`)]) {
+    await lab.node1.call({ command: "DEL", containerId });
+  }
+  lab.node1.setNodes(NODES);
+  await waitFor("the prefix of before", async () => (await lab.node1.run("ip", "addr")).includes("10.244.1.1/24"), {
+    deadline: 5000,
+  });
 });
 
 test("an ADD that was killed half-way leaves nothing after the next start", async () => {

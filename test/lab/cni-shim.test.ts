@@ -1,10 +1,23 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { decodeInvocation } from "../../cni/frame.ts";
 import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
 import { callPlugin, type PluginCall } from "./support/cni-lab.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -21,7 +34,7 @@ beforeEach(() => {
 afterEach(() => {
   server?.close();
   server = undefined;
-  rmSync(directory, { recursive: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 /** An agent that does `onRequest` when a plugin has sent something. */
@@ -31,6 +44,14 @@ function listen(onRequest: (socket: Socket, request: Buffer) => void): Promise<v
     socket.on("data", (request) => onRequest(socket, request));
   });
   return new Promise((done) => server!.listen(path, done));
+}
+
+/** Where a DEL waits that no agent answers. */
+const queue = () => join(directory, "deletions");
+
+/** A socket as an agent leaves it that was killed. */
+async function leaveSocket(): Promise<void> {
+  await exec("python3", ["-c", `import socket; socket.socket(socket.AF_UNIX).bind("${path}")`]);
 }
 
 async function call(command: string, config: object = { cniVersion: "1.0.0" }) {
@@ -121,6 +142,95 @@ describe("ironbridge-cni", () => {
       else socket.end("ibc1\0\0\0\x01\0");
     });
     expect(await call("DEL")).toMatchObject({ exit: 0, stdout: "" });
+  });
+
+  test.each([
+    { name: "there is no socket", prepare: () => {} },
+    { name: "nobody listens any more", prepare: leaveSocket },
+    { name: "there is no directory for it either", prepare: () => rmSync(directory, { recursive: true }) },
+  ])("keeps a DEL for the next agent at once when $name", async ({ prepare }) => {
+    await prepare();
+    for (let i = 0; i < 2; i++) {
+      const { exit, stdout, ms } = await call("DEL");
+      expect({ exit, stdout }).toEqual({ exit: 0, stdout: "" });
+      expect(ms).toBeLessThan(2000);
+    }
+    expect(readdirSync(queue())).toEqual(["c1:eth0"]);
+    expect(statSync(queue()).mode & 0o777).toBe(0o700);
+    const kept = readFileSync(join(queue(), "c1:eth0"));
+    expect(kept.subarray(0, 4).toString()).toBe("ibc1");
+    expect(kept.readUInt32BE(4)).toBe(kept.length - 8);
+    const { env, stdin } = decodeInvocation(kept.subarray(8));
+    expect(env).toMatchObject({ CNI_COMMAND: "DEL", CNI_CONTAINERID: "c1", CNI_NETNS: "/run/netns/x" });
+    expect(JSON.parse(stdin)).toMatchObject({ agentSocket: path });
+  });
+
+  test("keeps a DEL whose agent went away in the middle", async () => {
+    await listen((socket) => {
+      socket.end("ibc1\0");
+      server?.close();
+      server = undefined;
+    });
+    expect(await call("DEL")).toMatchObject({ exit: 0, stdout: "" });
+    expect(readdirSync(queue())).toEqual(["c1:eth0"]);
+  });
+
+  test("keeps no DEL while an agent is there, and none but DELs", async () => {
+    await listen((socket) => socket.end("ibc1\0\0\0\x01\0"));
+    expect((await call("DEL")).exit).toBe(0);
+    server!.close();
+    expect(refusal(await call("STATUS", { cniVersion: "1.1.0" }))).toMatchObject({ exit: 1, code: 50 });
+    expect(existsSync(queue())).toBe(false);
+  });
+
+  test("asks the agent that started while it wrote a DEL down, and takes that back", async () => {
+    mkdirSync(queue());
+    const config = { cniVersion: "1.0.0", agentSocket: path, filler: "y".repeat(200_000) };
+    // The file it writes to is a pipe, which holds less than that: it stops in the middle.
+    const script = `mkfifo ${queue()}/.$$; exec ${SHIM}`;
+    const what: PluginCall = { command: "DEL", containerId: "c1" };
+    const calling = callPlugin("sh", what, JSON.stringify(config), ["-c", script]);
+    const name = await waitFor("the pipe", () => readdirSync(queue())[0], { deadline: 5000 });
+    const pipe = await open(join(queue(), name), "r");
+    await pipe.read(Buffer.alloc(1), 0, 1);
+    await listen((socket) => socket.end("ibc1\0\0\0\x03\0ok"));
+    await pipe.readFile();
+    expect(await calling).toEqual({ exit: 0, stdout: "ok" });
+    expect(readdirSync(queue())).toEqual([]);
+    await pipe.close();
+  });
+
+  test("says try again later when too many DELs wait, but for one that waits already", async () => {
+    mkdirSync(queue());
+    for (let i = 0; i < 1000; i++) writeFileSync(join(queue(), `old${i}:eth0`), "");
+    expect(refusal(await call("DEL"))).toMatchObject({ exit: 1, code: 11, msg: expect.stringContaining("too many") });
+    renameSync(join(queue(), "old0:eth0"), join(queue(), "c1:eth0"));
+    expect((await call("DEL")).exit).toBe(0);
+    expect(readdirSync(queue())).toHaveLength(1000);
+  });
+
+  test("says try again later when the DEL can't be kept, and leaves no half of it", async () => {
+    writeFileSync(queue(), "in its place");
+    expect(refusal(await call("DEL"))).toMatchObject({ exit: 1, code: 11, details: "Not a directory" });
+    rmSync(queue());
+    mkdirSync(join(queue(), "c1:eth0"), { recursive: true });
+    expect(refusal(await call("DEL"))).toMatchObject({ exit: 1, code: 11, details: "Is a directory" });
+    expect(readdirSync(queue())).toEqual(["c1:eth0"]);
+  });
+
+  test.each([
+    { containerId: "../../etc/passwd", msg: "CNI_CONTAINERID" },
+    { containerId: ".hidden", msg: "CNI_CONTAINERID" },
+    { containerId: "", msg: "CNI_CONTAINERID" },
+    { containerId: "c".repeat(255), msg: "CNI_CONTAINERID" },
+    { containerId: "c1", ifname: "../x", msg: "CNI_IFNAME" },
+    { containerId: "c1", ifname: "a b", msg: "CNI_IFNAME" },
+    { containerId: "c1", ifname: "sixteen-octets-1", msg: "CNI_IFNAME" },
+  ])("keeps no DEL of $containerId $ifname", async ({ msg, ...what }) => {
+    const stdin = JSON.stringify({ cniVersion: "1.0.0", agentSocket: path });
+    const { exit, stdout } = await callPlugin(SHIM, { command: "DEL", ...what }, stdin);
+    expect({ exit, ...JSON.parse(stdout) }).toMatchObject({ exit: 1, code: 4, msg: expect.stringContaining(msg) });
+    expect(existsSync(queue())).toBe(false);
   });
 
   test("waits for an agent that is starting", async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Answer, Invocation } from "../../../cni/frame.ts";
 import { listenForPlugins } from "../../../cni/server.ts";
 import { silentLog } from "../../../core/mod.ts";
+import { waitFor } from "../../support/wait.ts";
 import { encodeInvocation } from "./invocation.ts";
 
 const REQUEST = encodeInvocation({ env: { CNI_COMMAND: "STATUS" }, stdin: "{}" });
@@ -23,8 +24,11 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-function listen(answer: (invocation: Invocation) => Promise<Answer> = async () => ({ exit: 0, stdout: "fine" })) {
-  return listenForPlugins(path, answer, silentLog(), stop.signal);
+function listen(
+  answer: (invocation: Invocation) => Promise<Answer> = async () => ({ exit: 0, stdout: "fine" }),
+  prepare = async () => {},
+) {
+  return listenForPlugins(path, { prepare, answer }, silentLog(), stop.signal);
 }
 
 /** Sends `chunks`, ends the sending side unless told to keep it open, and gives all that comes back. */
@@ -62,6 +66,25 @@ describe("listenForPlugins()", () => {
     writeFileSync(path, "");
     await listen();
     expect(await exchange([REQUEST])).toContain("fine");
+  });
+
+  test("can be reached while it prepares, and answers nobody before it has", async () => {
+    const prepared = Promise.withResolvers<void>();
+    const asked: string[] = [];
+    const listening = listen(
+      async ({ stdin }) => {
+        asked.push(stdin);
+        return { exit: 0, stdout: "fine" };
+      },
+      () => prepared.promise,
+    );
+    await waitFor("the socket", () => existsSync(path), { deadline: 2000 });
+    const early = exchange([REQUEST]);
+    await exchange([Buffer.from("garbage", "latin1")]); // the program had time to answer both
+    expect(asked).toEqual([]);
+    prepared.resolve();
+    await listening;
+    expect(await early).toContain("fine");
   });
 
   test("refuses a path the kernel has no room for", async () => {
