@@ -15,6 +15,28 @@ export function announcedGauge(registry: Metrics): Gauge {
   });
 }
 
+const CONFIG_STALE = "metallb_k8s_client_config_stale_bool";
+
+/** 1 while either protocol finds a mistake in the configuration: both write it. */
+export class StaleGauge extends Gauge {
+  readonly #mistaken = new Set<"layer2" | "bgp">();
+
+  /** @param problems What is wrong with the part of the configuration that the protocol uses. */
+  note(protocol: "layer2" | "bgp", problems: readonly string[]): void {
+    if (problems.length > 0) this.#mistaken.add(protocol);
+    else this.#mistaken.delete(protocol);
+    this.set(this.#mistaken.size > 0 ? 1 : 0);
+  }
+}
+
+/** The one of the registry, whoever asks first. */
+export function staleGauge(registry: Metrics): StaleGauge {
+  const known = registry.getSingleMetric(CONFIG_STALE);
+  if (known instanceof StaleGauge) return known;
+  const help = "1 if an object of the configuration holds a mistake, or waits for another object";
+  return new StaleGauge({ name: CONFIG_STALE, help, registers: [registry] });
+}
+
 /** Names with `metallb_` are MetalLB's own, so that existing dashboards and alerts keep working. */
 export function speakerMetrics(registry: Metrics) {
   const registers = [registry];
@@ -53,11 +75,7 @@ export function speakerMetrics(registry: Metrics) {
       help: "1 if pools and advertisements were read at least once",
       registers,
     }),
-    configStale: new Gauge({
-      name: "metallb_k8s_client_config_stale_bool",
-      help: "1 if a pool or an advertisement holds a mistake and its last good version is used",
-      registers,
-    }),
+    configStale: staleGauge(registry),
     takes: new Counter({
       name: "ironbridge_l2_takeovers_total",
       help: "Addresses this node began to announce, by why: free, handedOver, holderLost, taken",

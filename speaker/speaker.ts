@@ -125,7 +125,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     view.refresh();
     report.metrics.updates.inc();
     report.metrics.configLoaded.set(1);
-    report.metrics.configStale.set(view.problems.length > 0 ? 1 : 0);
+    report.metrics.configStale.note("layer2", view.problems);
     complain(view.problems);
     const heeded = heededNodes(nodes.list());
     const own = heeded.find(({ metadata }) => metadata?.name === node);

@@ -229,6 +229,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     toldAll ||= settled && feed.isEmpty;
     assign(own, config, toldAll, pods);
     report.services(changed, view, isReady);
+    report.stale(problems() ?? []);
     stateWriter?.poke();
     if (changed.size > 0) statusWriter?.poke();
   };

@@ -1,4 +1,5 @@
 import type { Log, Metrics } from "../../core/mod.ts";
+import { staleGauge } from "../metrics.ts";
 import type { PeerStatus } from "./message.ts";
 import { bgpMetrics } from "./metrics.ts";
 import type { NodePeer } from "./peer-settings.ts";
@@ -13,6 +14,7 @@ export interface BgpReporterOptions {
 /** Log lines and metrics about the sessions of this node. */
 export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
   const all = bgpMetrics(metrics);
+  const configStale = staleGauge(metrics);
   let complained = "";
   let waiting = "";
   let untold = "";
@@ -24,6 +26,8 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
       }
       complained = text;
     },
+    /** @param problems All that is wrong, what peers wait for included. */
+    stale: (problems: readonly string[]) => configStale.note("bgp", problems),
     sessions: (statuses: readonly PeerStatus[], peers: readonly NodePeer[]) => {
       all.sessions(statuses);
       const waits = peers.flatMap((peer) => ("waits" in peer ? [`${peer.name}: ${peer.waits}`] : []));
