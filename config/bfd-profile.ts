@@ -27,7 +27,12 @@ const spec = z
       .optional()
       .describe(`Packets missed before the peer counts as gone; ${BFD_DEFAULTS.detectMultiplier} when not set.`),
     echoInterval: interval(BFD_DEFAULTS.echoInterval, "The least time between echo packets accepted."),
-    echoMode: z.boolean().optional().describe("True: send echo packets too, which only IPv4 peers can answer."),
+    echoMode: z
+      .boolean()
+      .optional()
+      .describe(
+        "Known to MetalLB; no echo packets are sent, and ConfigurationState says so. Those of peers are sent back.",
+      ),
     passiveMode: z.boolean().optional().describe("True: wait for the peer's first packet."),
     minimumTtl: z
       .int32()

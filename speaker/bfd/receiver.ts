@@ -7,6 +7,8 @@ import { ttlFilter } from "./ttl-filter.ts";
 
 export interface BfdReceiverPorts {
   readonly onPacket: (packet: BfdPacket, from: Address, device: string, multiHop: boolean) => void;
+  /** An echo packet was sent back. */
+  readonly onEcho: (from: Address, device: string) => void;
   readonly onProblem: (port: number, reason: string) => void;
 }
 
@@ -22,7 +24,7 @@ const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 /** Sent by a neighbour on this very link: RFC 5881 section 5. */
 const ONE_HOP = 255;
 
-export function openBfdReceiver({ onPacket, onProblem }: BfdReceiverPorts): BfdReceiver {
+export function openBfdReceiver({ onPacket, onEcho, onProblem }: BfdReceiverPorts): BfdReceiver {
   const sockets = new Map<string, { readonly socket: Socket; readonly fd: number }>();
 
   const open = (family: Family, kind: Kind) => {
@@ -43,6 +45,7 @@ export function openBfdReceiver({ onPacket, onProblem }: BfdReceiverPorts): BfdR
         // An echo packet goes back to where it came from as it is; one hop less keeps it from going round for ever.
         socket.setTTL(ONE_HOP - 1);
         socket.send(bytes, from, text);
+        onEcho(parseAddress(address), device);
         return;
       }
       const packet = read(bytes);

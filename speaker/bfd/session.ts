@@ -23,6 +23,8 @@ export interface BfdStatus {
   readonly downs: number;
   readonly sent: number;
   readonly received: number;
+  /** Echo packets of the peer that were sent back. */
+  readonly echoes: number;
 }
 
 /** A session without a socket or a clock. The names are those of RFC 5880 section 6.8.1; times are milliseconds. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/mod.ts";
-import { type Address, type BfdPacket, BfdState, printAddress } from "../../net/mod.ts";
+import { type Address, type BfdPacket, BfdState, printAddress, sameAddress } from "../../net/mod.ts";
 import {
   type BfdSession,
   type BfdStatus,
@@ -55,6 +55,7 @@ interface Entry {
   downs: number;
   sent: number;
   received: number;
+  echoes: number;
 }
 
 /** Milliseconds a timer may be late; later, this thread was held up and packets may lie unread. */
@@ -96,10 +97,15 @@ export class BfdTable {
     if (before.heardAt === undefined || detectionTimeOf(session) < detectionTimeOf(before)) this.#watch(entry);
   }
 
+  /** An echo packet from `from` was sent back. */
+  noteEcho(from: Address, device: string): void {
+    for (const entry of this.#entries.values()) if (isFrom(entry.peer, from, device)) entry.echoes++;
+  }
+
   statusOf(name: string): BfdStatus | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    const { session, ups, downs, sent, received } = entry;
+    const { session, ups, downs, sent, received, echoes } = entry;
     return {
       state: bfdStateName(session.state),
       remoteState: bfdStateName(session.remoteState),
@@ -110,6 +116,7 @@ export class BfdTable {
       downs,
       sent,
       received,
+      echoes,
     };
   }
 
@@ -117,7 +124,7 @@ export class BfdTable {
     const session = newBfdSession(peer.times, this.#freeDiscriminator());
     const sender = this.#ports.openSender(peer);
     const idle = () => {};
-    const counts = { ups: 0, downs: 0, sent: 0, received: 0 };
+    const counts = { ups: 0, downs: 0, sent: 0, received: 0, echoes: 0 };
     const entry: Entry = { peer, sender, session, cancelTransmit: idle, cancelDetect: idle, ...counts };
     this.#entries.set(peer.name, entry);
     this.#transmit(entry, true);
@@ -143,8 +150,7 @@ export class BfdTable {
   #find(packet: BfdPacket, from: Address, device: string, multiHop: boolean): Entry | undefined {
     for (const entry of this.#entries.values()) {
       const { peer, session } = entry;
-      if (peer.remote.value !== from.value || peer.remote.family !== from.family) continue;
-      if (peer.device !== device || (peer.multiHopTtl !== undefined) !== multiHop) continue;
+      if (!isFrom(peer, from, device) || (peer.multiHopTtl !== undefined) !== multiHop) continue;
       if (packet.yourDiscriminator === 0 || packet.yourDiscriminator === session.discriminator) return entry;
     }
     return undefined;
@@ -210,6 +216,10 @@ export class BfdTable {
     this.#move(entry, session);
     this.#transmit(entry, true);
   }
+}
+
+function isFrom({ remote, device }: BfdPeer, from: Address, through: string): boolean {
+  return sameAddress(remote, from) && device === through;
 }
 
 /** What a session can't change without being another one. */

@@ -40,6 +40,7 @@ if (notFirst !== undefined) {
 const whereabouts = new Whereabouts(() => host);
 const receiver = openBfdReceiver({
   onPacket: (packet, from, device, multiHop) => bfd.receive(packet, from, device, multiHop),
+  onEcho: (from, device) => bfd.noteEcho(from, device),
   onProblem: (udpPort, reason) => onLog("warn", "bfd.socket", { port: udpPort, reason }, "BFD can't hear its peers"),
 });
 const bfd = new BfdTable({

@@ -103,6 +103,14 @@ describe("BfdTable", () => {
     expect(tables[0].statusOf("other")?.state).toBe("up");
   });
 
+  test("counts the echo packets that went back to a peer, each peer's own", () => {
+    connect();
+    tables[0].noteEcho(ADDRESSES[1], "");
+    tables[0].noteEcho(ADDRESSES[1], "eth1");
+    tables[0].noteEcho(ADDRESSES[0], "");
+    expect(tables[0].statusOf("other")?.echoes).toBe(1);
+  });
+
   test("ignores packets of strangers, of other sessions, and from another number of hops", () => {
     connect();
     const packet: BfdPacket = {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { ServiceBGPStatus } from "../../../../config/mod.ts";
-import { createMetrics } from "../../../../core/mod.ts";
+import { createMetrics, silentLog } from "../../../../core/mod.ts";
 import { noCounts, type PeerStatus } from "../../../../speaker/bgp/message.ts";
 import { bgpMetrics } from "../../../../speaker/bgp/metrics.ts";
 import type { NodePeer } from "../../../../speaker/bgp/peer-settings.ts";
+import { bgpReporter } from "../../../../speaker/bgp/reporter.ts";
 import { serviceStatusChange, statementOf } from "../../../../speaker/bgp/status-writer.ts";
+import { speakerMetrics } from "../../../../speaker/metrics.ts";
 
 function status(more: Partial<PeerStatus> = {}): PeerStatus {
   return {
@@ -73,5 +75,55 @@ describe("bgpMetrics()", () => {
     expect(text).not.toContain("metallb_bfd_session_up{");
     sessions([]);
     expect(await registry.metrics()).not.toContain("192.0.2.1");
+  });
+
+  test("tells of BFD: packets, echo packets, and sessions that were lost", async () => {
+    const registry = createMetrics();
+    const { sessions } = bgpMetrics(registry);
+    const up = {
+      state: "up",
+      remoteState: "up",
+      diagnostic: 0,
+      transmitInterval: 300,
+      detectionTime: 900,
+      ups: 1,
+      downs: 0,
+      sent: 20,
+      received: 19,
+      echoes: 8,
+    } as const;
+    const told = async (name: string) =>
+      new RegExp(`^metallb_bfd_${name}\\{peer="192.0.2.1:179"\\} (\\d+)$`, "m").exec(await registry.metrics())?.[1];
+    sessions([status({ bfd: up })]);
+    const names = ["session_up", "control_packet_input", "control_packet_output", "echo_packet_input"];
+    names.push("echo_packet_output", "session_up_events", "session_down_events");
+    expect(await Promise.all(names.map(told))).toEqual(["1", "19", "20", "8", "8", "1", "0"]);
+    // The router has BFD no longer.
+    sessions([status({ bfd: { ...up, state: "down", remoteState: "adminDown", downs: 1 } })]);
+    expect([await told("session_up"), await told("session_down_events")]).toEqual(["0", "1"]);
+  });
+});
+
+describe("bgpReporter()", () => {
+  const staleOf = async (registry: ReturnType<typeof createMetrics>) =>
+    /^metallb_k8s_client_config_stale_bool (\d)$/m.exec(await registry.metrics())?.[1];
+
+  test("says that the configuration is stale while BGP or ARP finds a mistake in it", async () => {
+    const metrics = createMetrics();
+    const { stale } = bgpReporter({ node: "a", log: silentLog(), metrics });
+    const { configStale } = speakerMetrics(metrics);
+    const seen: (string | undefined)[] = [];
+    const tell = async (protocol: "bgp" | "layer2", problems: readonly string[]) => {
+      if (protocol === "bgp") stale(problems);
+      else configStale.note("layer2", problems);
+      seen.push(await staleOf(metrics));
+    };
+    await tell("layer2", []);
+    await tell("bgp", ["peer referencing non existing bfd profile"]);
+    await tell("layer2", []);
+    await tell("layer2", ["the pool has no prefixes"]);
+    await tell("bgp", []);
+    await tell("layer2", []);
+    expect(seen).toEqual(["0", "1", "1", "1", "1", "0"]);
   });
 });
