@@ -9,13 +9,13 @@ export default defineConfig({
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false, sequence: { groupOrder: 0 } },
       },
       {
-        // The real kernel: namespaces, sockets, processes. One file at a time, so that each has the machine to itself.
+        // The real kernel: namespaces, sockets, processes. Two files at a time: most of a file's time is waiting.
         test: {
           name: "kernel",
           include: ["test/lab/**/*.test.ts"],
           exclude: ["**/*.slow.test.ts"],
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

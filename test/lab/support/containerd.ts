@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec } from "../../../linux/mod.ts";
 import { writeImage } from "../../../tools/image/mod.ts";
@@ -32,6 +32,9 @@ export class Containerd {
     // Not `ip netns exec`, which hides the cgroups.
     const args = [`--net=/run/netns/${this.#node.netns}`, "containerd", "--config", this.#path("config.toml")];
     this.#process = spawn("nsenter", args, { stdio: ["ignore", log, log] });
+    this.#process.once("exit", (code, signal) => {
+      if (signal !== "SIGKILL") throw new Error(`containerd ended by itself (${code ?? signal}):\n${this.#lastWords()}`);
+    });
     await waitFor(`containerd; see ${this.#path("log")}`, () => this.#ctr("version").then(() => true), {
       deadline: 20_000,
     });
@@ -46,6 +49,11 @@ export class Containerd {
     const gone = new Promise((resolve) => running.once("exit", resolve));
     running.kill("SIGKILL");
     await gone;
+  }
+
+  /** The end of its log. */
+  #lastWords(): string {
+    return readFileSync(this.#path("log"), "utf8").slice(-4_000);
   }
 
   async #importImage(): Promise<void> {

@@ -23,8 +23,8 @@ import {
 import { waitFor } from "../../support/wait.ts";
 import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 
-/** Another prefix lets a benchmark run beside the tests. */
-const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? "ib-px-";
+/** Each of vitest's workers has its own; another prefix lets a benchmark run beside the tests. */
+const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? `ib-px${process.env.VITEST_POOL_ID ?? ""}-`;
 /** The network namespace of the node. */
 export const NODE_NETNS = `${PREFIX}node`;
 /** Where every host of the lab serves, and says its name. */
