@@ -120,15 +120,18 @@ export async function removeTopology(tag: string | undefined): Promise<void> {
   );
 }
 
-/** The names of the namespaces a lab with this tag has now. Without a tag: those with a fixed name only. */
+/**
+ * The names of the namespaces a lab with this tag has now, those included that others added to it. Without a tag: those
+ * with a fixed name only.
+ */
 export async function labNetnsNames(tag: string | undefined): Promise<string[]> {
   // No lab has made a namespace on this machine yet when the directory is missing.
   const all = await readdir(NETNS_DIRECTORY).catch(() => []);
   const prefix = netnsPrefix(tag);
-  return all.filter((name) => name.startsWith(prefix) && isHostName(name.slice(prefix.length)));
+  return all.filter((name) => name.startsWith(prefix) && (tag !== undefined || isHostName(name.slice(prefix.length))));
 }
 
-/** A tag could look like the rest of a name without a tag, so only names a lab makes count. */
+/** A tag could look like the rest of a name without a tag, so without one only names a lab makes count. */
 function isHostName(rest: string): boolean {
   return rest === "lan" || rest === "client" || /^node\d{1,2}$/.test(rest) || /^pod-[0-9a-f]{10}$/.test(rest);
 }

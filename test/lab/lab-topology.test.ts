@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
-import { buildTopology, labNetnsNames, removeTopology, runInHost } from "../../lab/mod.ts";
+import { buildTopology, labNetnsNames, removeTopology, runCommand, runInHost } from "../../lab/mod.ts";
 
 const TAG = "topo";
 const hostState = async () => {
@@ -50,8 +50,10 @@ describe("buildTopology()", () => {
 
   test("removeTopology() removes everything, and is content with nothing", async () => {
     await buildTopology(TAG, 2);
+    await runCommand("ip", ["netns", "add", `ib-${TAG}-client-behind`]);
     await removeTopology(TAG);
     expect(await labNetnsNames(TAG)).toEqual([]);
+    expect((await runCommand("ip", ["netns"])).stdout).not.toContain(`ib-${TAG}-`);
     await removeTopology(TAG);
   });
 

@@ -1,12 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLog } from "../../core/mod.ts";
-import { type Lab, type LabNode, type LabOptions, startLab } from "../../lab/mod.ts";
+import { type Lab, type LabNode, type LabOptions, removeTopology, startLab } from "../../lab/mod.ts";
+import { isRunning } from "../../lab/process-table.ts";
 import { waitFor } from "./wait.ts";
 
 /** A lab of its own for one test file, in namespaces and a directory that no other uses. */
 export async function startTestLab(options: Pick<LabOptions, "nodes" | "proxyMode"> = {}): Promise<Lab> {
+  await removeOrphans();
   const dir = await mkdtemp(join(tmpdir(), "ib-"));
   const lab = await startLab({ ...options, tag: `t${process.pid}`, dir, log: silentLog() });
   const stop = async () => {
@@ -14,6 +16,13 @@ export async function startTestLab(options: Pick<LabOptions, "nodes" | "proxyMod
     await rm(dir, { recursive: true, force: true });
   };
   return { ...lab, stop };
+}
+
+/** Removes the labs of tests and benchmarks that were interrupted: their names say whose they were. */
+async function removeOrphans(): Promise<void> {
+  const names = await readdir("/run/netns").catch(() => []); // no namespace was ever made on this machine
+  const owners = new Set(names.flatMap((name) => /^ib-t(\d+)-/.exec(name)?.[1] ?? []));
+  for (const owner of owners) if (!isRunning(Number(owner))) await removeTopology(`t${owner}`);
 }
 
 /** What curl gets from outside the cluster; throws when it gets nothing. */

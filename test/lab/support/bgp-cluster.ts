@@ -91,7 +91,6 @@ export async function startBgpCluster({
         child.kill("SIGKILL");
         await ended;
       }
-      await exec("ip", ["netns", "del", client]);
       await lab.stop();
       rmSync(directory, { recursive: true });
     },

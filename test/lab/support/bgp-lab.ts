@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BGPPeer } from "../../../config/mod.ts";
 import type { V1EndpointSlice, V1Node, V1Service } from "../../../kube/mod.ts";
-import { exec, hasErrno } from "../../../linux/mod.ts";
+import { netnsPrefix, removeTopology } from "../../../lab/mod.ts";
+import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import type { BgpAnswer, BgpNodeOptions, BgpObjects, BgpOrder } from "./bgp-node.ts";
 import type { RouterHost } from "./frr.ts";
@@ -56,9 +57,10 @@ export interface BgpHost {
 }
 
 export async function startBgpLab(options: BgpLabOptions): Promise<BgpLab> {
-  const prefix = `ib-bg-${options.tag}-`;
+  const tag = `bg-${options.tag}`;
+  const prefix = netnsPrefix(tag);
   const directory = mkdtempSync(join(tmpdir(), "ib-bgp-"));
-  await removeNamespaces(prefix);
+  await removeTopology(tag);
   const router = `${prefix}router`;
   const client = `${prefix}client`;
   const hosts = Array.from({ length: options.nodes }, (_, i) => ({
@@ -94,7 +96,7 @@ export async function startBgpLab(options: BgpLabOptions): Promise<BgpLab> {
     inClient: (program, ...args) => inNetns(client, program, args),
     [Symbol.asyncDispose]: async () => {
       for (const child of [...children, ...nodes.map(({ process }) => process)]) await kill(child);
-      await removeNamespaces(prefix);
+      await removeTopology(tag);
       rmSync(directory, { recursive: true });
     },
   };
@@ -151,20 +153,6 @@ async function build(router: string, client: string, hosts: readonly BgpHost[]):
     "address add 198.51.100.2/24 dev eth0",
     "route add default via 198.51.100.1",
   ]);
-}
-
-async function removeNamespaces(prefix: string): Promise<void> {
-  const left = listNamespaces().filter((name) => name.startsWith(prefix));
-  for (const name of left) await exec("ip", ["netns", "del", name]);
-}
-
-function listNamespaces(): string[] {
-  try {
-    return readdirSync("/run/netns");
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return []; // no namespace was ever made on this machine
-    throw error;
-  }
 }
 
 function bgpNode(
