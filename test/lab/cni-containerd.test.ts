@@ -18,8 +18,11 @@ const NETNS_DIRECTORY = "/run/netns";
 let lab: CniLab;
 let directory: string;
 let containerd: Containerd;
+/** Namespaces that were there before. */
+let others: readonly string[];
 
 beforeAll(async () => {
+  others = namespaces();
   lab = await createCniLab();
   start();
   await lab.node1.whenReady();
@@ -28,10 +31,15 @@ beforeAll(async () => {
   await containerd.start();
 });
 afterAll(async () => {
-  for (const pod of await containerd.cri.listPods()) await containerd.cri.removePod(pod);
-  await containerd.kill();
-  await lab.remove();
-  rmSync(directory, { recursive: true });
+  try {
+    for (const pod of await containerd.cri.listPods()) await containerd.cri.removePod(pod);
+  } finally {
+    await containerd.kill();
+    await lab.remove();
+    // Also what containerd forgot of a pod that it had not written down yet: not the network's to remove.
+    for (const name of namespaces().filter((each) => !others.includes(each))) await exec("ip", ["netns", "del", name]);
+    rmSync(directory, { recursive: true });
+  }
 });
 
 /** containerd's library keeps its results where all do. */
@@ -74,7 +82,7 @@ test("containerd runs a pod with a container: addresses, host port, limit; and t
 test("containerd and the agent killed while pods start: no address twice, and GC leaves what pods that run have", {
   timeout: 300_000,
 }, async () => {
-  const [before, others] = [await podsOnNode(), namespaces()];
+  const before = await podsOnNode();
   const { cri } = containerd;
   for (let round = 0; round < ROUNDS; round++) {
     const names = Array.from({ length: AT_ONCE }, (_, i) => `crowd-${round}-${i}`);
@@ -103,7 +111,4 @@ test("containerd and the agent killed while pods start: no address twice, and GC
   expect((await podsOnNode()).links).toBe(before.links);
   await lab.node1.stop();
   expect(await lab.node1.countLeases()).toBe(0);
-  // What containerd forgot of a pod that it had not written down yet is not the network's to remove.
-  const forgotten = namespaces().filter((name) => !others.includes(name));
-  for (const name of forgotten) await exec("ip", ["netns", "del", name]);
 });

@@ -33,7 +33,8 @@ export class Containerd {
     const args = [`--net=/run/netns/${this.#node.netns}`, "containerd", "--config", this.#path("config.toml")];
     this.#process = spawn("nsenter", args, { stdio: ["ignore", log, log] });
     this.#process.once("exit", (code, signal) => {
-      if (signal !== "SIGKILL") throw new Error(`containerd ended by itself (${code ?? signal}):\n${this.#lastWords()}`);
+      if (signal !== "SIGKILL")
+        throw new Error(`containerd ended by itself (${code ?? signal}):\n${this.#lastWords()}`);
     });
     await waitFor(`containerd; see ${this.#path("log")}`, () => this.#ctr("version").then(() => true), {
       deadline: 20_000,
