@@ -26,6 +26,16 @@ export interface Count {
   readonly connections: number;
 }
 
+/** What kube-proxy counts of packets with rules of iptables, by the names it has for it. */
+export const PACKET_KINDS = ["ct_state_invalid_dropped", "localhost_nodeports_accepted"] as const;
+export type PacketKind = (typeof PACKET_KINDS)[number];
+
+export interface Counts {
+  readonly connections: readonly Count[];
+  /** Since the rules were written that count them; absent where there are no such rules. */
+  readonly packets?: Readonly<Record<PacketKind, number>>;
+}
+
 /** The rules of one address family in the kernel, whatever writes them. */
 export interface Backend {
   readonly family: Family;
@@ -49,7 +59,7 @@ export interface Backend {
   /** A quick look, whatever the number of Services. */
   inspect(): Promise<Look>;
   /** What the kernel has counted. Costs a listing. */
-  counts(): Promise<readonly Count[]>;
+  counts(): Promise<Counts>;
   /** How many things are wanted in the kernel: rules by table of iptables, chains and elements of nftables. */
   sizes(): ReadonlyMap<string, number>;
   close(): void;

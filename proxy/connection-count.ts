@@ -1,6 +1,6 @@
 import { type Clock, explainError, type Log } from "../core/mod.ts";
 import type { V1Service } from "../kube/mod.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, Counts, PacketKind } from "./backend.ts";
 import { type PortConnections, Tally } from "./tally.ts";
 
 export interface ConnectionCountOptions {
@@ -19,6 +19,8 @@ export class ConnectionCount {
   readonly #tally = new Tally();
   #again = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
+  /** What the backends said last of packets. */
+  #packets: readonly Counts["packets"][] = [];
 
   constructor(options: ConnectionCountOptions) {
     this.#options = options;
@@ -43,13 +45,21 @@ export class ConnectionCount {
     return this.#tally.sums();
   }
 
+  /** The same of packets, both families together. */
+  async packets(kind: PacketKind): Promise<number> {
+    await this.read();
+    return this.#packets.reduce((sum, counted) => sum + (counted?.[kind] ?? 0), 0);
+  }
+
   async #add(): Promise<void> {
     const { backends, service } = this.#options;
-    const counts = await Promise.all(
-      backends().map(async (backend) =>
-        (await backend.counts()).map((count) => ({ ...count, key: `${backend.family} ${count.key}` })),
-      ),
+    const read = await Promise.all(
+      backends().map(async (backend) => ({ family: backend.family, counts: await backend.counts() })),
     );
-    this.#tally.add(counts.flat(), service);
+    const connections = read.flatMap(({ family, counts }) =>
+      counts.connections.map((count) => ({ ...count, key: `${family} ${count.key}` })),
+    );
+    this.#packets = read.map(({ counts }) => counts.packets);
+    this.#tally.add(connections, service);
   }
 }

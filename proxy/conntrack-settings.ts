@@ -25,6 +25,16 @@ export interface ConntrackSetting {
   readonly rule: "exactly" | "most";
 }
 
+/**
+ * Whether packets outside of their connection's window count as its own: as this node has it now, or is going to have it.
+ * Somebody may turn that on later; what others drop as INVALID is then all but nothing.
+ */
+export function isTcpLiberal(kernel: Kernel, choices: ConntrackChoices | undefined): boolean {
+  return (choices?.tcpBeLiberal ?? false) || Number(kernel.readSysctl(TCP_BE_LIBERAL) ?? 0) !== 0;
+}
+
+const TCP_BE_LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal";
+
 /** The kernel keeps its connections in lists of about this many, unless it was told to have more lists. */
 const CONNECTIONS_PER_BUCKET = 4;
 

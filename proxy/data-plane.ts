@@ -2,6 +2,7 @@ import type { Clock, Log } from "../core/mod.ts";
 import type { Family, Prefix } from "../net/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { RuleHome } from "./cleanup.ts";
+import { type ConntrackChoices, isTcpLiberal } from "./conntrack-settings.ts";
 import { iptablesBackend } from "./iptables-backend.ts";
 import { hasFamily, type Kernel, prepareKernel } from "./kernel.ts";
 import { nftablesBackend } from "./nftables-backend.ts";
@@ -15,6 +16,8 @@ export interface DataPlaneOptions extends ProxyChoices {
   readonly mode: ProxyMode;
   /** Node.spec.podCIDRs of this node, for the detection of pods by them. */
   readonly podCidrs?: readonly Prefix[];
+  /** How connections are to be tracked, once the rules are there; absent: as this node has it. */
+  readonly conntrack?: ConntrackChoices;
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly log: Log;
@@ -64,17 +67,16 @@ interface Opened {
 
 async function openNftables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
   const nft = await options.kernel.nft();
-  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options, options.podCidrs)));
+  const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options, options)));
   return { home: "nftables", backends, close: () => nft.close() };
 }
 
 /** Both families take the variant that IPv4 rules of others are in already. */
 async function openIptables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
-  const { kernel } = options;
+  const { kernel, podCidrs = [], conntrack } = options;
+  const facts = { podCidrs, isTcpLiberal: isTcpLiberal(kernel, conntrack) };
   const { variant } = await kernel.iptables("ipv4", "auto");
   const programs = await Promise.all(families.map((family) => kernel.iptables(family, variant)));
-  const backends = programs.map((program) =>
-    iptablesBackend(program, familySettings(program.family, options, options.podCidrs)),
-  );
+  const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, options, facts)));
   return { home: `iptables-${variant}`, backends, close: () => {} };
 }

@@ -2,7 +2,7 @@ import type { Iptables } from "../linux/mod.ts";
 import type { Backend } from "./backend.ts";
 import { iptablesItems, iptablesNodeItems } from "./iptables.ts";
 import { FILTER, iptablesFixedItems, isBuiltin, SERVICES, TABLES, tableOf } from "./iptables-chain.ts";
-import { parseIptablesCounts, parseIptablesSave } from "./iptables-read.ts";
+import { parseIptablesCounts, parseIptablesSave, parsePacketCounts } from "./iptables-read.ts";
 import { printChain, printIptablesChanges } from "./iptables-text.ts";
 import { Ledger } from "./ledger.ts";
 import type { FamilySettings } from "./settings.ts";
@@ -59,7 +59,11 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
       return { condition: isHooked ? "touched" : "broken", differing: 0 };
     },
 
-    counts: async () => parseIptablesCounts(await iptables.saveCounted("nat")),
+    counts: async () => {
+      const nat = await iptables.saveCounted("nat");
+      const packets = parsePacketCounts(nat, await iptables.saveCounted("filter"));
+      return { connections: parseIptablesCounts(nat), packets };
+    },
 
     sizes: () => {
       const sizes = new Map(TABLES.map((table) => [table as string, 0]));

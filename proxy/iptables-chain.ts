@@ -88,6 +88,9 @@ export function nodePortPlace(table: Table, protocol: string, port: number): Pla
 
 export const SERVICES = `${CHAIN_PREFIX}SERVICES`;
 export const NODEPORTS = `${CHAIN_PREFIX}NODEPORTS`;
+/** What goes to 127.0.0.0/8 passes here, to be counted: it leads to NODEPORTS, and what comes back is for no node port. */
+export const LOCALHOST = `${CHAIN_PREFIX}LOCALHOST`;
+export const LOCALHOST_RULES = [`-j ${NODEPORTS}`, '-m comment --comment "no node port"'] as const;
 export const FILTER = `${CHAIN_PREFIX}FILTER`;
 export const HAIRPIN = `${CHAIN_PREFIX}HAIRPIN`;
 /** Marks for masquerade. */
@@ -96,7 +99,12 @@ export const MARK = `${CHAIN_PREFIX}MARK`;
 export const OUTSIDE = `${CHAIN_PREFIX}OUTSIDE`;
 /** What comes to this node itself: lets health checks of load balancers in where the host admits nobody by default. */
 export const INPUT = `${CHAIN_PREFIX}INPUT`;
-const FORWARD = `${CHAIN_PREFIX}FORWARD`;
+export const FORWARD = `${CHAIN_PREFIX}FORWARD`;
+/**
+ * What connection tracking can't place is not translated back: the other end would see a stranger's packet, and answer it
+ * with a reset that ends the connection (kubernetes/kubernetes#74839).
+ */
+export const DROP_INVALID = "-m conntrack --ctstate INVALID -j DROP";
 const POSTROUTING = `${CHAIN_PREFIX}POSTROUTING`;
 /** Refuses. A reset is not subject to the kernel's limit on ICMP errors: no client waits in vain. */
 export const REFUSE = `${CHAIN_PREFIX}REFUSE`;
@@ -112,6 +120,7 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
   return [
     ...chain("nat", SERVICES, [""]),
     ...chain("nat", NODEPORTS, [""]),
+    ...(settings.localhost ? chain("nat", LOCALHOST, LOCALHOST_RULES) : []),
     ...chain("nat", MARK, [`-j MARK --set-xmark ${mark}/${mark}`]),
     ...(hasOutside(settings) ? chain("nat", OUTSIDE, [...returns, `-j ${MARK}`]) : []),
     ...chain("nat", HAIRPIN, [""]),
@@ -134,7 +143,11 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ),
     ...chain("filter", NODEPORTS, [""]),
     // On hosts that forward nothing by default, what a Service port took may pass, as with kube-proxy.
-    ...chain("filter", FORWARD, [`${ifMarked} -j ACCEPT`, "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]),
+    ...chain("filter", FORWARD, [
+      ...(settings.dropsInvalid ? [DROP_INVALID] : []),
+      `${ifMarked} -j ACCEPT`,
+      "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    ]),
     ...["PREROUTING", "OUTPUT"].map((hook) => jump("nat", hook, `-j ${SERVICES}`)),
     jump("nat", "POSTROUTING", `-j ${POSTROUTING}`),
     ...["INPUT", "FORWARD", "OUTPUT"].map((hook) => jump("filter", hook, `-m conntrack --ctstate NEW -j ${FILTER}`)),

@@ -1,5 +1,5 @@
-import type { Count } from "./backend.ts";
-import { CHAIN_PREFIX } from "./iptables-chain.ts";
+import type { Count, PacketKind } from "./backend.ts";
+import { CHAIN_PREFIX, DROP_INVALID, FORWARD, LOCALHOST, LOCALHOST_RULES } from "./iptables-chain.ts";
 import type { Protocol } from "./service-port.ts";
 
 /**
@@ -39,6 +39,23 @@ export function parseIptablesCounts(text: string): Count[] {
       connections: Number(packets),
     };
   });
+}
+
+/**
+ * What single rules have counted, of what `iptables-save --counters` prints: packets that the rule for INVALID dropped, and
+ * first packets of connections to localhost that a node port took, which are those that came by without those that came back.
+ */
+export function parsePacketCounts(nat: string, filter: string): Record<PacketKind, number> {
+  const [came, returned] = LOCALHOST_RULES.map((rule) => packetsOf(nat, `-A ${LOCALHOST} ${rule}`));
+  return {
+    ct_state_invalid_dropped: packetsOf(filter, `-A ${FORWARD} ${DROP_INVALID}`),
+    localhost_nodeports_accepted: came! - returned!,
+  };
+}
+
+function packetsOf(text: string, rule: string): number {
+  const line = text.split("\n").find((each) => each.endsWith(`] ${rule}`));
+  return Number(/^\[(\d+):/.exec(line ?? "")?.[1] ?? 0);
 }
 
 /** Protocol, port, and key of the Service: of the rules that the trees of destinations and of node ports end with. */

@@ -8,6 +8,7 @@ import {
   hasOutside,
   hostPrefix,
   INPUT,
+  LOCALHOST,
   MARK,
   MASQUERADE,
   NODEPORTS,
@@ -32,10 +33,12 @@ import { shortHash } from "./short-hash.ts";
 
 /** What node ports need: a jump for each address of this node, after all Service addresses. */
 export function iptablesNodeItems(addresses: readonly string[]): Item[] {
-  const roots = [chainObject("nat", SERVICES), chainObject("filter", FILTER)];
-  return roots.flatMap((root) =>
-    addresses.map((address) => sole(root, `3 ${address}`, `-d ${hostPrefix(address)} -j ${NODEPORTS}`)),
-  );
+  const jump = (root: string, address: string, chain: string) =>
+    sole(root, `3 ${address}`, `-d ${hostPrefix(address)} -j ${chain}`);
+  return addresses.flatMap((address) => [
+    jump(chainObject("nat", SERVICES), address, address.startsWith("127.") ? LOCALHOST : NODEPORTS),
+    jump(chainObject("filter", FILTER), address, NODEPORTS),
+  ]);
 }
 
 /** What one Service port needs: its chains, and the rules of the trees that lead to them. */

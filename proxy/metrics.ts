@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Metrics } from "../core/mod.ts";
 import type { Family } from "../net/mod.ts";
+import { PACKET_KINDS, type PacketKind } from "./backend.ts";
 import type { ProxyMode } from "./data-plane.ts";
 import { SIDES, type Side } from "./no-local-endpoints.ts";
 import type { PortConnections } from "./tally.ts";
@@ -110,10 +111,17 @@ export interface ProxyFacts {
   /** How many things are in the kernel, see Backend. */
   readonly sizes: (family: Family) => ReadonlyMap<string, number>;
   readonly connections: () => Promise<readonly PortConnections[]>;
+  readonly packets: (kind: PacketKind) => Promise<number>;
 }
+
+const PACKETS_HELP: Readonly<Record<PacketKind, string>> = {
+  ct_state_invalid_dropped: "Packets dropped because connection tracking could not place them",
+  localhost_nodeports_accepted: "Packets to node ports on localhost that were let in, the first of each connection",
+};
 
 export function exposeProxyFacts(registry: Metrics, mode: ProxyMode, facts: ProxyFacts): void {
   const registers = [registry];
+  if (mode === "iptables") exposePackets(registry, facts);
   const sizes =
     mode === "iptables"
       ? { name: "kubeproxy_sync_proxy_rules_iptables_total", help: "Rules of this proxy by table", label: "table" }
@@ -153,6 +161,22 @@ export function exposeProxyFacts(registry: Metrics, mode: ProxyMode, facts: Prox
       for (const { connections, ...labels } of sums) this.inc(labels, connections);
     },
   });
+}
+
+/** kube-proxy has the figures from objects of nfacct; here they are the counters of the rules themselves. */
+function exposePackets(registry: Metrics, { packets }: ProxyFacts): void {
+  for (const kind of PACKET_KINDS) {
+    new Counter({
+      name: `kubeproxy_iptables_${kind}_packets_total`,
+      help: PACKETS_HELP[kind],
+      registers: [registry],
+      async collect() {
+        const count = await packets(kind);
+        this.reset();
+        this.inc(count);
+      },
+    });
+  }
 }
 
 /** As kube-proxy writes it in the label ip_family. */

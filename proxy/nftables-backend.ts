@@ -117,10 +117,11 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
       const counted = parseNftCounts((await nft.list(`list set ${nftTable(family)} ${CONNECTIONS}`)) ?? "");
       const unclaimed = [...counted.keys()].filter((key) => frontendOf(ledger, key) === undefined);
       if (unclaimed.length > 0) await nft.apply(printForgotten(family, unclaimed));
-      return [...counted].flatMap(([key, connections]) => {
+      const connections = [...counted].flatMap(([key, count]) => {
         const frontend = frontendOf(ledger, key);
-        return frontend === undefined ? [] : [{ key, ...frontend, connections }];
+        return frontend === undefined ? [] : [{ key, ...frontend, connections: count }];
       });
+      return { connections };
     },
 
     sizes: () => {

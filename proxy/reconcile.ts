@@ -81,6 +81,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
     sizes: (family) => reconciler.backends.find((each) => each.family === family)?.sizes() ?? new Map(),
     noLocalEndpoints: (family, side) => noLocal.count(family, side),
     connections: () => count.read(),
+    packets: (kind) => count.packets(kind),
   });
 
   // Only with rules that need it in the kernel is connection tracking there for sure.

@@ -39,6 +39,14 @@ export type PodMatch =
   /** Name of the link it comes in by; `partial` names are only how it begins. */
   | { readonly kind: "link"; readonly name: string; readonly partial: boolean };
 
+/** What the node itself has to say. */
+export interface NodeFacts {
+  /** Node.spec.podCIDRs, for the detection of pods by them. */
+  readonly podCidrs?: readonly Prefix[];
+  /** Connection tracking takes packets outside of their connection's window for what they are: its own. */
+  readonly isTcpLiberal?: boolean;
+}
+
 /** The same for one address family. */
 export interface FamilySettings {
   readonly family: Family;
@@ -52,16 +60,14 @@ export interface FamilySettings {
   readonly serviceCidrs: readonly string[];
   /** Node ports are open on 127.0.0.0/8 too, and nobody outside may send there. */
   readonly localhost: boolean;
+  /** iptables only, as with kube-proxy: what connection tracking can't place is dropped on its way through this node. */
+  readonly dropsInvalid: boolean;
 }
 
 const MASQUERADE_BIT = 14;
 
-/** @param podCidrs Node.spec.podCIDRs of this node. */
-export function familySettings(
-  family: Family,
-  choices: ProxyChoices,
-  podCidrs: readonly Prefix[] = [],
-): FamilySettings {
+export function familySettings(family: Family, choices: ProxyChoices, facts: NodeFacts = {}): FamilySettings {
+  const { podCidrs = [], isTcpLiberal = false } = facts;
   const ofFamily = (prefixes: readonly Prefix[]) =>
     canonicalPrefixes(prefixes.filter((prefix) => prefix.family === family));
   const { podDetection = { mode: "cluster-cidr" }, masqueradeBit = MASQUERADE_BIT } = choices;
@@ -72,6 +78,7 @@ export function familySettings(
     masqueradeMark: 2 ** masqueradeBit,
     serviceCidrs: ofFamily(choices.serviceCidrs ?? []),
     localhost: family === "ipv4" && wantsLocalhost(choices.nodePortAddresses ?? []),
+    dropsInvalid: !isTcpLiberal,
   };
 }
 

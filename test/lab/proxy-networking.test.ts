@@ -205,6 +205,25 @@ describe.each(HOMES)("%s with node ports on localhost", (home) => {
     await stage.meets("client", "node port", ["pod2", "pod3"], { as: "gateway" });
   });
 
+  // nftables has no such metric, as with kube-proxy.
+  test.skipIf(home === "nftables")(
+    "should update metric for tracking accepted packets destined for localhost nodeports",
+    async () => {
+      await stage.given(webService(), { pod2: {} });
+      const accepted = async () => {
+        const name = "kubeproxy_iptables_localhost_nodeports_accepted_packets_total";
+        const { values = [] } = (await stage.running.metrics.getSingleMetric(name)?.get()) ?? {};
+        return values[0]?.value ?? 0;
+      };
+      const before = await accepted();
+      const ipv4 = { families: ["ipv4" as const] };
+      for (let i = 0; i < 3; i++) expect(await stage.lab.hosts.node.ask("127.0.0.1", 30080)).toMatch(/^pod2/);
+      await stage.meets("node", LOCALHOST, ["node"], { ...ipv4, port: SERVING_PORT }); // the node's own, no node port
+      await stage.meets("client", "node port", ["pod2"], ipv4); // not by localhost
+      await expect.poll(accepted, { timeout: 5000 }).toBe(before + 3);
+    },
+  );
+
   test("nobody outside reaches the node's localhost (CVE-2020-8558)", async () => {
     await stage.given(webService(), { pod2: {} });
     // The client sends packets for 127.0.0.1 to the node, as an attacker on the same network would.

@@ -93,7 +93,9 @@ export const UPSTREAM_ROWS: Readonly<Record<string, readonly string[]>> = {
     "should create a ClusterIP Service with SCTP ports",
     "should allow creating a basic SCTP service with pod and endpoints",
     "should function for localhost node ports, over IPv4 only",
+    "should update metric for tracking accepted packets destined for localhost nodeports",
   ],
+  "lab/proxy-invalid.test.ts": ["should drop INVALID conntrack entries"],
   "lab/proxy-health.test.ts": [
     "should fail health check node port if there are only terminating endpoints",
     "should only target nodes with endpoints",

@@ -27,6 +27,8 @@ import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? `ib-px${process.env.VITEST_POOL_ID ?? ""}-`;
 /** The network namespace of the node. */
 export const NODE_NETNS = `${PREFIX}node`;
+/** The network namespace of any host. */
+export const hostNetns = (host: HostName): string => PREFIX + host;
 /** Where every host of the lab serves, and says its name. */
 export const SERVING_PORT = 8080;
 /** Where it says its name and this port. */

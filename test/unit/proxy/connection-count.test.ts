@@ -3,7 +3,7 @@ import { fakeClock, silentLog } from "../../../core/mod.ts";
 import { fakeIptables, fakeNft } from "../../../linux/mod.ts";
 import { ConnectionCount } from "../../../proxy/connection-count.ts";
 import { iptablesBackend } from "../../../proxy/iptables-backend.ts";
-import { parseIptablesCounts } from "../../../proxy/iptables-read.ts";
+import { parseIptablesCounts, parsePacketCounts } from "../../../proxy/iptables-read.ts";
 import { nftablesBackend } from "../../../proxy/nftables-backend.ts";
 import { parseNftCounts } from "../../../proxy/nftables-read.ts";
 import { IPV4, PORTS } from "./cluster.ts";
@@ -47,6 +47,25 @@ COMMIT
   });
 });
 
+describe("parsePacketCounts()", () => {
+  test("takes from what came by localhost what was for no node port, and finds what was dropped as INVALID", () => {
+    const nat = `*nat
+[9:540] -A IRON-SERVICES -d 127.0.0.1/32 -j IRON-LOCALHOST
+[9:540] -A IRON-LOCALHOST -j IRON-NODEPORTS
+[7:420] -A IRON-LOCALHOST -m comment --comment "no node port"
+COMMIT
+`;
+    const filter = `*filter
+[5:300] -A FORWARD -m conntrack --ctstate INVALID -j DROP
+[3:180] -A IRON-FORWARD -m conntrack --ctstate INVALID -j DROP
+[8:480] -A IRON-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+COMMIT
+`;
+    expect(parsePacketCounts(nat, filter)).toEqual({ ct_state_invalid_dropped: 3, localhost_nodeports_accepted: 2 });
+    expect(parsePacketCounts("", "")).toEqual({ ct_state_invalid_dropped: 0, localhost_nodeports_accepted: 0 });
+  });
+});
+
 describe("Backend.sizes()", () => {
   const owner = { key: "shop/web", created: 0 };
 
@@ -70,7 +89,7 @@ describe("ConnectionCount.read()", () => {
     const count = { key: "a", service: "shop/web", protocol: "tcp", front: "service", port: 80 } as const;
     const backend = {
       ...nftablesBackend(fakeNft(), IPV4),
-      counts: async () => [{ ...count, connections: await counts() }],
+      counts: async () => ({ connections: [{ ...count, connections: await counts() }] }),
     };
     return new ConnectionCount({ backends: () => [backend], service, clock, log });
   }

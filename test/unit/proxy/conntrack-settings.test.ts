@@ -5,6 +5,7 @@ import {
   type ConntrackChoices,
   type ConntrackSetting,
   conntrackSettings,
+  isTcpLiberal,
 } from "../../../proxy/conntrack-settings.ts";
 import { type Kernel, kernelOf } from "../../../proxy/mod.ts";
 
@@ -19,6 +20,18 @@ const DEFAULTS: ConntrackChoices = {
   tcpBeLiberal: false,
 };
 const TIMES = { nf_conntrack_tcp_timeout_established: 86_400, nf_conntrack_tcp_timeout_close_wait: 3600 };
+
+describe("isTcpLiberal()", () => {
+  test.each([
+    ["the node is", "1", DEFAULTS, true],
+    ["the node is not", "0", DEFAULTS, false],
+    ["the node is going to be", "0", { ...DEFAULTS, tcpBeLiberal: true }, true],
+    ["nobody chose, and the node is", "1", undefined, true],
+    ["connections are not tracked yet", undefined, undefined, false],
+  ] as const)("%s", (_, value, choices, want) => {
+    expect(isTcpLiberal({ ...kernelOf(), readSysctl: () => value }, choices)).toBe(want);
+  });
+});
 
 describe("conntrackSettings()", () => {
   const cases: { name: string; choices: Partial<ConntrackChoices>; cores: number; want: Record<string, number> }[] = [

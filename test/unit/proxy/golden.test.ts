@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parsePrefix } from "../../../net/mod.ts";
 import { iptablesItems, iptablesNodeItems } from "../../../proxy/iptables.ts";
 import { iptablesFixedItems } from "../../../proxy/iptables-chain.ts";
 import { printIptablesChanges } from "../../../proxy/iptables-text.ts";
@@ -66,6 +67,22 @@ describe("iptablesItems()", () => {
   test("masquerades nothing on its way to a cluster IP when it can't tell pods from others", () => {
     const blind = familySettings("ipv4", { clusterCidrs: [] });
     expect(print(iptablesItems(PORTS["cluster IP"]!, blind))).not.toContain("IRON-OUTSIDE");
+  });
+
+  test("counts what goes to node ports of localhost where there are some", () => {
+    const open = familySettings("ipv4", { clusterCidrs: [], nodePortAddresses: [parsePrefix("127.0.0.0/8")] });
+    const text = print([...iptablesFixedItems(open, true), ...iptablesNodeItems(["127.0.0.1", "192.168.1.11"])]);
+    expect(text).toContain("-A IRON-SERVICES -d 127.0.0.1/32 -j IRON-LOCALHOST\n");
+    expect(text).toContain("-A IRON-LOCALHOST -j IRON-NODEPORTS\n");
+    expect(text).toContain("-A IRON-SERVICES -d 192.168.1.11/32 -j IRON-NODEPORTS\n");
+    expect(print(iptablesFixedItems(IPV4, true))).not.toContain("IRON-LOCALHOST");
+  });
+
+  test("drops what connection tracking can't place, unless that takes packets outside of their window for its own", () => {
+    const drop = "-A IRON-FORWARD -m conntrack --ctstate INVALID -j DROP";
+    expect(print(iptablesFixedItems(IPV4, true))).toContain(drop);
+    const liberal = familySettings("ipv4", { clusterCidrs: [] }, { isTcpLiberal: true });
+    expect(print(iptablesFixedItems(liberal, true))).not.toContain(drop);
   });
 
   test("leaves --random-fully out where the program does not know it", () => {

@@ -37,7 +37,7 @@ function upkeepOf(drift: Backend["drift"]): Upkeep {
       if (failure !== undefined) throw failure;
       return 0;
     },
-    counts: async () => [],
+    counts: async () => ({ connections: [] }),
     sizes: () => new Map(),
     inspect: async () => {
       calls.push("inspect");
