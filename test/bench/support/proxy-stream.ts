@@ -17,10 +17,23 @@ const TICKS = 100;
 /** Sends from pod1 to `host`, behind which is pod2, as fast as it goes. */
 export async function measureStream(lab: ProxyLab, host: string): Promise<StreamCost> {
   const server = lab.on("pod2", "iperf3", "--server", "--one-off", "--port", String(STREAM_PORT));
-  const send = () =>
-    lab.on("pod1", "iperf3", "--json", "--client", host, "--port", String(STREAM_PORT), "--time", String(SECONDS));
+  // It serves one client, also one that gave up too early.
+  const listening = async () => (await lab.on("pod2", "ss", "-Hltn", `sport = :${STREAM_PORT}`)) !== "";
+  await waitFor("iperf3's server", listening, { deadline: 10_000, every: 100 });
   const before = kernelTicks();
-  const report = JSON.parse(await waitFor("iperf3's server", send, { deadline: 10_000, every: 100 }));
+  const report = JSON.parse(
+    await lab.on(
+      "pod1",
+      "iperf3",
+      "--json",
+      "--client",
+      host,
+      "--port",
+      String(STREAM_PORT),
+      "--time",
+      String(SECONDS),
+    ),
+  );
   const ticks = kernelTicks() - before;
   await server;
   const { bytes, bits_per_second: rate } = report.end.sum_received;
