@@ -17,7 +17,14 @@ import {
   readControllerOptions,
   WEBHOOK_NAME,
 } from "../config/mod.ts";
-import { startController, startWebhook, type Webhook, type WebhookDeps } from "../controller/mod.ts";
+import {
+  type PodCidrSettings,
+  podCidrMistake,
+  startController,
+  startWebhook,
+  type Webhook,
+  type WebhookDeps,
+} from "../controller/mod.ts";
 import { IronbridgeError, runProgram } from "../core/mod.ts";
 import { type Leadership, NAMESPACES, NODES, SERVICES, type Store, startElection, startInformer } from "../kube/mod.ts";
 import { createDaemon, type Daemon, serveParts } from "./daemon.ts";
@@ -52,6 +59,7 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
     ...(options.lbClass === undefined ? {} : { lbClass: options.lbClass }),
     memory: { remember: options.addressMemory, coolDown: options.addressCoolDown },
     usageThresholds: options.poolUsageThresholds,
+    ...podCidrSettings(options),
   };
   const ended = new AbortController();
   const shared = shareNamespace(options, daemon, { work: signal, lease: ended.signal });
@@ -64,6 +72,16 @@ async function runController(options: ControllerOptions, signal: AbortSignal): P
   const webhook = webhookPart(options, { ...daemon, ...stores, home: options.namespace, ...shared }, signal);
   const parts = { controller: { ...controller, done }, ...webhook, knowledge: knowledgePart(stores) };
   await serveParts(daemon, parts, options.adminAddress, signal);
+}
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID when no node could ever get a prefix. */
+function podCidrSettings(options: ControllerOptions): { podCidrs?: PodCidrSettings } {
+  if (!options.allocateNodeCidrs) return {};
+  const lengths = { ipv4: options.nodeCidrMaskSizeIpv4, ipv6: options.nodeCidrMaskSizeIpv6 };
+  const podCidrs = { clusterCidrs: options.clusterCidr, lengths };
+  const mistake = podCidrMistake(podCidrs);
+  if (mistake !== undefined) throw new IronbridgeError("IB_OPTION_INVALID", mistake);
+  return { podCidrs };
 }
 
 /** What the replicas have in common, in the namespace of Ironbridge; without one there is a single replica. */

@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import { hasCode, LOG_LEVELS } from "../core/mod.ts";
 import { type Prefix, parsePrefix, tryParseAddress } from "../net/mod.ts";
 import { parseDuration } from "./duration.ts";
+import { NODE_CIDR_OPTIONS } from "./node-cidr-options.ts";
 import { type OptionValues, type Refusal, readOptions } from "./option.ts";
 import { PROXY_OPTIONS } from "./proxy-options.ts";
 
@@ -45,6 +46,13 @@ const namespace = {
   placeholder: "name",
   help: `namespace of the Secret ${MEMBERS_SECRET}, which the controller makes and the speakers read`,
   read: text,
+} as const;
+
+const clusterCidr = {
+  placeholder: "list",
+  help: "prefixes of all pods, separated by commas; traffic from elsewhere to a Service is masqueraded",
+  fallback: "",
+  read: prefixes,
 } as const;
 
 const logLevel = {
@@ -95,12 +103,7 @@ export const AGENT_OPTIONS = {
     fallback: "nftables",
     read: (value: string) => oneOf(PROXY_MODES, value),
   },
-  clusterCidr: {
-    placeholder: "list",
-    help: "prefixes of all pods, separated by commas; traffic from elsewhere to a Service is masqueraded",
-    fallback: "",
-    read: prefixes,
-  },
+  clusterCidr,
   ...PROXY_OPTIONS,
   stateDir: {
     placeholder: "directory",
@@ -202,6 +205,8 @@ export const CONTROLLER_OPTIONS = {
     help: "where the API server may ask about configuration objects before it stores them; without it nobody may",
     read: listenAddress,
   },
+  clusterCidr,
+  ...NODE_CIDR_OPTIONS,
   leaseDuration: {
     placeholder: "duration",
     help: "time after which another replica takes the place of a controller that died",

@@ -97,7 +97,7 @@ function want(text: string): Refusal {
   return { want: text };
 }
 
-function trueOrFalse(value: string): boolean | Refusal {
+export function trueOrFalse(value: string): boolean | Refusal {
   return value === "true" || value === "false" ? value === "true" : want("true or false");
 }
 
@@ -111,7 +111,8 @@ function duration(value: string): number | Refusal {
   return parseDuration(value) ?? want("a duration such as 90s, 24h or 0");
 }
 
-function wholeNumber(value: string, most: number): number | undefined {
+/** Undefined for what is no whole number from 0 to `most`. */
+export function wholeNumber(value: string, most: number): number | undefined {
   return /^\d{1,8}$/.test(value) && Number(value) <= most ? Number(value) : undefined;
 }
 

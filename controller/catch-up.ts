@@ -1,14 +1,14 @@
-import { type KubeClient, objectKey, type Resource, type Store, type V1Service } from "../kube/mod.ts";
+import { type KubeClient, type KubeObject, objectKey, type Resource, type Store } from "../kube/mod.ts";
 
 /**
  * Resolves once `store` shows every object at least as new as the API server has it now: what the leader before wrote last
  * may still be on its way to this replica. Resolves too when `signal` aborts.
  * @throws {IronbridgeError} When the API server can't be asked.
  */
-export async function caughtUp(
+export async function caughtUp<T extends KubeObject>(
   client: KubeClient,
-  resource: Resource<V1Service>,
-  store: Store<V1Service>,
+  resource: Resource<T>,
+  store: Store<T>,
   signal: AbortSignal,
 ): Promise<void> {
   const gone = new Set<string>();
@@ -39,6 +39,6 @@ export async function caughtUp(
 }
 
 /** Versions of one server rise with every write (KEP-5504). */
-function versionOf({ metadata }: V1Service): number {
+function versionOf({ metadata }: KubeObject): number {
   return Number(metadata?.resourceVersion ?? 0);
 }

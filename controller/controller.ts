@@ -4,6 +4,8 @@ import { fencedClient, refusalStatus, type Store } from "../kube/mod.ts";
 import { startConfigStatus } from "./config-status.ts";
 import { Duty, type DutyDeps } from "./duty.ts";
 import { registerMetrics } from "./metrics.ts";
+import { startNodeCidrs } from "./node-cidrs.ts";
+import type { PodCidrSettings } from "./pod-cidrs.ts";
 import { poolStatus, startPoolStatus } from "./pool-status.ts";
 import { PoolUsageWatch } from "./pool-usage.ts";
 import { watchChanges } from "./watch-changes.ts";
@@ -14,6 +16,8 @@ export interface ControllerDeps extends DutyDeps {
   readonly states?: { readonly namespace: string; readonly store: Store<ConfigurationState> };
   /** Percent of a pool in use at which its users are told, in rising order. */
   readonly usageThresholds?: readonly number[];
+  /** Give nodes their pod prefixes; absent: somebody else does. */
+  readonly podCidrs?: PodCidrSettings;
 }
 
 export interface Controller {
@@ -35,7 +39,7 @@ const STATE_LIMIT = 100;
  * configuration objects true. Of several replicas the leader does so; the others keep their stores warm.
  */
 export function startController(deps: ControllerDeps, signal: AbortSignal): Controller {
-  const { pools, reporter, log, leadership, states, usageThresholds = [], clock = systemClock } = deps;
+  const { pools, reporter, log, leadership, states, usageThresholds = [], podCidrs, clock = systemClock } = deps;
   const client = leadership === undefined ? deps.client : fencedClient(deps.client, leadership.leading);
   const metrics = registerMetrics(
     {
@@ -67,9 +71,10 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   watchChanges(deps, kinds, duty, onStatus, signal);
   if (states !== undefined) signal.addEventListener("abort", states.store.subscribe(told.poke), { once: true });
   if (leadership !== undefined) signal.addEventListener("abort", leadership.subscribe(runner.poke), { once: true });
+  const giving = podCidrs === undefined ? undefined : startNodeCidrs({ ...deps, client, settings: podCidrs }, signal);
 
   return {
-    done: Promise.all([runner.done, counters.done, told.done]).then(() => {}),
+    done: Promise.all([runner.done, counters.done, told.done, giving?.done]).then(() => {}),
     ready: () => duty.ready,
     state: () => ({
       leading: duty.leading,

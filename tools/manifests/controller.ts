@@ -11,7 +11,7 @@ export const WEBHOOK_PORT = 9443;
 /** Nobody's user, without a name or a home. */
 const USER = 65532;
 
-/** The Deployment: the replicas of the controller, in the pod network. */
+/** The Deployment: the replicas of the controller. */
 export function controllerOf(values: Values, namespace: string): Manifest {
   const { controller } = values;
   const labels = selectorOf("controller");
@@ -28,6 +28,8 @@ export function controllerOf(values: Values, namespace: string): Manifest {
         metadata: { labels },
         spec: {
           serviceAccountName: nameOf("controller"),
+          // There is no pod network before nodes have their prefixes.
+          hostNetwork: controller.allocateNodeCidrs,
           imagePullSecrets: values.image.pullSecrets,
           priorityClassName: controller.priorityClassName,
           nodeSelector: controller.nodeSelector,
@@ -52,7 +54,7 @@ function controllerContainer(values: Values): object {
   return {
     name: "controller",
     ...imageOf(values),
-    args: ["controller"],
+    args: ["controller", `--allocate-node-cidrs=${values.controller.allocateNodeCidrs}`],
     env: [
       { name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
       fixed("admin-address", `$(POD_IP):${CONTROLLER_PORT}`),

@@ -4,7 +4,7 @@ import { controllerOf } from "./controller.ts";
 import { networkPolicyOf, podMonitorOf } from "./extras.ts";
 import type { Group, Manifest } from "./manifest.ts";
 import { COMMON_LABELS } from "./names.ts";
-import { rbacOf } from "./rbac.ts";
+import { nodeCidrRbac, rbacOf } from "./rbac.ts";
 import { API_SETTINGS, explainSetting, SETTING_FLAGS, SETTINGS } from "./setting.ts";
 import type { Values } from "./values.ts";
 import { webhookOf } from "./webhook.ts";
@@ -28,6 +28,11 @@ export function groupsOf(values: Values, namespace: string): readonly Group[] {
       objects: [configMap(API_SETTINGS, namespace, { host: values.api.host, port: values.api.port })],
     },
     { file: "controller-rbac", objects: rbacOf("controller", namespace) },
+    {
+      file: "node-cidrs-rbac",
+      when: values.controller.allocateNodeCidrs,
+      objects: nodeCidrRbac(namespace),
+    },
     { file: "agent-rbac", objects: rbacOf("agent", namespace) },
     { file: "controller", objects: [controllerOf(values, namespace)] },
     { file: "webhook", objects: webhookOf(namespace) },

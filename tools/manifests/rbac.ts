@@ -79,30 +79,44 @@ const OWN_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   ],
 };
 
+const API_GROUP = "rbac.authorization.k8s.io";
+const API_VERSION = `${API_GROUP}/v1`;
+
 /** The service account of a component with its roles. */
 export function rbacOf(component: Component, namespace: string): readonly Manifest[] {
   const name = nameOf(component);
   const labels = selectorOf(component);
-  const subjects = [{ kind: "ServiceAccount", name, namespace }];
-  const apiGroup = "rbac.authorization.k8s.io";
-  const apiVersion = `${apiGroup}/v1`;
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace, labels } },
-    { apiVersion, kind: "ClusterRole", metadata: { name, labels }, rules: CLUSTER_RULES[component] },
+    ...clusterRole(name, component, namespace, CLUSTER_RULES[component]),
+    { apiVersion: API_VERSION, kind: "Role", metadata: { name, namespace, labels }, rules: OWN_RULES[component] },
     {
-      apiVersion,
-      kind: "ClusterRoleBinding",
-      metadata: { name, labels },
-      roleRef: { apiGroup, kind: "ClusterRole", name },
-      subjects,
-    },
-    { apiVersion, kind: "Role", metadata: { name, namespace, labels }, rules: OWN_RULES[component] },
-    {
-      apiVersion,
+      apiVersion: API_VERSION,
       kind: "RoleBinding",
       metadata: { name, namespace, labels },
-      roleRef: { apiGroup, kind: "Role", name },
-      subjects,
+      roleRef: { apiGroup: API_GROUP, kind: "Role", name },
+      subjects: [{ kind: "ServiceAccount", name, namespace }],
+    },
+  ];
+}
+
+/** What the controller asks for beside that where it gives nodes their pod prefixes. */
+export function nodeCidrRbac(namespace: string): readonly Manifest[] {
+  const rules = [{ apiGroups: [""], resources: ["nodes"], verbs: ["patch"] }];
+  return clusterRole(`${nameOf("controller")}-node-cidrs`, "controller", namespace, rules);
+}
+
+/** A role in the whole cluster, and the component as the one who has it. */
+function clusterRole(name: string, component: Component, namespace: string, rules: readonly Rule[]): Manifest[] {
+  const labels = selectorOf(component);
+  return [
+    { apiVersion: API_VERSION, kind: "ClusterRole", metadata: { name, labels }, rules },
+    {
+      apiVersion: API_VERSION,
+      kind: "ClusterRoleBinding",
+      metadata: { name, labels },
+      roleRef: { apiGroup: API_GROUP, kind: "ClusterRole", name },
+      subjects: [{ kind: "ServiceAccount", name: nameOf(component), namespace }],
     },
   ];
 }

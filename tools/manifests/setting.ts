@@ -20,6 +20,7 @@ export const POD_FLAGS: Readonly<Record<string, string>> = {
   "cni-conf-dir": "a directory of the node, mounted: /etc/cni/net.d",
   "admin-address": "fits the pod's probes: port 7476 of the node itself for agents, 9120 of the pod for the controller",
   "webhook-address": "port 9443 of the controller's pod, which the Service ironbridge-webhook leads to",
+  "allocate-node-cidrs": "`controller.allocateNodeCidrs` of the chart, with the rights that it needs",
   "member-key-file": "not set: the Secret ironbridge-members, which the controller makes",
 };
 

@@ -60,6 +60,11 @@ export const VALUES = {
     nodeSelector: leaf("Labels of the nodes that get an agent", labels, { "kubernetes.io/os": "linux" }),
   },
   controller: {
+    allocateNodeCidrs: leaf(
+      "Give nodes pod prefixes out of settings.cluster-cidr, where kube-controller-manager doesn't",
+      z.boolean(),
+      false,
+    ),
     priorityClassName: leaf("Priority class of the controller", z.string(), "system-cluster-critical"),
     resources: leaf("What the controller needs of its node", resources, { requests: { cpu: "50m", memory: "96Mi" } }),
     tolerations: leaf("Taints the controller ignores", z.array(toleration), [

@@ -111,6 +111,20 @@ test("readControllerOptions() serves Services without a class unless told", () =
   expect(readControllerOptions({ lbClass: "example.com/lb" }).lbClass).toBe("example.com/lb");
 });
 
+test.each([
+  [{ allocateNodeCidrs: "yes" }, '--allocate-node-cidrs is "yes", want true or false'],
+  [{ nodeCidrMaskSizeIpv4: "33" }, '--node-cidr-mask-size-ipv4 is "33", want a prefix length from 0 to 32'],
+  [{ nodeCidrMaskSizeIpv6: "129" }, '--node-cidr-mask-size-ipv6 is "129", want a prefix length from 0 to 128'],
+])("readControllerOptions() refuses %j", (flags, message) => {
+  expect(() => readControllerOptions(flags)).toThrowError(message);
+});
+
+test("readControllerOptions() gives nodes no prefixes unless told, and those of kube-controller-manager's sizes then", () => {
+  const sizes = { nodeCidrMaskSizeIpv4: 24, nodeCidrMaskSizeIpv6: 64 };
+  expect(readControllerOptions({})).toMatchObject({ allocateNodeCidrs: false, clusterCidr: [], ...sizes });
+  expect(readControllerOptions({ allocateNodeCidrs: "true" }).allocateNodeCidrs).toBe(true);
+});
+
 test("flagsOf() describes every setting for the help", () => {
   expect(flagsOf(AGENT_OPTIONS)).toHaveLength(Object.keys(AGENT_OPTIONS).length);
   expect(flagsOf(CONTROLLER_OPTIONS).find(({ flag }) => flag.startsWith("--lb-class"))).toEqual({

@@ -30,7 +30,8 @@ export interface Running {
   readonly leadership: Leadership | undefined;
 }
 
-export interface StartOptions extends Partial<Pick<ControllerDeps, "lbClass" | "memory" | "usageThresholds">> {
+export interface StartOptions
+  extends Partial<Pick<ControllerDeps, "lbClass" | "memory" | "podCidrs" | "usageThresholds">> {
   /** Take part in an election under this name. */
   readonly identity?: string;
   /** Milliseconds; LEASE_DURATION unless given. */

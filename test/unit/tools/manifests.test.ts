@@ -82,7 +82,7 @@ describe("installedObjects()", () => {
 
   test.each([
     ["DaemonSet", AGENT_OPTIONS, ["kubeconfig", "member-key-file", "state-dir", "run-dir"]],
-    ["Deployment", CONTROLLER_OPTIONS, ["kubeconfig"]],
+    ["Deployment", CONTROLLER_OPTIONS, ["allocate-node-cidrs", "kubeconfig"]],
   ])(
     "gives the container of the %s a variable for every flag but those that are right as they are",
     (kind, table, without) => {
@@ -108,7 +108,7 @@ describe("printInstall()", () => {
     const data = /kind: ConfigMap\n.*?\ndata:\n(.*?)---/s.exec(printInstall())?.[1] ?? "";
     const lines = data.trimEnd().split("\n");
     expect(lines.length).toBeGreaterThan(4);
-    for (const [i, line] of lines.entries()) expect(line).toMatch(i % 2 === 0 ? /^ {2}# \S/ : /^ {2}[a-z-]+: /);
+    for (const [i, line] of lines.entries()) expect(line).toMatch(i % 2 === 0 ? /^ {2}# \S/ : /^ {2}[a-z0-9-]+: /);
   });
 });
 
@@ -141,6 +141,17 @@ describe("templateOf()", () => {
 
 test("chartFiles() leaves no mark behind", () => {
   for (const text of Object.values(chartFiles("1.2.3"))) expect(text).not.toMatch(/[«»]/);
+});
+
+test("chartFiles() lets the controller change nodes only where it gives them their prefixes", () => {
+  const files = chartFiles("1.2.3");
+  const role = files["templates/node-cidrs-rbac.yaml"] ?? "";
+  expect(role).toMatch(
+    /^# [^\n]*\n\{\{- if \.Values\.controller\.allocateNodeCidrs \}\}\n.*- nodes\n {4}verbs:\n {6}- patch\n/s,
+  );
+  expect(files["templates/controller.yaml"]).toContain("hostNetwork: {{ .Values.controller.allocateNodeCidrs }}\n");
+  expect(objects.filter(({ metadata }) => metadata.name.endsWith("node-cidrs"))).toEqual([]);
+  expect(podOf("Deployment")).toMatchObject({ hostNetwork: false });
 });
 
 test("withTables() refuses a page without the places for the tables", () => {
