@@ -246,19 +246,17 @@ export function webSlice(nodes: readonly string[]): V1EndpointSlice {
   };
 }
 
+/** The Node objects of a lab. */
+export function clusterNodes(hosts: readonly BgpHost[]): V1Node[] {
+  return hosts.map(({ name, v4, v6 }) => ({
+    metadata: { name, labels: { "kubernetes.io/hostname": name } },
+    status: { addresses: [v4, v6].map((address) => ({ type: "InternalIP", address })) },
+  }));
+}
+
 function clusterOf(hosts: readonly BgpHost[]): BgpObjects {
   return {
-    nodes: hosts.map(
-      ({ name, v4, v6 }): V1Node => ({
-        metadata: { name, labels: { "kubernetes.io/hostname": name } },
-        status: {
-          addresses: [
-            { type: "InternalIP", address: v4 },
-            { type: "InternalIP", address: v6 },
-          ],
-        },
-      }),
-    ),
+    nodes: clusterNodes(hosts),
     services: [webService()],
     slices: [webSlice(hosts.map(({ name }) => name))],
     pools: [
