@@ -36,18 +36,23 @@ const MAX_CHAIN_NAME = 28;
  * or empties it, but only sets the policy of a built-in one. Refuses rules in and jumps to chains that are not there,
  * deleting rules that are not there, deleting chains that hold rules or are jumped to, and names that are too long.
  * Rules are kept as written: the kernel's spelling of a match is the caller's to know.
+ * @param kernel What it has; without xt_sctp rules that match SCTP are refused too.
  */
-export function fakeIptables(family: Family = "ipv4"): FakeIptables {
+export function fakeIptables(
+  family: Family = "ipv4",
+  kernel: { readonly hasSctp: boolean } = { hasSctp: true },
+): FakeIptables {
   const tables = new Map<IptablesTable, Table>();
   const restored: string[] = [];
   return {
     family,
     variant: "nft",
     randomFully: true,
+    knowsSctp: async () => kernel.hasSctp,
     restored,
     dump: () => [...tables].sort().map(printTable).join(""),
     restore: async (script) => {
-      restoreScript(tables, script);
+      restoreScript(tables, script, kernel.hasSctp ? undefined : / -m sctp /);
       restored.push(script);
     },
     save: async (name) => {
@@ -68,7 +73,7 @@ export function fakeIptables(family: Family = "ipv4"): FakeIptables {
   };
 }
 
-function restoreScript(tables: Map<IptablesTable, Table>, script: string): void {
+function restoreScript(tables: Map<IptablesTable, Table>, script: string, unknown: RegExp | undefined): void {
   let name: IptablesTable | undefined;
   let work = new Map<string, Chain>();
   script.split("\n").forEach((line, i) => {
@@ -77,6 +82,7 @@ function restoreScript(tables: Map<IptablesTable, Table>, script: string): void 
       return new IronbridgeError("IB_KERNEL_REFUSED", text);
     };
     if (line.trim() === "" || line.startsWith("#")) return;
+    if (unknown?.test(line)) throw refuse("extension not supported, missing kernel module?");
     if (line.startsWith("*")) {
       name = tableName(line.slice(1));
       if (name === undefined) throw refuse("no such table");

@@ -13,6 +13,8 @@ export interface Iptables {
   readonly variant: IptablesVariant;
   /** MASQUERADE --random-fully is understood (iptables >= 1.6.2). */
   readonly randomFully: boolean;
+  /** Whether rules can match ports of SCTP (xt_sctp): the kernel refuses all of a script with one that it can't match. */
+  knowsSctp(): Promise<boolean>;
   /**
    * Applies `script` with --noflush and lock waiting: tables in it are each all or nothing, chains not named stay.
    * @throws {IronbridgeError} IB_KERNEL_REFUSED with the program's words and the line it points at.
@@ -66,6 +68,13 @@ export async function openIptables(
     family,
     variant: chosen,
     randomFully,
+    knowsSctp: async () => {
+      const { stderr } = await runProgram(`${program}-restore`, ["--noflush", "--test", `--wait=${LOCK_WAIT}`], {
+        ...options,
+        input: SCTP_PROBE,
+      });
+      return !MISSING_MATCH.test(stderr);
+    },
     restore: async (script) => {
       const restore = `${program}-restore`;
       const args = ["--noflush", `--wait=${LOCK_WAIT}`];
@@ -92,6 +101,10 @@ export async function openIptables(
 
 /** What the legacy and the nft variant say about a chain that is not there. */
 const MISSING_CHAIN = /No chain\/target\/match by that name|is incompatible, use 'nft' tool/;
+
+const SCTP_PROBE = "*filter\n:IRON-PROBE - [0:0]\n-A IRON-PROBE -p sctp -m sctp --dport 1\nCOMMIT\n";
+/** The same about a match that the kernel or the program lacks. */
+const MISSING_MATCH = /missing kernel module|Couldn't load match/;
 
 /** The legacy programs make the kernel create every table they look at, so look at the kernel's list first. */
 function holdsLegacyTable(family: Family, table: IptablesTable, netns: Netns | undefined): boolean {

@@ -7,6 +7,7 @@ import { iptablesBackend } from "./iptables-backend.ts";
 import { hasFamily, type Kernel, prepareKernel } from "./kernel.ts";
 import { nftablesBackend } from "./nftables-backend.ts";
 import { wantsLocalhost } from "./node-port-addresses.ts";
+import { type SctpGap, tracksSctp } from "./sctp.ts";
 import { familySettings, type ProxyChoices } from "./settings.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -33,6 +34,8 @@ export interface Plane {
 export interface DataPlane {
   readonly home: RuleHome;
   readonly planes: readonly Plane[];
+  /** What this kernel lacks to forward SCTP. */
+  readonly sctpGap: SctpGap;
   close(): void;
 }
 
@@ -56,19 +59,21 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
     for (const backend of opened.backends) backend.close();
     opened.close();
   };
-  return { home: opened.home, planes, close };
+  return { ...opened, planes, close };
 }
 
 interface Opened {
   readonly home: RuleHome;
   readonly backends: readonly Backend[];
+  readonly sctpGap: SctpGap;
   readonly close: () => void;
 }
 
 async function openNftables(options: DataPlaneOptions, families: readonly Family[]): Promise<Opened> {
   const nft = await options.kernel.nft();
   const backends = families.map((family) => nftablesBackend(nft, familySettings(family, options, options)));
-  return { home: "nftables", backends, close: () => nft.close() };
+  const sctpGap = tracksSctp(options.kernel) ? "nothing" : "tracking";
+  return { home: "nftables", backends, sctpGap, close: () => nft.close() };
 }
 
 /** Both families take the variant that IPv4 rules of others are in already. */
@@ -78,5 +83,7 @@ async function openIptables(options: DataPlaneOptions, families: readonly Family
   const { variant } = await kernel.iptables("ipv4", "auto");
   const programs = await Promise.all(families.map((family) => kernel.iptables(family, variant)));
   const backends = programs.map((program) => iptablesBackend(program, familySettings(program.family, options, facts)));
-  return { home: `iptables-${variant}`, backends, close: () => {} };
+  const known = await Promise.all(programs.map((program) => program.knowsSctp()));
+  const sctpGap = known.includes(false) ? "match" : tracksSctp(kernel) ? "nothing" : "tracking";
+  return { home: `iptables-${variant}`, backends, sctpGap, close: () => {} };
 }

@@ -14,6 +14,8 @@ import type { Owner } from "./ledger.ts";
 import { ipFamily, type ProxyMetrics } from "./metrics.ts";
 import type { NoLocalEndpoints } from "./no-local-endpoints.ts";
 import { nodePortAddresses } from "./node-port-addresses.ts";
+import { portsTaken, SCTP_GAPS, type SctpGap } from "./sctp.ts";
+import type { ServicePort } from "./service-port.ts";
 import { spreadOf } from "./spread.ts";
 import type { StaleFlows } from "./stale-flows.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
@@ -184,8 +186,12 @@ export class Reconciler {
     const current = new Map<string, V1Service | undefined>();
     for (const key of batch.services) {
       const service = services.get(key);
-      if (service !== this.#written.get(key)) this.#tellProblems(key, service);
-      const ports = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
+      const desired = service ? desiredPorts(service, slices.byIndex("service", key), this.#surroundings) : [];
+      const ports = portsTaken(desired, plane.sctpGap);
+      if (service !== this.#written.get(key)) {
+        this.#tellProblems(key, service);
+        this.#tellSctp(key, desired, plane.sctpGap);
+      }
       noLocal.replace(key, ports);
       flows.replace(key, ports, this.#surroundings.nodePortAddresses, this.#options.clock.now());
       const slicesOf = slices.byIndex("service", key);
@@ -220,6 +226,13 @@ export class Reconciler {
       const event = "proxy.balancing.unavailable";
       log.warn({ event, service: key, balancing }, "iptables spreads at random only; choose the proxy mode nftables");
     }
+  }
+
+  #tellSctp(service: string, ports: readonly ServicePort[], gap: SctpGap): void {
+    if (gap === "nothing") return;
+    const numbers = new Set(ports.filter(({ protocol }) => protocol === "sctp").map(({ port }) => port));
+    for (const port of numbers)
+      this.#options.log.warn({ event: "proxy.sctp.unavailable", service, port }, SCTP_GAPS[gap]);
   }
 
   /** A Service made anew under an old name has lost the old one's place in the order of age. */

@@ -18,8 +18,9 @@ let sysctls: Map<string, string>;
 /** What the kernel says to scripts that match. */
 let refused: RegExp | undefined;
 let changeByOthers: () => void;
-/** Events of the log. */
+/** Events of the log, and its lines about SCTP. */
 let told: string[];
+let toldOfSctp: string[];
 
 const node = (address: string): V1Node => ({
   metadata: { name: "node1" },
@@ -62,16 +63,33 @@ beforeEach(async () => {
     ["net/ipv4/ip_forward", "0"],
     ["net/ipv6/conf/all/forwarding", "0"],
   ]);
-  const options = { node: "node1", mode: "nftables", clusterCidrs: CLUSTER_CIDRS, services, slices, nodes } as const;
   told = [];
-  const log = pino({ level: "info" }, { write: (line) => void told.push(JSON.parse(line).event) });
-  proxy = startProxy({ ...options, log, metrics, kernel: fakeKernel() }, stop.signal);
+  toldOfSctp = [];
+  proxy = start("nftables", fakeKernel());
   await until("the first sync", () => proxy.programmed("shop/web"));
 });
 afterEach(async () => {
   stop.abort();
   await proxy.done;
 });
+
+function start(mode: "nftables" | "iptables", kernel: Kernel): ServiceProxy {
+  const write = (line: string) => {
+    const { event, service: key, port, msg } = JSON.parse(line);
+    told.push(event);
+    if (event === "proxy.sctp.unavailable") toldOfSctp.push(`${key} ${port}: ${msg}`);
+  };
+  const log = pino({ level: "info" }, { write });
+  const options = { node: "node1", mode, clusterCidrs: CLUSTER_CIDRS, services, slices, nodes, log, metrics, kernel };
+  return startProxy(options, stop.signal);
+}
+
+/** Of the one that beforeEach() starts. */
+async function stopFirst(): Promise<void> {
+  stop.abort();
+  await proxy.done;
+  [stop, metrics] = [new AbortController(), createMetrics()];
+}
 
 function until(what: string, look: () => boolean): Promise<boolean> {
   return waitFor(what, look, { deadline: 2000, every: 1 });
@@ -208,5 +226,47 @@ describe("startProxy()", () => {
     expect(text).toContain('kubeproxy_network_programming_duration_seconds_bucket{le="2"} 0');
     expect(text).toContain('kubeproxy_network_programming_duration_seconds_bucket{le="4"} 1');
     expect(text).toMatch(/kubeproxy_sync_proxy_rules_last_timestamp_seconds 1\d{9}/);
+  });
+});
+
+describe("startProxy() on a kernel without SCTP", () => {
+  const phone = () =>
+    service("phone", {
+      clusterIP: "10.96.0.14",
+      ports: [
+        { name: "sip", port: 5060, protocol: "SCTP" },
+        { name: "http", port: 80 },
+      ],
+    });
+
+  test("leaves ports out that iptables can't match, and names them; all others are served", async () => {
+    await stopFirst();
+    const variantNft = {
+      ipv4: fakeIptables("ipv4", { hasSctp: false }),
+      ipv6: fakeIptables("ipv6", { hasSctp: false }),
+    };
+    const iptables: Kernel["iptables"] = async (family, variant) =>
+      variant === "legacy" ? fakeIptables(family) : variantNft[family];
+    services.set(phone());
+    proxy = start("iptables", { ...fakeKernel(), iptables });
+    await until("the Services", () => proxy.programmed("shop/phone") && proxy.programmed("shop/web"));
+    expect(toldOfSctp).toEqual([
+      "shop/phone 5060: this kernel's iptables can't match SCTP, so that this port is not forwarded; " +
+        "load the module xt_sctp or choose the proxy mode nftables, and start the agent again",
+    ]);
+    const rules = variantNft.ipv4.dump();
+    expect(rules).not.toContain("sctp");
+    expect(rules).toContain("-d 10.96.0.10/32 -p tcp -m tcp --dport 80");
+    expect(rules).toContain("-d 10.96.0.14/32 -p tcp -m tcp --dport 80");
+  });
+
+  test("names ports whose rules do nothing because their connections are not tracked", async () => {
+    await stopFirst();
+    sysctls.set("net/netfilter/nf_conntrack_tcp_timeout_established", "432000");
+    services.set(phone());
+    proxy = start("nftables", fakeKernel());
+    await until("the Services", () => proxy.programmed("shop/phone"));
+    expect(toldOfSctp).toEqual([expect.stringMatching(/^shop\/phone 5060: .*CONFIG_NF_CT_PROTO_SCTP$/)]);
+    expect(nft.dump()).toContain("10.96.0.14 . sctp . 5060");
   });
 });
