@@ -145,6 +145,8 @@ async function measure(lab: ProxyLab, client: KubeClient, start: () => ProxyProg
   try {
     await answered(FIRST, "pod2");
     await answered(LAST, "pod2");
+    // The answer may be here before the notice of what made it possible.
+    await waitFor("a notice of the kernel", () => notices.count > 0, { deadline: PATIENCE, every: 5 });
     const cold = notices.last - running.startedAt;
     await running.synced();
     const firstSync = await running.syncing();
