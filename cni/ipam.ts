@@ -1,4 +1,12 @@
-import { type Address, prefixContains, printAddress, printPrefix, printRange, type Range } from "../net/mod.ts";
+import {
+  type Address,
+  type Prefix,
+  prefixContains,
+  printAddress,
+  printPrefix,
+  printRange,
+  type Range,
+} from "../net/mod.ts";
 import { AddressPool } from "./address-pool.ts";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
@@ -11,6 +19,8 @@ export interface AddressWish {
   readonly addresses: readonly Address[];
   /** Where the others must lie; any address will do of a family without one. */
   readonly ranges: readonly Range[];
+  /** The prefixes of the node that one is given of, each; all of them when absent. */
+  readonly subnets?: readonly Prefix[];
 }
 
 const ANY_ADDRESS: AddressWish = { addresses: [], ranges: [] };
@@ -21,6 +31,22 @@ function refused(message: string): CniError {
 
 function exhausted(message: string): CniError {
   return new CniError(CniErrorCode.NoFreeAddress, message);
+}
+
+/** Each address asked for must be of one pool, and no pool gives two. */
+function refuseForeign(addresses: readonly Address[], pools: readonly AddressPool[]): void {
+  const seen = new Set<AddressPool>();
+  for (const address of addresses) {
+    const pool = pools.find(({ prefix }) => prefixContains(prefix, address));
+    const text = printAddress(address);
+    if (pool === undefined) throw refused(`address ${text} is not in the node's pod prefixes ${printPools(pools)}`);
+    if (seen.has(pool)) throw refused(`address ${text} is the second one asked for in ${printPrefix(pool.prefix)}`);
+    seen.add(pool);
+  }
+}
+
+function printPools(pools: readonly AddressPool[]): string {
+  return pools.map((pool) => printPrefix(pool.prefix)).join(", ");
 }
 
 /** Gives pods addresses of the node's prefixes, one per family. The store holds the truth, the pools know what is free. */
@@ -50,10 +76,11 @@ export class Ipam {
    */
   reserve(lease: Omit<Lease, "addresses" | "complete">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
     this.#refuseSecond(lease.key);
-    this.#refuseForeign(wish.addresses);
+    const pools = wish.subnets === undefined ? this.#pools : wish.subnets.map((subnet) => this.#poolOf(subnet));
+    refuseForeign(wish.addresses, pools);
     const taken: PodAddress[] = [];
     try {
-      for (const pool of this.#pools) taken.push(this.#take(pool, wish));
+      for (const pool of pools) taken.push(this.#take(pool, wish));
       this.#store.insert({ ...lease, addresses: taken.map(({ address }) => address) });
       return taken;
     } catch (error) {
@@ -109,20 +136,11 @@ export class Ipam {
     throw new CniError(CniErrorCode.AlreadyAttached, message);
   }
 
-  /** Each address asked for must be of one pool, and no pool gives two. */
-  #refuseForeign(addresses: readonly Address[]): void {
-    const seen = new Set<AddressPool>();
-    for (const address of addresses) {
-      const pool = this.#pools.find(({ prefix }) => prefixContains(prefix, address));
-      const text = printAddress(address);
-      if (pool === undefined) throw refused(`address ${text} is not in the node's pod prefixes ${this.#prefixes()}`);
-      if (seen.has(pool)) throw refused(`address ${text} is the second one asked for in ${printPrefix(pool.prefix)}`);
-      seen.add(pool);
-    }
-  }
-
-  #prefixes(): string {
-    return this.#pools.map(({ prefix }) => printPrefix(prefix)).join(", ");
+  #poolOf(subnet: Prefix): AddressPool {
+    const text = printPrefix(subnet);
+    const pool = this.#pools.find(({ prefix }) => printPrefix(prefix) === text);
+    if (pool !== undefined) return pool;
+    throw refused(`subnet ${text} is none of the node's pod prefixes ${printPools(this.#pools)}`);
   }
 
   #take(pool: AddressPool, { addresses, ranges }: AddressWish): PodAddress {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import { type HostLocalConfig, parseHostLocal } from "./host-local.ts";
 import {
   bandwidth,
   macAddress,
@@ -87,9 +88,10 @@ const REFERENCE_KEYS: Readonly<Record<string, unknown>> = {
   enabledad: false,
   disableContainerInterface: false,
   portIsolation: false,
-  ipam: undefined,
   ipMasqBackend: undefined,
 };
+
+const NO_HOST_LOCAL: HostLocalConfig = { subnets: [], ranges: [] };
 
 /**
  * Reads the network configuration.
@@ -124,16 +126,23 @@ export function parseConfig(text: string): NetworkConfig {
   };
 }
 
-/** What the configuration itself asks for: limits there win over the runtime's, a MAC address of the runtime's wins. */
+/**
+ * What the configuration itself asks for: limits there win over the runtime's; a MAC address and ranges of a family that
+ * the runtime gives win over those there.
+ */
 function withStatic({ runtimeConfig: runtime, args }: z.infer<typeof fields>, object: object): RuntimeConfig {
   const { mac, ips = [] } = args?.cni ?? {};
   const limits = bandwidth.safeParse(object);
   if (!limits.success) throw invalid(limits.error.issues[0]?.message ?? "bandwidth");
+  const { subnets, ranges } = "ipam" in object ? parseHostLocal(object.ipam) : NO_HOST_LOCAL;
+  const others = ranges.filter(({ family }) => !runtime.ranges.some((range) => range.family === family));
   const isStatic = limits.data.ingress !== undefined || limits.data.egress !== undefined;
   return {
     ...(mac === undefined ? {} : { mac }),
     ...runtime,
     addresses: [...runtime.addresses, ...ips],
+    ranges: [...runtime.ranges, ...others],
+    ...(subnets.length === 0 ? {} : { subnets }),
     ...(isStatic ? { bandwidth: limits.data } : {}),
   };
 }

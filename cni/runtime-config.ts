@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   type Address,
+  type Prefix,
   parseAddress,
   parseMac,
   parsePrefix,
@@ -19,6 +20,8 @@ export interface RuntimeConfig {
   readonly addresses: readonly Address[];
   /** Where its addresses must lie; families without one take any. */
   readonly ranges: readonly Range[];
+  /** The prefixes of the node that it gets addresses of; all of them when absent. */
+  readonly subnets?: readonly Prefix[];
   readonly mac?: Uint8Array;
 }
 
@@ -96,7 +99,8 @@ export const macAddress = z
   .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i, "is not a MAC address")
   .transform(parseMac);
 
-const range = anyCase({
+/** One range of addresses, as the plugin host-local has them: a subnet, or a part of it. */
+export const addressRange = anyCase({
   subnet: z.string(),
   rangeStart: z.string().default(""),
   rangeEnd: z.string().default(""),
@@ -130,7 +134,7 @@ export const runtimeConfig = z
     portMappings: z.array(portMapping).nullish(),
     bandwidth: bandwidth.nullish(),
     ips: z.array(podAddress).nullish(),
-    ipRanges: z.array(z.array(range)).nullish(),
+    ipRanges: z.array(z.array(addressRange)).nullish(),
     mac: macAddress.nullish(),
     "io.kubernetes.cri.pod-annotations": annotations.nullish(),
   })

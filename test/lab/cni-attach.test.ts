@@ -51,6 +51,31 @@ describe("a pod", () => {
     expect(await askFrom(`/run/netns/${lab.node1.netns}`, pod.ipv4, 8080)).toBe("10.244.1.1");
   });
 
+  test("has what the configuration of host-local says: one family, a part of the prefix", async () => {
+    const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+    const ranges = [[{ subnet: "10.244.1.0/24", rangeStart: "10.244.1.200", rangeEnd: "10.244.1.201" }]];
+    const config = { ipam: { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }] } };
+    const { result } = await lab.node1.add("ranged", a, config);
+    expect(result.ips).toMatchObject([{ address: "10.244.1.200/24", gateway: "10.244.1.1" }]);
+    expect(await exec("ip", ["-n", basename(a), "-6", "addr", "show", "dev", "eth0", "scope", "global"])).toBe("");
+    const checked = await lab.node1.call({
+      command: "CHECK",
+      containerId: "ranged",
+      netns: a,
+      config: { ...config, prevResult: result },
+    });
+    expect(checked).toEqual({ exit: 0, stdout: "" });
+    const far = await lab.node2.add("far-from-ranged", b);
+    serve(b);
+    expect(await askFrom(a, far.ipv4, 8080)).toBe("10.244.1.200");
+    const elsewhere = { ipam: { type: "host-local", subnet: "10.99.0.0/24" } };
+    const c = await lab.addPod();
+    const refused = await lab.node1.call({ command: "ADD", containerId: "elsewhere", netns: c, config: elsewhere });
+    expect(JSON.parse(refused.stdout)).toMatchObject({
+      msg: expect.stringContaining("subnet 10.99.0.0/24 is none of"),
+    });
+  });
+
   test("reaches a pod of another node and is seen with its own address", async () => {
     const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
     const [podA, podB] = [await lab.node1.add("c", a), await lab.node2.add("d", b)];

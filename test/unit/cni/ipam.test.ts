@@ -67,6 +67,25 @@ describe("Ipam", () => {
     expect(ipam.get({ containerId: "a", ifname: "eth1" })).toBeDefined();
   });
 
+  test("gives addresses of the prefixes asked for only", () => {
+    const ipam = openIpam(["10.0.0.0/24", "fd00::/64"]);
+    const from = (id: string, subnets: readonly string[], ranges: readonly string[] = [], addresses: string[] = []) =>
+      ipam
+        .reserve(lease(id), {
+          subnets: subnets.map(parsePrefix),
+          ranges: ranges.map(parseRange),
+          addresses: addresses.map(parseAddress),
+        })
+        .map(({ address }) => printAddress(address));
+    expect(from("a", ["fd00::/64"])).toEqual(["fd00::2"]);
+    expect(from("b", ["fd00::/64", "10.0.0.0/24"], ["10.0.0.9-10.0.0.9"])).toEqual(["fd00::3", "10.0.0.9"]);
+    expect(() => from("c", ["10.0.0.0/24"], ["10.0.0.9-10.0.0.9"])).toThrow("all addresses of 10.0.0.9-10.0.0.9");
+    const foreign = "subnet 10.0.0.0/25 is none of the node's pod prefixes 10.0.0.0/24, fd00::/64";
+    expect(() => from("d", ["10.0.0.0/25"])).toThrow(foreign);
+    expect(() => from("e", ["fd00::/64"], [], ["10.0.0.50"])).toThrow("address 10.0.0.50 is not in");
+    expect(ipam.list().map(({ key }) => key.containerId)).toEqual(["a", "b"]);
+  });
+
   test("names the prefix that is full and takes back the address of the other family", () => {
     const ipam = openIpam(["10.0.0.0/24", "fd00::/127"]);
     expect(() => reserve(ipam, "a")).toThrow("fd00::/127");

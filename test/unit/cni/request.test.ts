@@ -90,7 +90,7 @@ describe("parseRequest() refuses", () => {
       name: "an IPAM plugin",
       of: call("ADD", {}, { ...CONFIG, ipam: { type: "x" } }),
       code: 2,
-      says: 'ipam with value {"type"',
+      says: 'ipam.type "x" is not supported',
     },
     { name: "CHECK without prevResult", of: call("CHECK"), code: 7, says: "prevResult" },
     { name: "GC without a list", of: call("GC"), code: 7, says: "cni.dev/valid-attachments" },
