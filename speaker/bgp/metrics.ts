@@ -37,7 +37,10 @@ const COUNTERS: Readonly<Record<string, Reading>> = {
 const BFD_COUNTERS: Readonly<Record<string, Reading>> = {
   metallb_bfd_control_packet_input: ["Number of BFD control packets received", ({ bfd }) => bfd?.received ?? 0],
   metallb_bfd_control_packet_output: ["Number of BFD control packets sent", ({ bfd }) => bfd?.sent ?? 0],
-  metallb_bfd_echo_packet_input: ["Number of BFD echo packets of the peer received", ({ bfd }) => bfd?.echoes ?? 0],
+  metallb_bfd_echo_packet_input: [
+    "Number of BFD echo packets of the peer to this node's own address",
+    ({ bfd }) => bfd?.echoes ?? 0,
+  ],
   metallb_bfd_echo_packet_output: ["Number of BFD echo packets sent back to the peer", ({ bfd }) => bfd?.echoes ?? 0],
   metallb_bfd_session_up_events: ["Number of times a BFD session came up", ({ bfd }) => bfd?.ups ?? 0],
   metallb_bfd_session_down_events: ["Number of times a BFD session went down", ({ bfd }) => bfd?.downs ?? 0],

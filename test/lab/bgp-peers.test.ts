@@ -5,6 +5,7 @@ import { waitFor } from "../support/wait.ts";
 import {
   type BgpLab,
   type BgpLabOptions,
+  type BgpNode,
   isUp,
   NAMESPACE,
   peerObject,
@@ -13,6 +14,7 @@ import {
   VIP,
   webService,
 } from "./support/bgp-lab.ts";
+import type { BgpAnswer } from "./support/bgp-node.ts";
 import { type Frr, startFrr } from "./support/frr.ts";
 
 /** Kinds of sessions, each with a router of its own: BIRD, GoBGP, and FRR where it alone can. */
@@ -90,7 +92,9 @@ describe("startBgp() with BIRD", () => {
     );
     expect(v4).toContain(`BGP.next_hop: ${nodes[0]!.v4}`);
     expect(v4).toMatch(/BGP.as_path: ?\n/);
-    await shows(bird, `show route all for ${VIP.v6}/128`, `BGP.next_hop: ${nodes[0]!.v6}`);
+    const v6 = await shows(bird, `show route all for ${VIP.v6}/128`, `BGP.next_hop: ${nodes[0]!.v6}`);
+    expect(v6).toContain("BGP.local_pref: 150");
+    expect(v6).toContain("BGP.large_community: (1, 2, 3)");
     await shows(bird, "show bfd sessions", nodes[0]!.v4, "Up");
     const shown = await bird("show protocols all node");
     expect(shown).toContain("Established");
@@ -138,6 +142,67 @@ describe("startBgp() with BIRD", () => {
   });
 });
 
+describe("startBgp() with BIRD on addresses of both families", () => {
+  test("each peer that is added has sessions with all nodes, and none is lost for it", async () => {
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [] }), { nodes: 2 });
+    const bird = await startBird(
+      lab!,
+      nodes.flatMap(({ name, v4, v6 }) => [
+        `protocol bgp four_${name} { local ${ROUTER.v4} as 64512; neighbor ${v4} as 64513; connect retry time 1;
+          ipv4 { import all; export none; }; }`,
+        `protocol bgp six_${name} { local ${ROUTER.v6} as 64512; neighbor ${v6} as 64513; connect retry time 1;
+          ipv6 { import all; export none; }; }`,
+      ]),
+    );
+    const added: string[] = [];
+    for (const [peer, peerAddress, prefix] of [
+      ["four", ROUTER.v4, `${VIP.v4}/32`],
+      ["six", ROUTER.v6, `${VIP.v6}/128`],
+    ] as const) {
+      added.push("established 0");
+      const bgpPeers = [peerObject({ peerAddress }, peer)];
+      for (const node of nodes) await node.order({ kind: "set", objects: { bgpPeers } });
+      for (const node of nodes) {
+        const { state } = await node.until(peer, (answer) => isUp(answer, peer), 20_000);
+        expect(Object.values(state.peers).map(({ phase, losses }) => `${phase} ${losses}`)).toEqual(added);
+        await shows(bird, `show route for ${prefix} protocol ${peer}_${node.name}`, `[${peer}_${node.name}`);
+      }
+    }
+  }, 60_000);
+
+  test("a number that is to be internal or external is found out, and refused when it is the other", async () => {
+    const dynamic = (v4: "internal" | "external", v6: "internal" | "external") =>
+      (
+        [
+          [ROUTER.v4, v4, "four"],
+          [ROUTER.v6, v6, "six"],
+        ] as const
+      ).map(([peerAddress, dynamicASN, name]) => {
+        const { peerASN: _, ...spec } = peerObject({ peerAddress }).spec!;
+        return { ...peerObject({}, name), spec: { ...spec, dynamicASN } };
+      });
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: dynamic("internal", "external") }));
+    const [node] = nodes;
+    const patience = "connect retry time 1; error wait time 1, 1; ";
+    const bird = await startBird(lab!, [
+      `protocol bgp four { local ${ROUTER.v4} as 64512; neighbor ${node!.v4} as 64513; ${patience}
+        ipv4 { import all; export none; }; }`,
+      `protocol bgp six { local ${ROUTER.v6} as 64513; neighbor ${node!.v6} as 64513; ${patience}
+        ipv6 { import all; export none; }; }`,
+    ]);
+    const wrong = "OPEN Message Error/Bad Peer AS";
+    const { state } = await node!.until("the reasons", ({ state: { peers } }) =>
+      [peers.four, peers.six].every((peer) => peer?.why?.includes(wrong)),
+    );
+    expect([state.peers.four, state.peers.six].map((peer) => peer?.losses)).toEqual([0, 0]);
+    for (const name of ["four", "six"]) expect(await bird(`show protocols ${name}`)).not.toContain("Established");
+    await node!.order({ kind: "set", objects: { bgpPeers: dynamic("external", "internal") } });
+    await shows(bird, `show route all for ${VIP.v4}/32`, "BGP.as_path: 64513\n");
+    const internal = await shows(bird, `show route all for ${VIP.v6}/128`, "[six");
+    expect(internal).toMatch(/BGP.as_path: ?\n/);
+  }, 60_000);
+});
+
 describe("startBgp() with BFD over several hops", () => {
   test("has a session with BIRD on the port for that", async () => {
     const peer = peerObject({ ebgpMultiHop: true, bfdProfile: "far" });
@@ -156,7 +221,29 @@ describe("startBgp() with BFD over several hops", () => {
 });
 
 describe("startBgp() with BFD and a router that sends echo packets", () => {
-  test("has them go back to the router, which keeps its session", async () => {
+  test("sends back those addressed to the node that came no further than a link", async () => {
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles }));
+    const [node] = nodes;
+    await node!.until("the peer", ({ state }) => state.peers.router?.bfd !== undefined);
+    const program = `
+      const socket = require("node:dgram").createSocket("udp4");
+      const back = [];
+      socket.on("message", (bytes, { port }) => back.push(bytes + ":" + port));
+      socket.bind(0, "${ROUTER.v4}", async () => {
+        for (const [text, ttl] of [["far", 254], ["near1", 255], ["near2", 255]]) {
+          socket.setTTL(ttl);
+          await new Promise((done) => socket.send(text, 3785, "${node!.v4}", done));
+        }
+        setInterval(() => { if (back.length > 1) { console.log(back.join()); process.exit(); } }, 10);
+        setTimeout(() => process.exit(1), 5000);
+      });`;
+    expect((await lab!.inRouter(process.execPath, "-e", program)).trim()).toBe("near1:3785,near2:3785");
+    const isCounted = ({ metrics }: BgpAnswer) =>
+      ["input", "output"].every((each) => metrics.includes(`echo_packet_${each}{peer="192.0.2.1:179"} 2\n`));
+    await node!.until("the count", isCounted);
+  });
+
+  test("has them go back to FRR, by the node's kernel, and keeps the session", async () => {
     const { nodes } = await start(() => ({ bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles }));
     const [node] = nodes;
     const frr = await startFrr(lab!, [
@@ -237,31 +324,54 @@ describe("startBgp() with FRR", () => {
   ];
   const hasRoute = async (frr: Frr) =>
     ((await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).paths as unknown[] | undefined)?.length === 1;
+  const isStale = async (frr: Frr) =>
+    JSON.stringify([
+      await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`),
+      await frr.show(`show bgp ipv6 unicast ${VIP.v6}/128`),
+    ]).includes("stale");
 
-  test("keeps the routes of a node whose agent restarts gracefully, and flushes them for another", async () => {
-    const peer = peerObject({ enableGracefulRestart: true, bfdProfile: "fast" });
-    const { nodes } = await start(() => ({ bgpPeers: [peer], bfdProfiles }));
-    const [node] = nodes;
-    const frr = await startFrr(lab!, config(node!.v4, ` neighbor ${node!.v4} bfd check-control-plane-failure`));
-    await node!.until("BFD", ({ state }) => state.peers.router?.bfd?.state === "up", 20_000);
-    await node!.until("a session", (answer) => isUp(answer), 20_000);
-    const shown = (await frr.show(`show bgp neighbors ${node!.v4}`))[node!.v4];
-    expect(shown).toMatchObject({ gracefulRestartInfo: { remoteGrMode: "Restart", nBit: true } });
-    await waitFor("the route", () => hasRoute(frr), DEADLINE);
-    let lost = 0;
-    const looking = setInterval(() => {
-      lab!.inRouter("ip", "route", "show", VIP.v4).then((text) => {
-        if (!text.includes(node!.v4)) lost++;
-      });
-    }, 50);
-    await node!.stop();
-    const stale = async () => JSON.stringify(await frr.show(`show bgp ipv4 unicast ${VIP.v4}/32`)).includes("stale");
-    await waitFor("a stale route", stale, DEADLINE);
-    node!.start();
-    await node!.until("a session", (answer) => isUp(answer), 20_000);
-    await waitFor("a fresh route", async () => !(await stale()), DEADLINE);
+  /** The router's kernel has no route of one family or the other. */
+  async function isLost({ v4 }: BgpNode): Promise<boolean> {
+    const shown = await lab!.inRouter("ip", "route", "show", VIP.v4);
+    return !shown.includes(v4) || !(await lab!.inRouter("ip", "-6", "route", "show", VIP.v6)).includes("via");
+  }
+
+  test("keeps the routes of both families while an agent restarts gracefully, and flushes them for another", async () => {
+    const peer = (enableGracefulRestart: boolean) =>
+      peerObject({ enableGracefulRestart, dualStackAddressFamily: true, bfdProfile: "fast" });
+    const { nodes } = await start(() => ({ ...dual(), bgpPeers: [peer(true)], bfdProfiles }));
+    const [node] = nodes as [BgpNode];
+    const bfd = ` neighbor ${node.v4} bfd check-control-plane-failure`;
+    const both = [" address-family ipv6 unicast", `  neighbor ${node.v4} activate`, " exit-address-family"];
+    const frr = await startFrr(lab!, config(node.v4, bfd, ...both));
+    const neighbour = async () =>
+      (await frr.show(`show bgp neighbors ${node.v4}`))[node.v4] as {
+        readonly bgpState: string;
+        readonly gracefulRestartInfo: { readonly remoteGrMode: string; readonly nBit: boolean };
+      };
+    await node.until("BFD", ({ state }) => state.peers.router?.bfd?.state === "up", 20_000);
+    await node.until("a session", (answer) => isUp(answer), 20_000);
+    expect((await neighbour()).gracefulRestartInfo).toMatchObject({ remoteGrMode: "Restart", nBit: true });
+    await waitFor("both routes", async () => !(await isLost(node)), DEADLINE);
+    const looks: Promise<boolean>[] = [];
+    const looking = setInterval(() => looks.push(isLost(node)), 100);
+    await node.stop();
+    await waitFor("stale routes", () => isStale(frr), DEADLINE);
+    node.start();
+    await node.until("a session", (answer) => isUp(answer), 20_000);
+    await waitFor("fresh routes", async () => !(await isStale(frr)), DEADLINE);
     clearInterval(looking);
-    expect(lost).toBe(0);
+    expect((await Promise.all(looks)).filter((lost) => lost)).toEqual([]);
+
+    await node.order({ kind: "set", objects: { bgpPeers: [peer(false)] } });
+    const isPlain = async () => {
+      const { bgpState, gracefulRestartInfo } = await neighbour();
+      return bgpState === "Established" && gracefulRestartInfo.remoteGrMode !== "Restart";
+    };
+    await waitFor("a session without graceful restart", isPlain, DEADLINE);
+    await waitFor("both routes", async () => !(await isLost(node)), DEADLINE);
+    await node.stop();
+    await waitFor("no route", () => isLost(node), DEADLINE);
   }, 60_000);
 
   test("leaves no route behind when the BGPPeer of a graceful restart is deleted", async () => {
