@@ -16,7 +16,15 @@ import {
   readAgentOptions,
 } from "../config/mod.ts";
 import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
-import { ENDPOINT_SLICES, NODES, openObjectCache, SECRETS, SERVICES, startInformer } from "../kube/mod.ts";
+import {
+  ENDPOINT_SLICES,
+  NODES,
+  openObjectCache,
+  SECRETS,
+  SERVICE_CIDRS,
+  SERVICES,
+  startInformer,
+} from "../kube/mod.ts";
 import { type Proxy as ServiceProxy, SLICE_INDEXES, startProxy } from "../proxy/mod.ts";
 import { configurationStateName, startBgp, startSpeaker } from "../speaker/mod.ts";
 import { apiServerOf } from "./api-server.ts";
@@ -57,7 +65,10 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const services = startInformer(client, SERVICES, informing, signal);
   const slices = startInformer(client, ENDPOINT_SLICES, { ...informing, indexes: SLICE_INDEXES }, signal);
   const shared = { ...daemon, node: options.node, nodes, services, slices };
-  if (has("proxy")) parts.proxy = startProxy({ ...shared, ...proxySettings(options) }, signal);
+  if (has("proxy")) {
+    const cidrs = startInformer(client, SERVICE_CIDRS, { ...informing, optional: true }, signal);
+    parts.proxy = startProxy({ ...shared, cidrs, ...proxySettings(options) }, signal);
+  }
   if (!has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes, services, slices }) };
 
   const pools = startInformer(client, IP_ADDRESS_POOLS, informing, signal);

@@ -39,7 +39,7 @@ export const PROXY_OPTIONS = {
   },
   serviceCidr: {
     placeholder: "list",
-    help: "prefixes that cluster IPs are given from; what goes to one that no Service has is dropped",
+    help: "prefixes that cluster IPs are given from, if not the cluster's ServiceCIDRs; what goes to one that no Service has is dropped",
     fallback: "",
     read: prefixes,
   },

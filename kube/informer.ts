@@ -12,11 +12,15 @@ export interface InformerOptions<T> {
   readonly indexes?: Indexes<T>;
   /** Where the objects are kept for a start without the API server. */
   readonly cache?: ObjectCache;
+  /** A server that has no such kind, or does not show it to us, has none of its objects; it is asked again now and then. */
+  readonly optional?: boolean;
   readonly log: Log;
 }
 
 /** Milliseconds before the second attempt, and at most between two. */
 const RETRY = { first: 100, longest: 10_000 };
+/** Milliseconds after which a server is asked again for a kind that it did not have. */
+const ABSENT_RETRY = 300_000;
 /** Milliseconds without an answer, not even a refusal, after which what an earlier run knew has to do. */
 const RECALL_AFTER = 2_000;
 /** A watch that has lived this many milliseconds works; a failure after it is a new failure. */
@@ -35,7 +39,7 @@ export function startInformer<T extends KubeObject>(
   options: InformerOptions<T>,
   signal: AbortSignal,
 ): Store<T> {
-  const { selectors = {}, cache } = options;
+  const { selectors = {}, cache, optional = false } = options;
   const log = options.log.child({ resource: resource.plural });
   const backOff = createBackOff(RETRY.first, RETRY.longest, Math.random);
   const store = new ObjectStore<T>(options.indexes ?? {}, (error) =>
@@ -44,6 +48,8 @@ export function startInformer<T extends KubeObject>(
   /** Up to where the store knows the cluster; undefined when only a new list can tell. */
   let version: string | undefined;
   let failures = 0;
+  /** It is known to be without the kind. */
+  let isAbsent = false;
 
   const works = () => {
     backOff.reset();
@@ -66,6 +72,7 @@ export function startInformer<T extends KubeObject>(
   const relist = async () => {
     const list = await client.list(resource, selectors);
     if (signal.aborted) return;
+    isAbsent = false;
     store.replace(list.items);
     version = list.resourceVersion;
     log.debug({ event: "informer.listed", objects: list.items.length, version }, "read the whole list");
@@ -100,6 +107,12 @@ export function startInformer<T extends KubeObject>(
 
   const failed = (error: unknown) => {
     if (needsList(error)) version = undefined;
+    if (optional && isUnknown(error)) {
+      if (!isAbsent) log.info({ event: "informer.absent", error: explainError(error) }, "goes on without this kind");
+      isAbsent = true;
+      store.replace([]);
+      return;
+    }
     failures++;
     const level = failures === 1 && refusalStatus(error) !== 410 ? "warn" : "debug";
     recall();
@@ -111,11 +124,22 @@ export function startInformer<T extends KubeObject>(
       if (version === undefined) await relist();
       if (version !== undefined) await follow(version);
     },
-    { minInterval: 0, maxInterval: 0, retryInterval: () => backOff.next(), onError: failed },
+    {
+      minInterval: 0,
+      maxInterval: 0,
+      retryInterval: () => (isAbsent ? ABSENT_RETRY : backOff.next()),
+      onError: failed,
+    },
     signal,
   );
   cache?.follow(resource, store, signal);
   return store;
+}
+
+/** Not found: the server is too old. Forbidden: our role is older than we are. */
+function isUnknown(error: unknown): boolean {
+  const status = refusalStatus(error);
+  return status === 404 || status === 403;
 }
 
 /**

@@ -21,6 +21,7 @@ export {
   PODS,
   type Resource,
   SECRETS,
+  SERVICE_CIDRS,
   SERVICES,
   type V1EndpointSlice,
   type V1Namespace,
@@ -29,6 +30,7 @@ export {
   type V1Pod,
   type V1Secret,
   type V1Service,
+  type V1ServiceCIDR,
   type Wire,
 } from "./object.ts";
 export { type ObjectCache, openObjectCache } from "./object-cache.ts";

@@ -7,6 +7,7 @@ import type {
   V1Pod as ClientPod,
   V1Secret as ClientSecret,
   V1Service as ClientService,
+  V1ServiceCIDR as ClientServiceCIDR,
 } from "@kubernetes/client-node";
 
 /**
@@ -23,6 +24,7 @@ export type Wire<T> = T extends Date
 
 export type V1ObjectMeta = Wire<ClientObjectMeta>;
 export type V1Service = Wire<ClientService>;
+export type V1ServiceCIDR = Wire<ClientServiceCIDR>;
 export type V1EndpointSlice = Wire<ClientEndpointSlice>;
 export type V1Node = Wire<ClientNode>;
 export type V1Namespace = Wire<ClientNamespace>;
@@ -61,6 +63,15 @@ export const ENDPOINT_SLICES: Resource<V1EndpointSlice> = {
   kind: "EndpointSlice",
   plural: "endpointslices",
   namespaced: true,
+};
+
+/** Served since Kubernetes 1.33. */
+export const SERVICE_CIDRS: Resource<V1ServiceCIDR> = {
+  group: "networking.k8s.io",
+  version: "v1",
+  kind: "ServiceCIDR",
+  plural: "servicecidrs",
+  namespaced: false,
 };
 
 /** "namespace/name", or "name" for cluster-scoped objects: the key of an object in a store, a log and a map. */

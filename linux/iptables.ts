@@ -103,7 +103,7 @@ export async function openIptables(
 const MISSING_CHAIN = /No chain\/target\/match by that name|is incompatible, use 'nft' tool/;
 
 const SCTP_PROBE = "*filter\n:IRON-PROBE - [0:0]\n-A IRON-PROBE -p sctp -m sctp --dport 1\nCOMMIT\n";
-/** The same about a match that the kernel or the program lacks. */
+/** What both variants say about a match that the kernel or the program lacks. */
 const MISSING_MATCH = /missing kernel module|Couldn't load match/;
 
 /** The legacy programs make the kernel create every table they look at, so look at the kernel's list first. */

@@ -45,6 +45,8 @@ export interface Backend {
   replace(owner: Owner, ports: readonly ServicePort[]): void;
   /** Where node ports are reached from now on. Nothing is written yet. */
   setNodeAddresses(addresses: readonly string[]): void;
+  /** Where cluster IPs are given from, from now on: prefixes that do not overlap. Nothing is written yet. */
+  setServiceRanges(ranges: readonly string[]): void;
   /**
    * Reads everything back, so that the next write() writes exactly what differs.
    * To be called at the start, after a failed write(), and when others may have changed something. Returns how many

@@ -1,4 +1,11 @@
-import { objectKey, type Store, type V1EndpointSlice, type V1Node, type V1Service } from "../kube/mod.ts";
+import {
+  objectKey,
+  type Store,
+  type V1EndpointSlice,
+  type V1Node,
+  type V1Service,
+  type V1ServiceCIDR,
+} from "../kube/mod.ts";
 import { loadBalancerAddresses, serviceKeyOf } from "./desired.ts";
 import { addressesOf, zoneOf } from "./surroundings.ts";
 
@@ -9,6 +16,8 @@ export interface ProxyStores {
   /** Started with SLICE_INDEXES. */
   readonly slices: Store<V1EndpointSlice>;
   readonly nodes: Store<V1Node>;
+  /** Absent where nobody wants to know. */
+  readonly cidrs?: Store<V1ServiceCIDR>;
 }
 
 /** What changed since the last time somebody took it. */
@@ -42,11 +51,15 @@ export class Backlog {
       stores.nodes.subscribe(({ key, before, after }) => {
         if (this.#addNode(key, before, after)) onChange();
       }),
+      stores.cidrs?.subscribe(() => {
+        this.addSurroundings();
+        onChange();
+      }),
     ];
     signal.addEventListener(
       "abort",
       () => {
-        for (const stop of stops) stop();
+        for (const stop of stops) stop?.();
       },
       { once: true },
     );
@@ -69,7 +82,7 @@ export class Backlog {
     this.#batch.surroundingsChanged ||= batch.surroundingsChanged;
   }
 
-  /** Where node ports are open may have changed. */
+  /** Where node ports are open, or cluster IPs are given from, may have changed. */
   addSurroundings(): void {
     this.#batch.surroundingsChanged = true;
   }

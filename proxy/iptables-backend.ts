@@ -1,6 +1,6 @@
 import type { Iptables } from "../linux/mod.ts";
 import type { Backend } from "./backend.ts";
-import { iptablesItems, iptablesNodeItems } from "./iptables.ts";
+import { iptablesItems, iptablesNodeItems, iptablesRangeItems } from "./iptables.ts";
 import { FILTER, iptablesFixedItems, isBuiltin, SERVICES, TABLES, tableOf } from "./iptables-chain.ts";
 import { parseIptablesCounts, parseIptablesSave, parsePacketCounts } from "./iptables-read.ts";
 import { printChain, printIptablesChanges } from "./iptables-text.ts";
@@ -25,6 +25,7 @@ export function iptablesBackend(iptables: Iptables, settings: FamilySettings): B
         owner,
         ports.flatMap((port) => iptablesItems(port, settings)),
       ),
+    setServiceRanges: (ranges) => ledger.replace({ key: "ranges", created: 0 }, iptablesRangeItems(ranges)),
     setNodeAddresses: (addresses) => ledger.replace({ key: "node", created: 0 }, iptablesNodeItems(addresses)),
 
     check: async () => {

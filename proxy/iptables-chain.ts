@@ -133,14 +133,6 @@ export function iptablesFixedItems(settings: FamilySettings, randomFully: boolea
     ...chain("nat", MASQUERADE, [`-j MARK --set-xmark ${mark}/0x0`, masquerade]),
     ...chain("filter", REFUSE, ["-p tcp -j REJECT --reject-with tcp-reset", `-j REJECT --reject-with ${unreachable}`]),
     ...chain("filter", FILTER, [""]),
-    // A cluster IP nobody has would be routed away, and perhaps back again and again.
-    ...settings.serviceCidrs.map((prefix) =>
-      sole(
-        chainObject("filter", FILTER),
-        `4 ${prefix}`,
-        `-d ${hostPrefix(prefix)} -m addrtype ! --dst-type LOCAL -j DROP`,
-      ),
-    ),
     ...chain("filter", NODEPORTS, [""]),
     // On hosts that forward nothing by default, what a Service port took may pass, as with kube-proxy.
     ...chain("filter", FORWARD, [

@@ -41,6 +41,14 @@ export function iptablesNodeItems(addresses: readonly string[]): Item[] {
   ]);
 }
 
+/** What addresses need that no Service has: such a cluster IP would be routed away, and perhaps back again and again. */
+export function iptablesRangeItems(ranges: readonly string[]): Item[] {
+  const root = chainObject("filter", FILTER);
+  return ranges.map((range) =>
+    sole(root, `4 ${range}`, `-d ${hostPrefix(range)} -m addrtype ! --dst-type LOCAL -j DROP`),
+  );
+}
+
 /** What one Service port needs: its chains, and the rules of the trees that lead to them. */
 export function iptablesItems(port: ServicePort, settings: FamilySettings): Item[] {
   const outside = new Set([...port.loadBalancerIps, ...port.externalIps]);

@@ -2,7 +2,7 @@ import type { Nft, NftReader, NftTable } from "../linux/mod.ts";
 import type { Family } from "../net/mod.ts";
 import type { Backend, Count } from "./backend.ts";
 import { Ledger } from "./ledger.ts";
-import { nftFixedItems, nftItems, nftNodeItems } from "./nftables.ts";
+import { nftFixedItems, nftItems, nftNodeItems, nftRangeItems } from "./nftables.ts";
 import { CONNECTIONS } from "./nftables-chain.ts";
 import { CHAINS, hasRanges, NFT_OBJECTS, printObject, SETS } from "./nftables-object.ts";
 import { isHashedMap } from "./nftables-own.ts";
@@ -73,6 +73,7 @@ export function nftablesBackend(nft: Nft & NftReader, settings: FamilySettings):
         owner,
         ports.flatMap((port) => nftItems(port, settings)),
       ),
+    setServiceRanges: (ranges) => ledger.replace({ key: "ranges", created: 0 }, nftRangeItems(ranges)),
     setNodeAddresses: (addresses) => ledger.replace({ key: "node", created: 0 }, nftNodeItems(addresses)),
 
     check: async () => {

@@ -22,13 +22,17 @@ export function nftFixedItems(settings: FamilySettings): Item[] {
     ...(settings.pods.kind === "prefixes" ? settings.pods.prefixes : []).map((prefix) =>
       sole("cluster-sources", prefix, ""),
     ),
-    ...settings.serviceCidrs.map((prefix) => sole("service-ranges", prefix, "")),
   ];
 }
 
 /** What node ports need: the addresses of this node. */
 export function nftNodeItems(addresses: readonly string[]): Item[] {
   return addresses.map((address) => sole("nodeport-addresses", address, ""));
+}
+
+/** What addresses need that no Service has, in ranges that do not overlap. */
+export function nftRangeItems(ranges: readonly string[]): Item[] {
+  return ranges.map((range) => sole("service-ranges", range, ""));
 }
 
 /** What one Service port needs. */

@@ -16,6 +16,7 @@ import type { NoLocalEndpoints } from "./no-local-endpoints.ts";
 import { nodePortAddresses } from "./node-port-addresses.ts";
 import { portsTaken, SCTP_GAPS, type SctpGap } from "./sctp.ts";
 import type { ServicePort } from "./service-port.ts";
+import { serviceRanges } from "./service-ranges.ts";
 import { spreadOf } from "./spread.ts";
 import type { StaleFlows } from "./stale-flows.ts";
 import { type Surroundings, surroundingsOf } from "./surroundings.ts";
@@ -179,9 +180,7 @@ export class Reconciler {
       const { nodePortAddresses: chosen, kernel } = this.#options;
       const opened = chosen === undefined ? undefined : nodePortAddresses(chosen, kernel.addresses());
       this.#surroundings = surroundingsOf(nodes, node, opened);
-      for (const { backend } of plane.planes) {
-        backend.setNodeAddresses(this.#surroundings.nodePortAddresses.filter((ip) => familyOf(ip) === backend.family));
-      }
+      this.#setSurroundings(this.#surroundings, plane);
     }
     const current = new Map<string, V1Service | undefined>();
     for (const key of batch.services) {
@@ -210,6 +209,14 @@ export class Reconciler {
       if (current.size % TURN === 0) await nextTurn();
     }
     return current;
+  }
+
+  #setSurroundings({ nodePortAddresses: addresses }: Surroundings, plane: DataPlane): void {
+    const { serviceCidrs = [], cidrs } = this.#options;
+    for (const { backend } of plane.planes) {
+      backend.setNodeAddresses(addresses.filter((ip) => familyOf(ip) === backend.family));
+      backend.setServiceRanges(serviceRanges(backend.family, serviceCidrs, cidrs?.list() ?? []));
+    }
   }
 
   #tellProblems(key: string, service: V1Service | undefined): void {

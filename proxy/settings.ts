@@ -28,7 +28,10 @@ export interface ProxyChoices {
    * Loopback addresses only count where a prefix lies inside 127.0.0.0/8: then IPv4's localhost has node ports too.
    */
   readonly nodePortAddresses?: readonly Prefix[] | undefined;
-  /** Where cluster IPs are given from: addresses in there that no Service has are dropped instead of routed away. */
+  /**
+   * Where cluster IPs are given from: addresses in there that no Service has are dropped instead of routed away. Absent or
+   * empty: what the cluster's ServiceCIDRs say.
+   */
   readonly serviceCidrs?: readonly Prefix[];
 }
 
@@ -57,7 +60,6 @@ export interface FamilySettings {
    * packet of a connection only.
    */
   readonly masqueradeMark: number;
-  readonly serviceCidrs: readonly string[];
   /** Node ports are open on 127.0.0.0/8 too, and nobody outside may send there. */
   readonly localhost: boolean;
   /** iptables only, as with kube-proxy: what connection tracking can't place is dropped on its way through this node. */
@@ -76,7 +78,6 @@ export function familySettings(family: Family, choices: ProxyChoices, facts: Nod
     pods: podMatch(podDetection, { cluster: ofFamily(choices.clusterCidrs), node: ofFamily(podCidrs) }),
     masqueradeAll: choices.masqueradeAll ?? false,
     masqueradeMark: 2 ** masqueradeBit,
-    serviceCidrs: ofFamily(choices.serviceCidrs ?? []),
     localhost: family === "ipv4" && wantsLocalhost(choices.nodePortAddresses ?? []),
     dropsInvalid: !isTcpLiberal,
   };

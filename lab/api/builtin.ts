@@ -20,13 +20,14 @@ import {
   INGRESS_CLASS_COLUMNS,
   INGRESS_COLUMNS,
   NETWORK_POLICY_COLUMNS,
+  SERVICE_CIDR_COLUMNS,
   SERVICE_COLUMNS,
 } from "./network-columns.ts";
 import { POD_COLUMNS } from "./pod-columns.ts";
 import { type ApiResource, type Strategy, storageName } from "./resource.ts";
 import { serviceDefaults } from "./service-defaults.ts";
 import type { ServiceRanges } from "./service-ranges.ts";
-import { serviceErrors } from "./service-validation.ts";
+import { serviceCidrErrors, serviceErrors } from "./service-validation.ts";
 import { podErrors, workloadErrors } from "./validation.ts";
 import {
   DAEMON_SET_COLUMNS,
@@ -179,6 +180,12 @@ function networkResources(): readonly ApiResource[] {
     resource("networking.k8s.io", "v1", kind, plural, options);
   return [
     resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", { columns: ENDPOINT_SLICE_COLUMNS }),
+    networking("ServiceCIDR", "servicecidrs", {
+      ...CLUSTER,
+      subresources: ["status"],
+      columns: SERVICE_CIDR_COLUMNS,
+      strategy: { validate: serviceCidrErrors },
+    }),
     networking("Ingress", "ingresses", { shortNames: ["ing"], subresources: ["status"], columns: INGRESS_COLUMNS }),
     networking("IngressClass", "ingressclasses", { ...CLUSTER, columns: INGRESS_CLASS_COLUMNS }),
     networking("NetworkPolicy", "networkpolicies", { shortNames: ["netpol"], columns: NETWORK_POLICY_COLUMNS }),

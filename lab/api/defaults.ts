@@ -1,4 +1,4 @@
-import { tryParseAddress } from "../../net/mod.ts";
+import { parsePrefix, printAddress, tryParseAddress } from "../../net/mod.ts";
 import type { Api } from "./api.ts";
 import type { Json, JsonObject } from "./json.ts";
 
@@ -10,14 +10,30 @@ export interface Advertised {
   readonly port: number;
 }
 
-/** Makes what every cluster has from its first second; keeps what a snapshot brought back. */
-export function createDefaults(api: Api, crds: readonly object[], clusterIp: string, advertised: Advertised): void {
+/**
+ * Makes what every cluster has from its first second; keeps what a snapshot brought back.
+ * @param serviceCidrs Where cluster IPs are given from; at least one.
+ */
+export function createDefaults(
+  api: Api,
+  crds: readonly object[],
+  serviceCidrs: readonly string[],
+  advertised: Advertised,
+): void {
   for (const name of NAMESPACES) ensure(api, "", "v1", "namespaces", "", { metadata: { name } });
   for (const crd of crds) {
     ensure(api, "apiextensions.k8s.io", "v1", "customresourcedefinitions", "", crd as JsonObject);
   }
-  ensure(api, "", "v1", "services", "default", kubernetesService(clusterIp));
+  const cidrs = { metadata: { name: "kubernetes" }, spec: { cidrs: serviceCidrs } };
+  ensure(api, "networking.k8s.io", "v1", "servicecidrs", "", cidrs);
+  ensure(api, "", "v1", "services", "default", kubernetesService(firstAddress(serviceCidrs[0]!)));
   ensure(api, "discovery.k8s.io", "v1", "endpointslices", "default", kubernetesSlice(advertised));
+}
+
+/** The first usable address of the prefix: by convention that of the Service `kubernetes`. */
+function firstAddress(cidr: string): string {
+  const { family, first } = parsePrefix(cidr);
+  return printAddress({ family, value: first + 1n });
 }
 
 function kubernetesService(clusterIp: string): JsonObject {

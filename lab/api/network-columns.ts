@@ -121,3 +121,9 @@ export const NETWORK_POLICY_COLUMNS: readonly Column[] = [
   { name: "Pod-Selector", type: "string", cell: (policy) => pairs(policy, "spec", "podSelector", "matchLabels") },
   AGE_COLUMN,
 ];
+
+export const SERVICE_CIDR_COLUMNS: readonly Column[] = [
+  NAME_COLUMN,
+  { name: "CIDRs", type: "string", cell: (cidr) => textsAt(cidr, "spec", "cidrs").join(",") },
+  AGE_COLUMN,
+];

@@ -3,7 +3,6 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, type Log, systemClock } from "../../core/mod.ts";
 import type { KubeClient } from "../../kube/mod.ts";
-import { parsePrefix, printAddress } from "../../net/mod.ts";
 import { Api } from "./api.ts";
 import { builtinResources } from "./builtin.ts";
 import { clientOf } from "./client.ts";
@@ -67,7 +66,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   await Promise.all(servers.map((server, i) => listen(server, options.listen[i]!)));
 
   const address = addressOf(servers[0]!);
-  createDefaults(api, options.crds, firstAddress(serviceCidrs[0]!), options.advertised ?? address);
+  createDefaults(api, options.crds, serviceCidrs, options.advertised ?? address);
   const collector = startCollector(api, log, ending.signal);
   const snapshots = snapshotFile === undefined ? undefined : startSnapshots(store, snapshotFile, log, ending.signal);
   const cutWatches = () => {
@@ -103,12 +102,6 @@ async function listen(server: Server, where: Listen): Promise<void> {
 function addressOf(server: Server): Advertised {
   const { address, port } = server.address() as AddressInfo;
   return { host: address, port };
-}
-
-/** The first usable address of the prefix: by convention that of the Service `kubernetes`. */
-function firstAddress(cidr: string): string {
-  const { family, first } = parsePrefix(cidr);
-  return printAddress({ family, value: first + 1n });
 }
 
 async function close(server: Server): Promise<void> {

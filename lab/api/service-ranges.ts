@@ -9,17 +9,22 @@ import {
 } from "../../net/mod.ts";
 import { type ApiObject, at, listAt, numberAt, textsAt } from "./json.ts";
 import { Refusal } from "./refusal.ts";
-import type { ApiStore } from "./store.ts";
+import { storageName } from "./resource.ts";
+import type { ApiStore, StoreEvent } from "./store.ts";
 
 export const NODE_PORT_FIRST = 30000;
 export const NODE_PORT_LAST = 32767;
 /** The low end of both ranges is left to those who choose a value by hand (KEP-3070, KEP-3668). */
 const STATIC_ADDRESSES = 256n;
 const STATIC_PORTS = 86;
+/** Where ServiceCIDRs are stored. */
+const STORAGE = storageName({ group: "networking.k8s.io", plural: "servicecidrs" });
 
 /** Which Service holds which cluster address and node port: always what the stored Services say. */
 export class ServiceRanges {
   readonly #ranges: readonly Range[];
+  /** What ServiceCIDRs name, by their names: addresses in there are for those who choose them by hand. */
+  readonly #named = new Map<string, readonly Range[]>();
   /** Address or node port -> "namespace/name". */
   readonly #addresses = new Map<string, string>();
   readonly #ports = new Map<number, string>();
@@ -31,6 +36,7 @@ export class ServiceRanges {
   constructor(store: ApiStore, cidrs: readonly string[]) {
     this.#ranges = cidrs.map((cidr) => prefixRange(parsePrefix(cidr)));
     store.onWrite((storage, event) => {
+      if (storage === STORAGE) this.#follow(event);
       if (storage !== "services") return;
       if (event.before !== undefined) this.#release(event.before.object);
       if (event.type !== "DELETED") this.#claim(event.after.object);
@@ -52,7 +58,8 @@ export class ServiceRanges {
 
   contains(address: string): boolean {
     const parsed = tryParseAddress(address);
-    return parsed !== undefined && this.#ranges.some((range) => rangeContains(range, parsed));
+    const ranges = [...this.#ranges, ...[...this.#named.values()].flat()];
+    return parsed !== undefined && ranges.some((range) => rangeContains(range, parsed));
   }
 
   /** A free address; it is held once a Service that has it is stored. */
@@ -82,6 +89,16 @@ export class ServiceRanges {
       return port;
     }
     throw exhausted("the node port range is full");
+  }
+
+  #follow(event: StoreEvent): void {
+    if (event.before !== undefined) this.#named.delete(event.before.object.metadata.name);
+    if (event.type === "DELETED") return;
+    const { object } = event.after;
+    this.#named.set(
+      object.metadata.name,
+      textsAt(object, "spec", "cidrs").map((cidr) => prefixRange(parsePrefix(cidr))),
+    );
   }
 
   #claim(service: ApiObject): void {

@@ -1,4 +1,4 @@
-import { tryParseAddress } from "../../net/mod.ts";
+import { parsePrefix, tryParseAddress } from "../../net/mod.ts";
 import { type ApiObject, at, type Json, listAt, numberAt, sameJson, textAt, textsAt } from "./json.ts";
 import type { FieldError } from "./refusal.ts";
 import { NODE_PORT_FIRST, NODE_PORT_LAST, type ServiceRanges } from "./service-ranges.ts";
@@ -190,4 +190,21 @@ function loadBalancerErrors(service: ApiObject, before: ApiObject | undefined): 
     );
   });
   return errors;
+}
+
+/** Of a ServiceCIDR. */
+export function serviceCidrErrors(cidr: ApiObject): readonly FieldError[] {
+  const why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+  return textsAt(cidr, "spec", "cidrs").flatMap((text, i) =>
+    isPrefix(text) ? [] : [invalidValue(`spec.cidrs[${i}]`, text, why)],
+  );
+}
+
+function isPrefix(text: string): boolean {
+  try {
+    parsePrefix(text);
+    return true;
+  } catch {
+    return false; // parsePrefix() reports malformed text by throwing; that it is so is the answer here
+  }
 }

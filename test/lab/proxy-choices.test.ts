@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { fakeStore, type V1ServiceCIDR } from "../../kube/mod.ts";
 import { parsePrefix } from "../../net/mod.ts";
 import type { ProxyOptions } from "../../proxy/mod.ts";
 import {
   ADDRESSES,
   createProxyLab,
   HOMES,
+  type Home,
   type ProxyLab,
   podSlice,
   type RunningProxy,
@@ -74,10 +76,40 @@ describe.each(HOMES)("%s", (home) => {
   });
 
   test("cluster IPs that no Service has are dropped", async () => {
-    await start({ serviceCidrs: ["10.96.0.0/16", "fd00:96::/112"].map(parsePrefix) });
+    const cidrs = fakeStore<V1ServiceCIDR>([serviceCidr("other", "10.97.0.0/16")]);
+    await start({ serviceCidrs: ["10.96.0.0/16", "fd00:96::/112"].map(parsePrefix), cidrs });
+    expect(await lab.run(...listing(home))).not.toContain("10.97.0.0/16"); // what was chosen wins
     expect(await lab.hosts.pod1.ask("10.96.77.77", 80, { timeout: 300 })).toBe("silent");
     expect(await lab.hosts.pod1.ask("fd00:96::77", 80, { timeout: 300 })).toBe("silent");
     expect(await lab.hosts.pod1.ask("10.96.0.10", 81)).toBe("refused");
     expect(await lab.hosts.pod1.ask("10.96.0.10", 80)).toBe(`pod2 ${pod1}`);
   });
+
+  test("cluster IPs that no Service has are dropped in the ranges that the cluster names, which may change", async () => {
+    const cidrs = fakeStore<V1ServiceCIDR>([serviceCidr("kubernetes", "10.96.0.0/24")]);
+    await start({ cidrs });
+    const asked = ["10.96.0.77", "10.96.1.77", "fd00:96::77"];
+    // What is not dropped is routed away, to somebody who refuses it.
+    for (const host of asked) await lab.on("client", "ip", "route", "add", "local", host, "dev", "lo");
+    const answers = () => Promise.all(asked.map((host) => lab.hosts.node.ask(host, 80, { timeout: 300 })));
+    try {
+      await expect.poll(answers, { timeout: 2000 }).toEqual(["silent", "refused", "refused"]);
+      cidrs.set(serviceCidr("more", "10.96.1.0/24", "fd00:96::/112"));
+      await expect.poll(answers, { timeout: 2000 }).toEqual(["silent", "silent", "silent"]);
+      cidrs.remove("kubernetes");
+      await expect.poll(answers, { timeout: 2000 }).toEqual(["refused", "silent", "silent"]);
+      expect(await lab.hosts.pod1.ask("10.96.0.10", 80)).toBe(`pod2 ${pod1}`);
+    } finally {
+      for (const host of asked) await lab.on("client", "ip", "route", "del", "local", host, "dev", "lo");
+    }
+  });
 });
+
+function serviceCidr(name: string, ...cidrs: string[]): V1ServiceCIDR {
+  return { metadata: { name }, spec: { cidrs } };
+}
+
+/** Prints the rules of IPv4. */
+function listing(home: Home): [program: string, ...args: string[]] {
+  return home === "nftables" ? ["nft", "list", "table", "ip", "ironbridge-proxy"] : [`${home}-save`, "-t", "filter"];
+}

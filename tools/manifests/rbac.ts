@@ -28,6 +28,7 @@ const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
     { apiGroups: [""], resources: ["services", "nodes"], verbs: READ },
     { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+    { apiGroups: ["networking.k8s.io"], resources: ["servicecidrs"], verbs: READ },
     { apiGroups: ["metallb.io"], resources: CONFIG_KINDS, verbs: READ },
     { apiGroups: ["metallb.io"], resources: ["bgppeers/status"], verbs: ["patch"] },
     EVENTS,

@@ -206,6 +206,29 @@ describe("startInformer()", () => {
     expect(names(store)).toEqual(["a"]);
   });
 
+  test.each([404, 403])(
+    "counts a kind that is optional as empty when the server says %i, and asks it no more",
+    async (status) => {
+      api.answer = (_, response) => json(response, statusObject(status, "No", "no such kind"), status);
+      const store = startInformer(clientTo(api.url), SERVICES, { log: silentLog(), optional: true }, stop.signal);
+      await store.whenSynced;
+      expect(names(store)).toEqual([]);
+      // Longer than the first pauses.
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      expect(api.seen).toHaveLength(1);
+    },
+  );
+
+  test("asks again for a kind that is optional when the server fails", async () => {
+    const answer = api.answer;
+    let failures = 1;
+    api.answer = (seen, response) => (failures-- > 0 ? json(response, {}, 500) : answer(seen, response));
+    lists = [{ version: "10", items: [service("a", "3")] }];
+    const store = startInformer(clientTo(api.url), SERVICES, { log: silentLog(), optional: true }, stop.signal);
+    await store.whenSynced;
+    expect(names(store)).toEqual(["a"]);
+  });
+
   test("ends with its signal: the connection closes and no further request comes", async () => {
     const { store } = start();
     await until("the watch", () => open.size === 1);

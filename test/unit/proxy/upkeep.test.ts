@@ -27,6 +27,7 @@ function upkeepOf(drift: Backend["drift"]): Upkeep {
     drift,
     replace: () => {},
     setNodeAddresses: () => {},
+    setServiceRanges: () => {},
     check: async () => {
       calls.push("check");
       clock.advance(checkTakes);

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../../../core/mod.ts";
-import { ENDPOINT_SLICES, type KubeClient, refusalStatus, SERVICES, type V1Service } from "../../../../kube/mod.ts";
+import {
+  ENDPOINT_SLICES,
+  type KubeClient,
+  refusalStatus,
+  SERVICE_CIDRS,
+  SERVICES,
+  type V1Service,
+} from "../../../../kube/mod.ts";
 import { type ApiServer, kubeClientOf, startApiServer } from "../../../../lab/api/mod.ts";
 import { waitFor } from "../../../support/wait.ts";
 
@@ -42,6 +49,8 @@ describe("startApiServer()", () => {
     });
     const kubernetes = await client.get(SERVICES, { name: "kubernetes", namespace: "default" });
     expect(kubernetes?.spec?.clusterIP).toBe("10.96.0.1");
+    const ranges = await client.get(SERVICE_CIDRS, { name: "kubernetes" });
+    expect(ranges?.spec?.cidrs).toContain("10.96.0.0/16");
   });
 
   test("remembers objects and versions over a restart, and sends old watches back to list", async () => {

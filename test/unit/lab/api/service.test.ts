@@ -167,3 +167,23 @@ describe("a wrong Service is refused", () => {
     expect(new Set(ports).size).toBe(100);
   });
 });
+
+describe("a ServiceCIDR", () => {
+  const cidr = (...cidrs: string[]): JsonObject => ({ metadata: { name: "more" }, spec: { cidrs } });
+
+  test("lets Services choose addresses in it, for as long as it is there", () => {
+    const api = bareApi();
+    const chosen = (name: string) => () => create(api, "services", service({ clusterIP: "10.97.0.9" }, name));
+    expect(refusal(chosen("early")).message).toContain("does not match the current range");
+    create(api, "servicecidrs.networking.k8s.io", cidr("10.97.0.0/24"), "");
+    expect(chosen("web")()).toMatchObject({ spec: { clusterIP: "10.97.0.9" } });
+    api.remove(targetOf(api, "services", "web"));
+    api.remove(targetOf(api, "servicecidrs.networking.k8s.io", "more"));
+    expect(refusal(chosen("late")).message).toContain("does not match the current range");
+  });
+
+  test("is refused with a prefix that is none", () => {
+    const wrong = () => create(bareApi(), "servicecidrs.networking.k8s.io", cidr("10.97.0.0/24", "10.98.0.0/64"), "");
+    expect(refusal(wrong).message).toContain("spec.cidrs[1]");
+  });
+});
