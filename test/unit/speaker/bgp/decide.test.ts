@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { V1EndpointSlice, V1Node, V1Service } from "../../../../kube/mod.ts";
 import { bgpAdvertOptionsOf } from "../../../../speaker/bgp/advert-options.ts";
 import { type BgpConfig, serviceRoutesOf } from "../../../../speaker/bgp/decide.ts";
@@ -70,6 +70,14 @@ describe("serviceRoutesOf()", () => {
       want: "noAdvertisement",
     },
     {
+      name: "an advertisement for Services of either kind",
+      config: configOf(
+        advert({ serviceSelectors: [{ matchLabels: { app: "x" } }, { matchLabels: { env: "staging" } }] }),
+      ),
+      service: service({}, ["10.0.0.5"], { labels: { env: "staging" } }),
+      want: "10.0.0.5/32",
+    },
+    {
       name: "an advertisement for other pools",
       config: configOf(advert({ ipAddressPools: ["other"] })),
       want: "noAdvertisement",
@@ -129,6 +137,16 @@ describe("serviceRoutesOf()", () => {
     });
   });
 
+  test("communities for some Services beside those for all", () => {
+    const config = configOf(
+      advert({ communities: ["1:1"] }, "shared"),
+      advert({ communities: ["1:2"], serviceSelectors: [{ matchLabels: { app: "gold" } }] }, "gold"),
+    );
+    const gold = service({}, ["10.0.0.5"], { labels: { app: "gold" } });
+    expect(told(gold, config)?.communities).toEqual([0x10001, 0x10002]);
+    expect(told(service(), config)?.communities).toEqual([0x10001]);
+  });
+
   test("communities a Service asks for, of those it is allowed", () => {
     const config = configOf(advert({}, "all", { "ironbridge.io/service-communities": "1:2, large:1:1:1" }));
     const annotations = { "ironbridge.io/communities": "1:2,9:9,large:1:1:1,nonsense" };
@@ -156,6 +174,38 @@ describe("bgpAdvertOptionsOf()", () => {
     const { options, problems } = bgpAdvertOptionsOf(advert({}, "all", annotations));
     expect(options).toEqual({ prepend: 0, drainOnCordon: false, serviceCommunities: [] });
     expect(problems).toHaveLength(4);
+  });
+});
+
+describe("RouteView over edits", () => {
+  const selecting = (env: string) => configOf(advert({ serviceSelectors: [{ matchLabels: { env } }] }));
+  let labels: Record<string, string>;
+  let view: RouteView;
+  beforeEach(() => {
+    labels = { env: "a" };
+    view = new RouteView({ service: () => service({}, ["10.0.0.5"], { labels }), slicesOf: () => [here] });
+  });
+  const announces = (config: BgpConfig) => {
+    view.refresh(["default/web"], config, node);
+    view.settle(["default/web"], () => true);
+    return view.offers("default/web");
+  };
+
+  test("a Service whose labels change is announced while they are selected", () => {
+    const seen = [announces(selecting("a"))];
+    labels = { env: "b" };
+    seen.push(announces(selecting("a")));
+    labels = { env: "a" };
+    seen.push(announces(selecting("a")));
+    expect(seen).toEqual([true, false, true]);
+  });
+
+  test("an advertisement whose selector changes swaps its Services", () => {
+    expect([announces(selecting("a")), announces(selecting("b")), announces(selecting("a"))]).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 });
 

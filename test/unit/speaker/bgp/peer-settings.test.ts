@@ -26,7 +26,18 @@ function peersOf(
     metadata: { name: "tor", namespace: NS, annotations },
     spec: { myASN: 64513, peerASN: 64512, peerAddress: "192.0.2.1", ...spec },
   } as BGPPeer;
-  const bfdProfiles = [{ metadata: { name: "fast", namespace: NS }, spec: { transmitInterval: 50 } }];
+  const full = {
+    transmitInterval: 60,
+    receiveInterval: 61,
+    detectMultiplier: 7,
+    echoInterval: 62,
+    passiveMode: true,
+    minimumTtl: 200,
+  };
+  const bfdProfiles = [
+    { metadata: { name: "fast", namespace: NS }, spec: { transmitInterval: 50 } },
+    { metadata: { name: "full", namespace: NS }, spec: full },
+  ];
   const {
     bgpPeers,
     bfdProfiles: profiles,
@@ -63,6 +74,11 @@ describe("nodePeersOf()", () => {
       spec: { holdTime: "30s", connectTime: "5s" },
       want: { holdTimeSeconds: 30, keepaliveSeconds: 10, connectRetry: 5000 },
     },
+    {
+      name: "two times of its own",
+      spec: { holdTime: "57s", keepaliveTime: "13s" },
+      want: { holdTimeSeconds: 57, keepaliveSeconds: 13 },
+    },
     { name: "router ID", spec: { routerID: "10.10.10.1" }, want: { routerId: 0x0a0a0a01 } },
     { name: "both families", spec: { dualStackAddressFamily: true }, want: { families: ["ipv4", "ipv6"] } },
     { name: "the family of the peer", spec: { peerAddress: "2001:db8::2" }, want: { families: ["ipv6"] } },
@@ -71,6 +87,20 @@ describe("nodePeersOf()", () => {
       name: "BFD",
       spec: { bfdProfile: "fast" },
       want: { bfd: { transmitInterval: 50, receiveInterval: 300, detectMultiplier: 3 } },
+    },
+    {
+      name: "BFD with every value",
+      spec: { bfdProfile: "full" },
+      want: {
+        bfd: {
+          transmitInterval: 60,
+          receiveInterval: 61,
+          detectMultiplier: 7,
+          echoInterval: 62,
+          passive: true,
+          minimumTtl: 200,
+        },
+      },
     },
     { name: "a password", spec: { password: "x" }, want: { password: "x" } },
   ];
