@@ -27,7 +27,8 @@ export interface ConntrackSetting {
 
 /**
  * Whether packets outside of their connection's window count as its own: as this node has it now, or is going to have it.
- * Somebody may turn that on later; what others drop as INVALID is then all but nothing.
+ * Asked once, as kube-proxy does: when somebody turns it on later (the pod network's short way between pods does), hardly a
+ * packet is INVALID any more, so that a rule against those does no harm.
  */
 export function isTcpLiberal(kernel: Kernel, choices: ConntrackChoices | undefined): boolean {
   return (choices?.tcpBeLiberal ?? false) || Number(kernel.readSysctl(TCP_BE_LIBERAL) ?? 0) !== 0;

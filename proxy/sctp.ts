@@ -7,9 +7,11 @@ export type SctpGap = "nothing" | "tracking" | "match";
 /** One sentence for the log: what follows for a Service's port, and the remedy. */
 export const SCTP_GAPS: Readonly<Record<Exclude<SctpGap, "nothing">, string>> = {
   tracking:
-    "this kernel does not track SCTP, so that the rules of this port forward nothing; use a kernel with CONFIG_NF_CT_PROTO_SCTP",
+    "this kernel does not track SCTP, so that the rules of this port forward nothing; " +
+    "use a kernel with CONFIG_NF_CT_PROTO_SCTP",
   match:
-    "this kernel's iptables can't match SCTP, so that this port is not forwarded; load the module xt_sctp or choose the proxy mode nftables, and start the agent again",
+    "this kernel's iptables can't match SCTP, so that this port is not forwarded; " +
+    "load the module xt_sctp or choose the proxy mode nftables, and start the agent again",
 };
 
 /** Only a kernel that tracks connections at all can be seen to leave out those of SCTP. */

@@ -3,13 +3,13 @@ import { ETHERNET_HEADER_LENGTH } from "../../../net/mod.ts";
 /** Octets of the header of IPv6, and of TCP without options. */
 const [IPV6_HEADER, TCP_HEADER] = [40, 20];
 const TCP = 6;
-const ACK = 0x10;
+const [PSH, ACK] = [0x08, 0x10];
 /** How far its sequence number is from where the connection is: outside of any window. */
 const AWAY = 0x1000_0000;
 
 /**
- * The answer to a TCP segment in a frame, such as a confused end or network would send it: acknowledges what came and is itself far
- * outside of the connection's window. Undefined for a frame without a TCP segment to `port` that is no SYN.
+ * The answer to a TCP segment in a frame as a confused end or network would send it: it acknowledges what came, and is itself
+ * far outside of the connection's window. Undefined for a frame that does not push data to `port`.
  */
 export function strayAnswer(frame: Uint8Array, port: number): Uint8Array | undefined {
   const ip = viewOf(frame, ETHERNET_HEADER_LENGTH);
@@ -17,7 +17,7 @@ export function strayAnswer(frame: Uint8Array, port: number): Uint8Array | undef
   const ipHeader = isIpv6 ? IPV6_HEADER : (ip.getUint8(0) & 15) * 4;
   if (ip.getUint8(isIpv6 ? 6 : 9) !== TCP) return undefined;
   const tcp = viewOf(frame, ETHERNET_HEADER_LENGTH + ipHeader);
-  if (tcp.getUint16(2) !== port || tcp.getUint8(13) !== ACK + 8) return undefined; // PSH: it has data
+  if (tcp.getUint16(2) !== port || tcp.getUint8(13) !== (ACK | PSH)) return undefined;
   const length = (isIpv6 ? IPV6_HEADER + ip.getUint16(4) : ip.getUint16(2)) - ipHeader - (tcp.getUint8(12) >> 4) * 4;
 
   const answer = frame.slice(0, ETHERNET_HEADER_LENGTH + ipHeader + TCP_HEADER);
