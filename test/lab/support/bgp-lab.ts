@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BGPPeer } from "../../../config/mod.ts";
+import type { BFDProfile, BGPPeer } from "../../../config/mod.ts";
 import type { V1EndpointSlice, V1Node, V1Service } from "../../../kube/mod.ts";
 import { netnsPrefix, removeTopology } from "../../../lab/mod.ts";
 import { exec } from "../../../linux/mod.ts";
@@ -236,6 +236,15 @@ export function webService(
     status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } },
   };
 }
+
+/** The Service `web` with an address of each family. */
+export const DUAL = { services: [webService({}, [VIP.v4, VIP.v6])] } as const;
+
+/** BFD that misses a peer within 150 ms. */
+export const FAST: BFDProfile = {
+  metadata: { name: "fast", namespace: NAMESPACE },
+  spec: { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 },
+};
 
 export function webSlice(nodes: readonly string[]): V1EndpointSlice {
   return {
