@@ -4,7 +4,7 @@ import type { Family } from "../net/mod.ts";
 import { TABLES } from "./iptables-chain.ts";
 import { parseIptablesSave, printIptablesRemoval } from "./iptables-read.ts";
 import { hasFamily, type Kernel, kernelOf } from "./kernel.ts";
-import { nftTable } from "./nftables-text.ts";
+import { NFT_TABLE, nftTable } from "./nftables-text.ts";
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
@@ -34,7 +34,7 @@ export async function removeRules(kernel: Kernel = kernelOf(), homes: readonly R
  */
 export async function removeKubeProxy(kernel: Kernel = kernelOf()): Promise<void> {
   for (const family of FAMILIES.filter((candidate) => hasFamily(kernel, candidate))) {
-    await unlessNotInstalled(removeNftTable(kernel, family, `${family === "ipv4" ? "ip" : "ip6"} kube-proxy`));
+    await unlessNotInstalled(removeNftTable(kernel, family, "kube-proxy"));
     for (const variant of ["nft", "legacy"] as const) {
       await unlessNotInstalled(removeChains(kernel, family, variant, isKubeProxyChain));
     }
@@ -52,11 +52,10 @@ function isKubeProxyChain(chain: string): boolean {
   return KUBE_PROXY_CHAIN.test(chain);
 }
 
-async function removeNftTable(kernel: Kernel, family: Family, table = nftTable(family)): Promise<void> {
+async function removeNftTable(kernel: Kernel, family: Family, table = NFT_TABLE): Promise<void> {
   const nft = await kernel.nft();
   try {
-    const tables = (await nft.list("list tables")) ?? "";
-    if (tables.split("\n").includes(`table ${table}`)) await nft.apply(`delete table ${table}\n`);
+    if (nft.table(family, table) !== undefined) await nft.apply(`delete table ${nftTable(family, table)}\n`);
   } finally {
     nft.close();
   }

@@ -18,8 +18,8 @@ const LEADING = [
 ];
 
 /** "ip ironbridge-proxy" or "ip6 ironbridge-proxy": the table as nft's commands name it. */
-export function nftTable(family: Family): string {
-  return `${family === "ipv4" ? "ip" : "ip6"} ${NFT_TABLE}`;
+export function nftTable(family: Family, name = NFT_TABLE): string {
+  return `${family === "ipv4" ? "ip" : "ip6"} ${name}`;
 }
 
 /** An empty table with its maps and sets, instead of whatever table there was. */
