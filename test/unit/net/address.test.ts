@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { Address6 } from "ip-address";
 import { describe, expect, test } from "vitest";
 import { hasCode } from "../../../core/mod.ts";
 import {
@@ -58,6 +59,17 @@ describe("parseAddress()", () => {
     expect(tryParseAddress(text)).toBeUndefined();
     expect(() => parseAddress(text)).toThrowError(
       expect.toSatisfy((error: unknown) => hasCode(error, "IB_ADDRESS_INVALID")),
+    );
+  });
+
+  test("prints IPv6 as the library does, whichever groups are zero", () => {
+    const zeros = fc.array(fc.constantFrom(0, 0, 0xa, 0xffff), { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(zeros, (groups) => {
+        const value = groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n);
+        expect(printAddress({ family: "ipv6", value })).toBe(Address6.fromBigInt(value).correctForm());
+      }),
+      { numRuns: 2000 },
     );
   });
 
