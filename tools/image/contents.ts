@@ -20,7 +20,7 @@ const HOME = "/opt/ironbridge";
 const USER = 65532;
 
 /** A small young generation costs little time and spares 50 MB at 20,000 Services. */
-const NODE_FLAGS = ["--max-semi-space-size=4", "--disable-warning=ExperimentalWarning"];
+export const NODE_FLAGS = ["--max-semi-space-size=4", "--disable-warning=ExperimentalWarning"];
 
 const ENTRY = `#!/bin/sh
 exec /usr/local/bin/node ${NODE_FLAGS.join(" ")} ${HOME}/cli/main.js "$@"

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { kubeProxyCommand } from "../../lab/support/kube-proxy.ts";
 import { CLUSTER_CIDRS, NODE_NETNS, type ProxyLab } from "../../lab/support/proxy-lab.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -19,6 +18,8 @@ export interface ProgramOptions {
   readonly apiServer: string;
   readonly kubeconfig: string;
   readonly directory: string;
+  /** How Ironbridge is started. */
+  readonly program: readonly string[];
 }
 
 /** Where both serve their metrics, on the node's localhost. */
@@ -86,7 +87,7 @@ export class ProxyProgram {
   }
 }
 
-function commandOf({ name, mode, apiServer, kubeconfig, directory }: ProgramOptions): string[] {
+function commandOf({ name, mode, apiServer, kubeconfig, directory, program }: ProgramOptions): string[] {
   if (name === "kube-proxy") return kubeProxyCommand(mode, apiServer);
   const flags = {
     node: "node1",
@@ -98,6 +99,5 @@ function commandOf({ name, mode, apiServer, kubeconfig, directory }: ProgramOpti
     "run-dir": directory,
     "log-level": "warn",
   };
-  const executable = join(import.meta.dirname, "..", "..", "..", "bin", "ironbridge");
-  return [executable, "agent", ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])];
+  return [...program, "agent", ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])];
 }

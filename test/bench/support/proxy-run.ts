@@ -20,6 +20,7 @@ import { kubeClientOf, startApiServer } from "../../../lab/api/mod.ts";
 import { createListenSocket, watchNft } from "../../../linux/mod.ts";
 import { ADDRESSES, createProxyLab, type ProxyLab, SERVING_PORT } from "../../lab/support/proxy-lab.ts";
 import { waitFor } from "../../support/wait.ts";
+import { bundledProgram } from "./bundle.ts";
 import { type Mode, type ProgramName, ProxyProgram } from "./proxy-program.ts";
 import { measureStream, STREAM_PORT, type StreamCost } from "./proxy-stream.ts";
 
@@ -214,7 +215,8 @@ try {
   const apiServer = `http://127.0.0.1:${API_PORT}`;
   const kubeconfig = join(directory, "kubeconfig");
   writeKubeconfig(kubeconfig, apiServer);
-  const start = () => new ProxyProgram(lab, { name: program, mode, apiServer, kubeconfig, directory });
+  const options = { name: program, mode, apiServer, kubeconfig, directory, program: await bundledProgram() };
+  const start = () => new ProxyProgram(lab, options);
   console.log(JSON.stringify(await measure(lab, client, start)));
   await server.close();
 } finally {
