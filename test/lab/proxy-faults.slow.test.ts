@@ -98,6 +98,9 @@ describe.each(HOMES)("%s", (home) => {
         running?.become({ size, turn });
         await running?.settled(turn);
         took.push(performance.now() - begin);
+        // As the next start leaves them: it also takes away chains that only an earlier turn needed.
+        await running?.kill();
+        await start(home, { size, turn });
         want[turn % 2] = await ownRules(home);
       }
       await running?.kill();
