@@ -7,6 +7,7 @@ import type { V1Node } from "../../../kube/mod.ts";
 import { buildTopology, netnsPath, removeTopology } from "../../../lab/topology.ts";
 import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
+import { WORKER } from "../../support/worker.ts";
 import type { CniNodeOptions } from "./cni-node.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -53,7 +54,7 @@ export function nodeObject(
 }
 
 /** @param tag Part of the names of its namespaces: two labs at once want two. */
-export async function createCniLab(tag = "cni"): Promise<CniLab> {
+export async function createCniLab(tag = `cni${WORKER}`): Promise<CniLab> {
   await exec(join(ROOT, "tools/build-shim"), []);
   const topology = await buildTopology(tag, 2);
   const directory = mkdtempSync(join(tmpdir(), "ib-cni-"));

@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
 import { exec, type Netns, openNetns } from "../../../linux/mod.ts";
+import { WORKER } from "../../support/worker.ts";
 
 /** What the names of all namespaces of these tests begin with, in one of vitest's workers. */
-const PREFIX = `ib-lx${process.env.VITEST_POOL_ID ?? ""}-`;
+const PREFIX = `ib-lx${WORKER}-`;
 
 /** Two fresh network namespaces with loopback up; what an earlier run left is removed first. */
 export async function createNamespaces(): Promise<{ a: Netns; b: Netns; remove(): Promise<void> }> {

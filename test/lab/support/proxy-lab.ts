@@ -21,10 +21,11 @@ import {
   startProxy,
 } from "../../../proxy/mod.ts";
 import { waitFor } from "../../support/wait.ts";
+import { WORKER } from "../../support/worker.ts";
 import type { HostAnswer, HostOrder } from "./proxy-host.ts";
 
 /** Each of vitest's workers has its own; another prefix lets a benchmark run beside the tests. */
-const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? `ib-px${process.env.VITEST_POOL_ID ?? ""}-`;
+const PREFIX = process.env.IRONBRIDGE_PROXY_LAB_PREFIX ?? `ib-px${WORKER}-`;
 /** The network namespace of the node. */
 export const NODE_NETNS = `${PREFIX}node`;
 /** The network namespace of any host. */
