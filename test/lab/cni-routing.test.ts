@@ -74,6 +74,16 @@ describe.each(modes)("mode $routing", ({ routing, way, mtu }) => {
     await waitFor("the route", async () => (await lab.node1.run("ip", "route")).includes(`10.244.2.0/24 ${way}`), {
       deadline: 5000,
     });
+    // Without the ways back an answer's first packet would bring an error of the node, which is no pod's packet.
+    const ways = [
+      [lab.node1, "-6", "fd00:244:2:"],
+      [lab.node2, "-4", "10.244.1.0/24"],
+      [lab.node2, "-6", "fd00:244:1:"],
+    ] as const;
+    for (const [node, family, prefix] of ways) {
+      const known = async () => (await node.run("ip", family, "route")).includes(prefix);
+      await waitFor(`a route to ${prefix}`, known, { deadline: 5000 });
+    }
     const node1 = `/run/netns/${lab.node1.netns}`;
     await countFrom(b, [podA.ipv4, podA.ipv6], ["0.0.0.0/0", "fd00::/8"]);
     await countFrom(lab.outside, ["192.168.1.11", "fd00:1::11"], ["10.244.0.0/16", "fd00:244::/32"]);
