@@ -6,6 +6,7 @@ import type { KubeClient, Store, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
+import { removeBrokenResults } from "./broken-results.ts";
 import { pluginInstaller } from "./conflist.ts";
 import { detach } from "./detach.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
@@ -145,13 +146,14 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
   const answer = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
+  const broken = removeBrokenResults(resultDir, log, signal);
   const serve = async () => {
     const queue = queueBeside(options.socketPath);
     const prepare = () => runQueuedDeletions(queue, (key) => detach(pods, key), log);
     await listenForPlugins(options.socketPath, { prepare, answer }, log, signal);
     listening = true;
     network.poke();
-    await network.done;
+    await Promise.all([network.done, broken]);
     await nft.close();
     conntrack.close();
     kernel.close();

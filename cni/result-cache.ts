@@ -51,7 +51,8 @@ export function readResultCache(directory: string): CachedResult[] {
   });
 }
 
-function namesIn(directory: string): string[] {
+/** Names of the files below `directory`; none where it is not there. */
+export function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
@@ -61,7 +62,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** Undefined for what is not JSON, such as a file that was half written, or is gone by now. */
-function readJson(path: string): unknown {
+export function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch {

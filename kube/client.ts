@@ -17,9 +17,9 @@ export interface ObjectName {
   readonly namespace?: string;
 }
 
-/** How a patch is meant: RFC 7386, RFC 6902, or server-side apply. */
+/** How a patch is meant: RFC 7386, Kubernetes' own merging of lists by key (not for custom resources), RFC 6902, or apply. */
 export type Patch =
-  | { readonly kind: "merge"; readonly body: object }
+  | { readonly kind: "merge" | "strategic"; readonly body: object }
   | { readonly kind: "json"; readonly body: readonly object[] }
   | { readonly kind: "apply"; readonly body: object; readonly fieldManager: string; readonly force: boolean };
 
@@ -201,6 +201,8 @@ function patchRequest<T extends KubeObject>(resource: Resource<T>, patch: Patch)
   switch (patch.kind) {
     case "merge":
       return { contentType: "application/merge-patch+json", settings: {}, body: JSON.stringify(patch.body) };
+    case "strategic":
+      return { contentType: "application/strategic-merge-patch+json", settings: {}, body: JSON.stringify(patch.body) };
     case "json":
       return { contentType: "application/json-patch+json", settings: {}, body: JSON.stringify(patch.body) };
     case "apply": {

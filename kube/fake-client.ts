@@ -24,7 +24,7 @@ export interface FakeKubeClient extends KubeClient {
 /**
  * The API server in memory, as strict as the real one where programs meet it: resource versions, 404, 409 for a stale
  * update or patch or a name in use, status apart from the rest, watches from a version, 410. Merge and apply patches
- * both merge; JSON patches are refused with 415. Selectors: equality on labels, metadata.name and metadata.namespace.
+ * both merge; JSON and strategic patches are refused with 415. Selectors: equality on labels, metadata.name and metadata.namespace.
  */
 export function fakeKubeClient(): FakeKubeClient {
   const cluster = new FakeCluster();
@@ -94,7 +94,8 @@ export function fakeKubeClient(): FakeKubeClient {
     async patch<T extends KubeObject>(resource: Resource<T>, name: ObjectName, patch: Patch, subresource?: "status") {
       const what = callName("patch", resource, name, subresource);
       await begin("patch", what);
-      if (patch.kind === "json") throw refuse(what, 415, "UnsupportedMediaType", "the fake takes no JSON patch");
+      if (patch.kind === "json" || patch.kind === "strategic")
+        throw refuse(what, 415, "UnsupportedMediaType", `the fake takes no ${patch.kind} patch`);
       const before = cluster.find(resource, name);
       if (before === undefined && patch.kind === "apply") {
         const metadata = { name: name.name, ...(name.namespace === undefined ? {} : { namespace: name.namespace }) };

@@ -66,7 +66,9 @@ async function writeNode({ cluster, node, cni }: PodWorkerOptions): Promise<void
       if (refusalStatus(error) !== 409) throw error; // this kubelet's own Node, not in the store yet
     }
   }
-  await cluster.client.patch(NODES, nameOf(desired), { kind: "merge", body: { status: desired.status } }, "status");
+  // Conditions by type: others write theirs into the same list.
+  const patch = { kind: "strategic", body: { status: desired.status } } as const;
+  await cluster.client.patch(NODES, nameOf(desired), patch, "status");
 }
 
 /** A Node as its kubelet reports it; Ready follows the network. Pure. */

@@ -45,11 +45,13 @@ export interface ConnectionKeeperOptions {
 /** Keeps the tables of both families in line. A node that is no neighbour on the link gets nothing. */
 export function startConnectionKeeper(options: ConnectionKeeperOptions, signal: AbortSignal): { poke(): void } {
   const wanted = () => {
+    const keepers = Object.entries(options.keepers());
     const nodes = options.nodes();
-    const neighbours = readNeighbours(new Set([...nodes.values()].flat()));
+    // Most of the time there is nothing to send on, and so nobody to look for.
+    const neighbours = keepers.length === 0 ? [] : readNeighbours(new Set([...nodes.values()].flat()));
     const members = [...new Set(neighbours.map(({ mac }) => mac))].sort();
     const near = new Set(neighbours.map(({ address }) => address));
-    const pairs = Object.entries(options.keepers()).flatMap(([address, keeper]) => {
+    const pairs = keepers.flatMap(([address, keeper]) => {
       const family = familyOf(address);
       const way = nodes.get(keeper)?.find((each) => familyOf(each) === family && near.has(each));
       return way === undefined ? [] : [[address, way] as const];

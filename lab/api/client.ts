@@ -134,6 +134,7 @@ function patchBody(patch: Patch, resource: ApiResource): PatchBody {
     case "apply":
       return { kind: "apply", body: sent(patch.body, resource), fieldManager: patch.fieldManager };
     case "merge":
+    case "strategic":
     case "json":
       return { kind: patch.kind, body: JSON.parse(JSON.stringify(patch.body)) as Json };
   }

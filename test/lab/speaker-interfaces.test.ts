@@ -94,7 +94,7 @@ async function advertise(...specs: L2Advertisement["spec"][]): Promise<void> {
 }
 
 /** An advertisement's own selection of nodes by name. */
-const only = (name: string) => ({ nodeSelectors: [{ matchLabels: { name } }] });
+const onNode = (name: string) => ({ nodeSelectors: [{ matchLabels: { name } }] });
 
 describe("an L2Advertisement's interfaces", () => {
   test("none: the interface with the address's subnet", async () => {
@@ -138,7 +138,7 @@ describe("an L2Advertisement's interfaces", () => {
     }));
     await Promise.all(lab.nodes.map((node) => node.order({ kind: "nodes", nodes })));
     for (const { name } of hosts) {
-      await advertise({ interfaces: ["eth1"], ...only(name) });
+      await advertise({ interfaces: ["eth1"], ...onNode(name) });
       await answeredBy(name, ["eth1"]);
     }
     await advertise({});

@@ -58,8 +58,9 @@ function nodeVolumes({ agent }: Values): readonly Volume[] {
     { name: "netns", hostPath: "/run/netns", mountPath: "/run/netns", follow: true },
     { name: "cni-bin", hostPath: agent.cniBinDir, mountPath: agent.cniBinDir },
     { name: "cni-conf", hostPath: agent.cniConfDir, mountPath: agent.cniConfDir },
-    // What runtimes and other plugins remember of pods: a lost store is written anew from it.
-    { name: "cni-results", hostPath: "/var/lib/cni", mountPath: "/var/lib/cni", readOnly: true },
+    // What runtimes and other plugins remember of pods: a lost store is written anew from it, and what a runtime that
+    // was killed left half written is removed.
+    { name: "cni-results", hostPath: "/var/lib/cni", mountPath: "/var/lib/cni" },
     { name: "state", hostPath: "/var/lib/ironbridge", mountPath: "/var/lib/ironbridge" },
     { name: "run", hostPath: "/run/ironbridge", mountPath: "/run/ironbridge" },
     { name: "xtables-lock", hostPath: "/run/xtables.lock", mountPath: "/run/xtables.lock", type: "FileOrCreate" },
