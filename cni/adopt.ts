@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { explainError, type Log } from "../core/mod.ts";
 import { type Link, type Netns, openNetns, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
+import { isLinkLocal } from "../net/mod.ts";
 import { hostLinkName, isHostLinkName } from "./attachment.ts";
-import { isLinkLocal } from "./bridge.ts";
 import type { Lease, LeaseStore } from "./lease-store.ts";
 import { type CachedResult, readResultCache } from "./result-cache.ts";
 

@@ -1,6 +1,14 @@
 import { IronbridgeError } from "../core/mod.ts";
 import type { LinkAddress, Rtnetlink } from "../linux/mod.ts";
-import { type Address, compareAddresses, type Prefix, prefixContains, prefixOf, sameAddress } from "../net/mod.ts";
+import {
+  type Address,
+  compareAddresses,
+  isLinkLocal,
+  type Prefix,
+  prefixContains,
+  prefixOf,
+  sameAddress,
+} from "../net/mod.ts";
 import { AddressPool } from "./address-pool.ts";
 import { macOf } from "./attachment.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
@@ -78,9 +86,4 @@ function applyPorts(kernel: Rtnetlink, index: number, leases: readonly Lease[]):
 
 function isSame(entry: LinkAddress, gateway: { readonly address: Address; readonly length: number }): boolean {
   return sameAddress(entry.address, gateway.address) && entry.length === gateway.length;
-}
-
-/** fe80::/10: the kernel's own. */
-export function isLinkLocal({ family, value }: Address): boolean {
-  return family === "ipv6" && value >> 118n === 0x3fan;
 }

@@ -5,6 +5,7 @@ import { ROUTE_PROTOCOL, type Route, type Rtnetlink } from "../linux/mod.ts";
 import {
   type Address,
   type Family,
+  isLinkLocal,
   type Prefix,
   prefixContains,
   prefixRange,
@@ -133,8 +134,9 @@ export function applyRoutes(
   return problems;
 }
 
-/** The kernel fills in the link of a gateway that an address tells the way to. */
+/** The kernel fills in the link of a gateway that an address tells the way to; it is part of the way to any other. */
 function printWay({ gateway, onLink, ifindex }: Route): string {
   const via = gateway === undefined ? "" : printAddress(gateway);
-  return onLink ? `${via} on link ${ifindex}` : via;
+  const isLinkPart = onLink || (gateway !== undefined && isLinkLocal(gateway));
+  return isLinkPart ? `${via} on link ${ifindex}` : via;
 }

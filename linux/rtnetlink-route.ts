@@ -1,4 +1,12 @@
-import { type Address, addressFromBytes, addressToBytes, type Prefix, prefixOf, printPrefix } from "../net/mod.ts";
+import {
+  type Address,
+  addressFromBytes,
+  addressToBytes,
+  type Family,
+  type Prefix,
+  prefixOf,
+  printPrefix,
+} from "../net/mod.ts";
 import { AF_INET, AF_INET6 } from "./libc.ts";
 import {
   type Attribute,
@@ -14,6 +22,7 @@ import {
 
 export interface Route {
   readonly destination: Prefix;
+  /** Of the destination's family; that of an IPv4 route may be an IPv6 one. */
   readonly gateway?: Address;
   readonly ifindex?: number;
   /** Preferred source. */
@@ -31,7 +40,9 @@ export const ROUTE_PROTOCOL = 73;
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, TABLE: 15 } as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, TABLE: 15, VIA: 18 } as const;
+/** struct rtvia: the address family, before the octets of the gateway. */
+const VIA_HEADER_LENGTH = 2;
 const RT_TABLE_MAIN = 254;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
@@ -71,7 +82,7 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
   if ((readUint32(attributes.get(RTA.TABLE)) ?? table) !== RT_TABLE_MAIN) return undefined;
   if (type !== RTN_UNICAST || (flags & RTM_F_CLONED) !== 0) return undefined;
   const destination = attributes.get(RTA.DST) ?? new Uint8Array(family === AF_INET ? 4 : 16);
-  const gateway = attributes.get(RTA.GATEWAY);
+  const gateway = attributes.get(RTA.GATEWAY) ?? attributes.get(RTA.VIA)?.subarray(VIA_HEADER_LENGTH);
   const ifindex = readUint32(attributes.get(RTA.OIF));
   const source = attributes.get(RTA.PREFSRC);
   return {
@@ -89,10 +100,19 @@ function routeAttributes({ destination, gateway, ifindex, source }: Route): Attr
   if (destination.length > 0) {
     attributes.push([RTA.DST, addressToBytes({ family: destination.family, value: destination.first })]);
   }
-  if (gateway !== undefined) attributes.push([RTA.GATEWAY, addressToBytes(gateway)]);
+  if (gateway !== undefined) attributes.push(gatewayAttribute(gateway, destination.family));
   if (ifindex !== undefined) attributes.push([RTA.OIF, uint32(ifindex)]);
   if (source !== undefined) attributes.push([RTA.PREFSRC, addressToBytes(source)]);
   return attributes;
+}
+
+function gatewayAttribute(gateway: Address, family: Family): Attribute {
+  const octets = addressToBytes(gateway);
+  if (gateway.family === family) return [RTA.GATEWAY, octets];
+  const via = new Uint8Array(VIA_HEADER_LENGTH + octets.length);
+  new DataView(via.buffer).setUint16(0, gateway.family === "ipv4" ? AF_INET : AF_INET6, true);
+  via.set(octets, VIA_HEADER_LENGTH);
+  return [RTA.VIA, via];
 }
 
 function describe({ destination, ifindex }: Route): string {

@@ -45,6 +45,11 @@ export function sameAddress(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }
 
+/** fe80::/10: it means something on its own link only. */
+export function isLinkLocal({ family, value }: Address): boolean {
+  return family === "ipv6" && value >> 118n === 0x3fan;
+}
+
 /** Order for listings and lowest-first choices: IPv4 before IPv6, then by number. */
 export function compareAddresses(a: Address, b: Address): number {
   if (a.family !== b.family) return a.family === "ipv4" ? -1 : 1;

@@ -5,6 +5,7 @@ export {
   addressToBytes,
   compareAddresses,
   type Family,
+  isLinkLocal,
   parseAddress,
   printAddress,
   sameAddress,

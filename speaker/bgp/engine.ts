@@ -189,7 +189,7 @@ export class Engine {
         sessions.flatMap(({ learned }) => [...learned]),
         this.#learn?.own ?? [],
       );
-      const routes = best.map(({ prefix, nextHop }) => ({ prefix, nextHop }));
+      const routes = best.map(({ prefix, way }) => ({ prefix, ...way }));
       this.#ports.onLearned({ routes, complete: this.#learnedAll });
     });
   }

@@ -1,5 +1,5 @@
 import type { Link, LinkAddress } from "../../linux/mod.ts";
-import { type Address, type Family, prefixContains, prefixOf } from "../../net/mod.ts";
+import { type Address, type Family, isLinkLocal, prefixContains, prefixOf } from "../../net/mod.ts";
 
 /** The interfaces of this node and their addresses, as the sessions need them. Pure. */
 export interface Host {
@@ -34,9 +34,4 @@ export function isConnected(host: Host, address: Address): boolean {
   return host.addresses.some(
     (own) => own.address.family === address.family && prefixContains(prefixOf(own.address, own.length), address),
   );
-}
-
-/** fe80::/10 */
-export function isLinkLocal({ family, value }: Address): boolean {
-  return family === "ipv6" && value >> 118n === 0x3fan;
 }

@@ -2,7 +2,7 @@ import type { Address, Family, Prefix } from "../../net/mod.ts";
 import type { BfdStatus, BfdTimes } from "../bfd/session.ts";
 import type { OpenSettings } from "./agreement.ts";
 import type { FsmSettings, Phase } from "./fsm.ts";
-import type { LearnPolicy } from "./rib-in.ts";
+import type { LearnPolicy, Way } from "./rib-in.ts";
 import type { OfferedRoute } from "./route.ts";
 
 // What crosses between the main thread and the one that keeps time. Plain data.
@@ -99,10 +99,8 @@ export interface Assignment {
 }
 
 /** The way to pods of another node. */
-export interface LearnedRoute {
+export interface LearnedRoute extends Way {
   readonly prefix: Prefix;
-  /** Of the prefix' family. */
-  readonly nextHop: Address;
 }
 
 /** All ways to other nodes' pods that are known. */

@@ -11,13 +11,14 @@ import {
   encodeRouterAdvertisement,
   ICMPV6_PROTOCOL,
   IPV6_HEADER_LENGTH,
+  isLinkLocal,
   multicastMac,
   NDP_HOP_LIMIT,
   ROUTER_ADVERTISEMENT,
   readRouterAdvertisement,
 } from "../../net/mod.ts";
 import type { EnginePorts } from "./engine.ts";
-import { type Host, isLinkLocal } from "./host.ts";
+import type { Host } from "./host.ts";
 
 /** Milliseconds between two of our advertisements: as often as FRR for its unnumbered sessions. */
 const PERIOD = 10_000;

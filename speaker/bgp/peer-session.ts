@@ -10,7 +10,7 @@ import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionEnd, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import { Learning, type LearningPorts } from "./learning.ts";
 import type { PeerSettings, PeerStatus } from "./message.ts";
-import type { HeardRoute } from "./rib-in.ts";
+import type { HeardRoute, Receiver } from "./rib-in.ts";
 import type { OfferedRoute } from "./route.ts";
 import { Telling, type TellingPorts } from "./telling.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
@@ -165,7 +165,7 @@ export class PeerSession implements ConnectionOwner {
 
   onMessage(message: Extract<BgpMessage, { type: "update" | "routeRefresh" }>): void {
     if (message.type === "routeRefresh") this.#telling.refresh(message.refresh);
-    else this.#learning.hear(message.update, this.settings);
+    else this.#learning.hear(message.update, receiverOf(this.settings));
   }
 
   onDrain(): void {
@@ -213,6 +213,10 @@ export class PeerSession implements ConnectionOwner {
     run(this.#dialed);
     if (accepted !== undefined) run(accepted);
   }
+}
+
+function receiverOf({ asn, routerId, target }: PeerSettings): Receiver {
+  return { asn, routerId, ...(target.kind === "interface" && { device: target.name }) };
 }
 
 /** Why a peer's session ends when its BGPPeer went or changed. */

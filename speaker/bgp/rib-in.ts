@@ -2,12 +2,13 @@ import {
   type Address,
   type BgpAttributes,
   type BgpUpdate,
+  compareAddresses,
   type Family,
+  isLinkLocal,
   type Prefix,
   prefixContains,
   printPrefix,
 } from "../../net/mod.ts";
-import { isLinkLocal } from "./host.ts";
 
 /** Which routes of peers are taken, and by whom. */
 export interface LearnPolicy {
@@ -17,12 +18,19 @@ export interface LearnPolicy {
   readonly own: readonly Prefix[];
 }
 
+/** Where packets go next. */
+export interface Way {
+  /** Of the prefix' family, or an IPv6 one: RFC 8950. */
+  readonly nextHop: Address;
+  /** The interface that a link-local next hop is on. */
+  readonly device?: string;
+}
+
 /** A route as one peer told it. */
 export interface HeardRoute {
   readonly key: string;
   readonly prefix: Prefix;
-  /** Of the prefix' family. */
-  readonly nextHop: Address;
+  readonly way: Way;
   readonly localPref: number;
   /** Number of autonomous systems on the way. */
   readonly hops: number;
@@ -32,6 +40,8 @@ export interface HeardRoute {
 export interface Receiver {
   readonly asn: number;
   readonly routerId: number;
+  /** The interface of an unnumbered session. */
+  readonly device?: string;
 }
 
 /** Routes that one peer may tell; a cluster has some per node. */
@@ -58,11 +68,11 @@ export class RibIn {
     for (const prefix of gone) changed = this.#forget(printPrefix(prefix)) || changed;
     for (const prefix of told) {
       const key = printPrefix(prefix);
-      const nextHop = nextHopOf(attributes, prefix.family);
+      const way = wayOf(attributes, prefix.family, receiver.device);
       const inside = within.some((each) => each.length <= prefix.length && holds(each, prefix));
       const room = this.#routes.size < MOST || this.#routes.has(key);
-      if (!usable || nextHop === undefined || !inside || !room) changed = this.#forget(key) || changed;
-      else changed = this.#remember(heard(key, prefix, nextHop, attributes)) || changed;
+      if (!usable || way === undefined || !inside || !room) changed = this.#forget(key) || changed;
+      else changed = this.#remember(heard(key, prefix, way, attributes)) || changed;
     }
     return changed;
   }
@@ -96,7 +106,9 @@ export class RibIn {
 export function compareHeard(a: HeardRoute, b: HeardRoute): number {
   if (a.localPref !== b.localPref) return b.localPref - a.localPref;
   if (a.hops !== b.hops) return a.hops - b.hops;
-  return a.nextHop.value === b.nextHop.value ? 0 : a.nextHop.value < b.nextHop.value ? -1 : 1;
+  const order = compareAddresses(a.way.nextHop, b.way.nextHop);
+  const [one = "", other = ""] = [a.way.device, b.way.device];
+  return order !== 0 || one === other ? order : one < other ? -1 : 1;
 }
 
 /** The best route to each prefix, none of which leads to the pods of this node. */
@@ -110,19 +122,26 @@ export function bestRoutes(all: Iterable<HeardRoute>, own: readonly Prefix[]): H
   return [...best.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-function heard(key: string, prefix: Prefix, nextHop: Address, { localPref, asPath = [] }: BgpAttributes): HeardRoute {
+function heard(key: string, prefix: Prefix, way: Way, { localPref, asPath = [] }: BgpAttributes): HeardRoute {
   const hops = asPath.reduce((sum, { asns }) => sum + asns.length, 0);
-  return { key, prefix, nextHop, localPref: localPref ?? DEFAULT_LOCAL_PREF, hops };
+  return { key, prefix, way, localPref: localPref ?? DEFAULT_LOCAL_PREF, hops };
 }
 
 function hasBeenHere({ asPath = [], originatorId }: BgpAttributes, { asn, routerId }: Receiver): boolean {
   return originatorId === routerId || asPath.some(({ asns }) => asns.includes(asn));
 }
 
-/** The global one of a pair of IPv6 addresses; a link-local one alone says nothing without its link. */
-function nextHopOf({ nextHop, reach }: BgpAttributes, family: Family): Address | undefined {
-  const candidates = reach?.family === family ? reach.nextHops : nextHop === undefined ? [] : [nextHop];
-  return candidates.find((each) => each.family === family && !isLinkLocal(each));
+/**
+ * Of a pair of IPv6 next hops (RFC 2545) the global one; in an unnumbered session the link-local one, which needs no address
+ * of this node to be reached. A link-local one says nothing without its link.
+ */
+function wayOf({ nextHop, reach }: BgpAttributes, family: Family, device: string | undefined): Way | undefined {
+  const told = reach?.family === family ? reach.nextHops : nextHop === undefined ? [] : [nextHop];
+  const fitting = told.filter((each) => each.family === family || each.family === "ipv6");
+  const near = device === undefined ? undefined : fitting.find(isLinkLocal);
+  if (device !== undefined && near !== undefined) return { nextHop: near, device };
+  const far = fitting.find((each) => !isLinkLocal(each));
+  return far && { nextHop: far };
 }
 
 function holds(outer: Prefix, { family, first }: Prefix): boolean {

@@ -1,9 +1,9 @@
 import { explainError } from "../../core/mod.ts";
 import { dialTcp, type Link } from "../../linux/mod.ts";
-import { type Address, printAddress } from "../../net/mod.ts";
+import { type Address, isLinkLocal, printAddress } from "../../net/mod.ts";
 import type { BfdPeer } from "../bfd/table.ts";
 import type { Dial } from "./connection.ts";
-import { type Host, isConnected, isLinkLocal } from "./host.ts";
+import { type Host, isConnected } from "./host.ts";
 import type { PeerSettings } from "./message.ts";
 import { openTransport } from "./transport.ts";
 

@@ -159,6 +159,7 @@ describe("addresses, routes and neighbours", () => {
   test.each([
     { destination: "10.70.0.0/16", gateways: ["10.9.0.1", "10.9.0.3"] },
     { destination: "0.0.0.0/0", gateways: ["10.9.0.1", "10.9.0.3"] },
+    { destination: "10.70.0.0/16", gateways: ["10.9.0.1", "fe80::3", "fd00:9::3"] },
     { destination: "fd00:70::/64", gateways: ["fd00:9::1", "fd00:9::3"] },
     { destination: "::/0", gateways: ["fd00:9::1", "fd00:9::3"] },
   ])("replaceRoute() makes, replaces and deleteRoute() removes $destination", ({ destination, gateways }) => {
@@ -171,9 +172,10 @@ describe("addresses, routes and neighbours", () => {
       pod.replaceRoute({ ...route(destination, gateway), ifindex: links.eth0 });
       expect(gatewaysNow()).toEqual([parseAddress(gateway)]);
     }
-    pod.deleteRoute(route(destination, gateways[1]!));
+    const last = { ...route(destination, gateways.at(-1)!), ifindex: links.eth0 };
+    pod.deleteRoute(last);
     expect(gatewaysNow()).toEqual([]);
-    expect(() => pod.deleteRoute(route(destination, gateways[1]!))).toThrow("ESRCH");
+    expect(() => pod.deleteRoute(last)).toThrow("ESRCH");
   });
 
   test("replaceRoute() takes a link and a source, and routes() gives them back", () => {

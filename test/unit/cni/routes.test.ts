@@ -171,6 +171,16 @@ describe("applyRoutes()", () => {
     expect([done, table()]).toEqual([["delete", "replace"], ["10.244.2.0/24 via 10.244.2.0"]]);
   });
 
+  test("leads a link-local gateway over the link it is on now, and leaves what is so", () => {
+    const way = (ifindex: number) => ({ ...route("10.244.2.0/24", "fe80::1"), ifindex });
+    const { kernel } = kernelWith([way(2)]);
+    applyRoutes(kernel, desired(way(3)));
+    const [after] = kernel.routes();
+    expect(after?.ifindex).toBe(3);
+    applyRoutes(kernel, desired(way(3)));
+    expect(kernel.routes()[0]).toBe(after);
+  });
+
   test("makes any table equal to what is desired", () => {
     const some = fc.uniqueArray(fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 3 })), { selector: ([prefix]) => prefix });
     const routes = some.map((list) =>

@@ -34,6 +34,7 @@ describe("routes", () => {
     { destination: parsePrefix("10.1.0.0/16"), gateway: parseAddress("192.0.2.1"), ifindex: 3, protocol: 73 },
     { destination: parsePrefix("0.0.0.0/0"), gateway: parseAddress("192.0.2.1"), protocol: 4 },
     { destination: parsePrefix("2001:db8::/64"), ifindex: 70_000, protocol: 73 },
+    { destination: parsePrefix("10.1.0.0/16"), gateway: parseAddress("fe80::1"), ifindex: 3, protocol: 73 },
     { destination: parsePrefix("10.1.0.0/16"), ifindex: 3, source: parseAddress("192.0.2.9"), protocol: 73 },
   ];
   test.each(routes)("replaceRoute() and decodeRoute() agree on %o", (route) => {
@@ -43,8 +44,9 @@ describe("routes", () => {
   test("a route is of link scope without a gateway, and deleted in whatever scope", () => {
     const scope = (request: NetlinkRequest) => request.payload[6];
     expect(scope(replaceRoute(routes[0]!))).toBe(0);
-    expect(scope(replaceRoute(routes[3]!))).toBe(253);
-    expect(scope(removeRoute(routes[3]!))).toBe(255);
+    expect(scope(replaceRoute(routes[3]!))).toBe(0);
+    expect(scope(replaceRoute(routes[4]!))).toBe(253);
+    expect(scope(removeRoute(routes[4]!))).toBe(255);
   });
 
   test.each([

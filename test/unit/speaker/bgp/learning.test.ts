@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type FakeClock, fakeClock } from "../../../../core/mod.ts";
 import {
+  type Address,
   type BgpUpdate,
   CeaseError,
   ceaseWith,
@@ -49,7 +50,10 @@ beforeEach(() => {
   learning = new Learning({ clock, learnWithin: () => WITHIN, onLearned: () => void changes++ });
 });
 
-const known = () => [...learning.routes].map(({ key, nextHop }) => `${key} ${printAddress(nextHop)}`);
+const known = () =>
+  [...learning.routes].map(({ key, way: { nextHop, device } }) =>
+    [key, printAddress(nextHop), ...(device === undefined ? [] : [device])].join(" "),
+  );
 
 describe("Learning", () => {
   test("takes ways to pods, both families, and forgets what is withdrawn", () => {
@@ -62,6 +66,47 @@ describe("Learning", () => {
     expect(changes).toBe(2);
     learning.hear({ withdrawn: [parsePrefix("10.244.2.0/24")], attributes: {}, announced: [] }, SELF);
     expect(known()).toEqual(["2001:db8:244:2::/64 2001:db8::12"]);
+  });
+
+  const [global, near, ipv4] = [parseAddress("2001:db8::12"), parseAddress("fe80::12"), parseAddress("192.0.2.12")];
+  const nextHops: { name: string; prefix: string; told: Address[]; device?: string; want: string[] }[] = [
+    {
+      name: "an IPv4 prefix by an IPv6 address",
+      prefix: "10.244.2.0/24",
+      told: [global, near],
+      want: ["2001:db8::12"],
+    },
+    { name: "no IPv6 prefix by an IPv4 address", prefix: "2001:db8:244:2::/64", told: [ipv4], want: [] },
+    { name: "nothing by a link-local address alone", prefix: "2001:db8:244:2::/64", told: [near], want: [] },
+    {
+      name: "an IPv4 prefix by a link-local address and the interface of the session",
+      prefix: "10.244.2.0/24",
+      told: [near],
+      device: "eth1",
+      want: ["fe80::12 eth1"],
+    },
+    {
+      name: "an IPv6 prefix by the link-local one of two addresses, where the session has an interface",
+      prefix: "2001:db8:244:2::/64",
+      told: [global, near],
+      device: "eth1",
+      want: ["fe80::12 eth1"],
+    },
+    {
+      name: "a prefix by a global address where an unnumbered session tells no other",
+      prefix: "2001:db8:244:2::/64",
+      told: [global],
+      device: "eth1",
+      want: ["2001:db8::12"],
+    },
+  ];
+  test.each(nextHops)("takes $name", ({ prefix: text, told: nextHops, device, want }) => {
+    const prefix = parsePrefix(text);
+    const reach = { family: prefix.family, nextHops, prefixes: [prefix] };
+    const receiver = { ...SELF, ...(device === undefined ? {} : { device }) };
+    learning.start(AGREED);
+    learning.hear({ withdrawn: [], attributes: { origin: 0, asPath: [], reach }, announced: [] }, receiver);
+    expect(known()).toEqual(want.map((way) => `${text} ${way}`));
   });
 
   const refused: { name: string; update: BgpUpdate }[] = [
@@ -136,21 +181,26 @@ describe("Learning", () => {
 
 describe("bestRoutes()", () => {
   const prefix = parsePrefix("10.244.2.0/24");
-  const route = (nextHop: string, more: { localPref?: number; hops?: number } = {}) => ({
+  const route = (
+    nextHop: string,
+    { device, ...more }: { localPref?: number; hops?: number; device?: string } = {},
+  ) => ({
     key: "10.244.2.0/24",
     prefix,
-    nextHop: parseAddress(nextHop),
+    way: { nextHop: parseAddress(nextHop), ...(device === undefined ? {} : { device }) },
     localPref: 100,
     hops: 0,
     ...more,
   });
   const best = (...all: readonly ReturnType<typeof route>[]) =>
-    bestRoutes(all, []).map(({ nextHop }) => printAddress(nextHop));
+    bestRoutes(all, []).map(({ way: { nextHop, device = "" } }) => printAddress(nextHop) + device);
 
   test("prefers the higher preference, then the shorter path, then the lower address", () => {
     expect(best(route("192.0.2.1"), route("192.0.2.2", { localPref: 200 }))).toEqual(["192.0.2.2"]);
     expect(best(route("192.0.2.1", { hops: 2 }), route("192.0.2.2", { hops: 1 }))).toEqual(["192.0.2.2"]);
     expect(best(route("192.0.2.2"), route("192.0.2.1"))).toEqual(["192.0.2.1"]);
+    const uplinks = ["%b", "%a"].map((device) => route("fe80::1", { device }));
+    expect([best(...uplinks), best(...uplinks.reverse())]).toEqual([["fe80::1%a"], ["fe80::1%a"]]);
   });
 
   test.each(["10.244.2.0/24", "10.244.0.0/16", "10.244.2.128/25"])(
