@@ -1,5 +1,18 @@
-import { describe, expect, test } from "vitest";
-import { fakeClock } from "../../../core/mod.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { fakeClock, systemClock } from "../../../core/mod.ts";
+
+describe("systemClock", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test.each([3_600_000, -3_600_000])("now() goes on evenly while the wall clock jumps by %d ms", (jump) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const before = systemClock.now();
+    vi.setSystemTime(Date.now() + jump);
+    expect(systemClock.now() - before).toBeGreaterThanOrEqual(0);
+    expect(systemClock.now() - before).toBeLessThan(60_000);
+    expect(systemClock.date()).toEqual(new Date());
+  });
+});
 
 describe("fakeClock()", () => {
   test("runs what falls due, in order of its due time", () => {
