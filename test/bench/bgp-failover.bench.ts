@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Lab, LabNode } from "../../lab/mod.ts";
 import { startBgpCluster } from "../lab/support/bgp-cluster.ts";
-import { type BgpLab, NAMESPACE, peerObject, startBgpLab, startWeb, VIP, type Web } from "../lab/support/bgp-lab.ts";
-import { type Frr, startFrr } from "../lab/support/frr.ts";
+import { type BgpLab, FAST, peerObject, startBgpLab, startWeb, VIP, type Web } from "../lab/support/bgp-lab.ts";
+import { FAST_BFD, type Frr, startFrr } from "../lab/support/frr.ts";
 import { type Answer, startProbe } from "../support/probe.ts";
 import { addressOf, replaceAgent } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
@@ -19,7 +19,6 @@ const EVERY = 10;
 const LOST = 500;
 /** Milliseconds before a node is back in which a request may meet its return. */
 const COMING_BACK = 200;
-const FAST = { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 };
 
 /** What a client behind the router asks, and how to see that the router knows all ways to it. */
 interface Question {
@@ -76,14 +75,11 @@ async function withPair<T>(
     nodes: 2,
     objects: () => ({
       bgpPeers: [peerObject(peer)],
-      bfdProfiles: [{ metadata: { name: "fast", namespace: NAMESPACE }, spec: FAST }],
+      bfdProfiles: [FAST],
     }),
   });
   const frr = await startFrr(lab, [
-    "bfd",
-    " profile fast",
-    "  transmit-interval 50",
-    "  receive-interval 50",
+    ...FAST_BFD,
     "router bgp 64512",
     " no bgp ebgp-requires-policy",
     ...lab.nodes.flatMap(({ v4 }) =>

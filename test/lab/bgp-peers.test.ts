@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { waitFor } from "../support/wait.ts";
 import { DUAL, FAST, isUp, NAMESPACE, peerObject, ROUTER, VIP } from "./support/bgp-lab.ts";
-import { startFrr } from "./support/frr.ts";
 import { labPerTest } from "./support/lab-per-test.ts";
 import { shows, startBird, startGobgp } from "./support/text-routers.ts";
 
-/** Kinds of sessions, each with a router of its own: BIRD, GoBGP, and FRR where it alone can. */
-const DEADLINE = { deadline: 20_000 };
+/** Kinds of sessions, each with a router of its own: BIRD or GoBGP. */
 const start = labPerTest("peers");
 
 describe("startBgp() with BIRD", () => {
@@ -174,40 +171,4 @@ describe("startBgp() with GoBGP", () => {
     const wrong = "OPEN Message Error/Bad Peer AS";
     await lab.nodes[0]!.until("the reason", ({ state }) => state.peers.router?.why?.includes(wrong), 20_000);
   });
-});
-
-describe("startBgp() with FRR", () => {
-  test("finds the router of an interface without being told an address, with BFD", async () => {
-    const { peerAddress: _, ...spec } = peerObject({ interface: "eth0", bfdProfile: "fast" }).spec!;
-    const lab = await start(() => ({ ...DUAL, bgpPeers: [{ ...peerObject(), spec }], bfdProfiles: [FAST] }));
-    const frr = await startFrr(lab, [
-      "bfd",
-      " profile fast",
-      "  transmit-interval 50",
-      "  receive-interval 50",
-      "router bgp 64512",
-      " bgp router-id 192.0.2.1",
-      " no bgp ebgp-requires-policy",
-      " neighbor lan0 interface remote-as external",
-      " neighbor lan0 timers connect 1",
-      " neighbor lan0 bfd profile fast",
-      " address-family ipv6 unicast",
-      "  neighbor lan0 activate",
-      " exit-address-family",
-    ]);
-    await lab.nodes[0]!.until("a session", (answer) => isUp(answer), 25_000);
-    const link = /fe80::[0-9a-f:]+/.exec(
-      await lab.inNode(lab.nodes[0]!, "ip", "-6", "address", "show", "dev", "eth0"),
-    )?.[0];
-    const via = async (family: string, prefix: string) =>
-      JSON.stringify(await frr.show(`show bgp ${family} unicast ${prefix}`));
-    await waitFor("IPv4 by IPv6", async () => (await via("ipv4", `${VIP.v4}/32`)).includes(link!), DEADLINE);
-    await waitFor("IPv6", async () => (await via("ipv6", `${VIP.v6}/128`)).includes(link!), DEADLINE);
-    const isReached = async () => {
-      const text = await lab.inRouter("ip", "route", "show", VIP.v4);
-      return text.includes(`inet6 ${link}`);
-    };
-    await waitFor("the route in the router's kernel", isReached, DEADLINE);
-    await lab.nodes[0]!.until("BFD", ({ state }) => state.peers.router?.bfd?.state === "up");
-  }, 60_000);
 });

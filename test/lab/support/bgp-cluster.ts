@@ -7,7 +7,7 @@ import type { Lab } from "../../../lab/mod.ts";
 import { exec } from "../../../linux/mod.ts";
 import { apply, startTestLab } from "../../support/test-lab.ts";
 import { waitFor } from "../../support/wait.ts";
-import { type Frr, startFrr } from "./frr.ts";
+import { FAST_BFD, type Frr, startFrr } from "./frr.ts";
 
 /** Addresses of the host outside the cluster, which is the router here, and of the client behind it. */
 const ROUTER = { lan: "192.168.1.10", wan: "198.51.100.1" } as const;
@@ -59,10 +59,7 @@ export async function startBgpCluster({
   await apply(lab, ...objects(peer));
   await lab.applySamples();
   const frr = await startFrr({ directory, daemon, inRouter }, [
-    "bfd",
-    " profile fast",
-    "  transmit-interval 50",
-    "  receive-interval 50",
+    ...FAST_BFD,
     "router bgp 64512",
     " no bgp ebgp-requires-policy",
     ...router.map((line) => ` ${line}`),

@@ -23,6 +23,9 @@ export interface Frr {
   restartBgpd(): Promise<void>;
 }
 
+/** Lines of frr.conf: a BFD profile `fast` that misses a peer within 150 ms. */
+export const FAST_BFD = ["bfd", " profile fast", "  transmit-interval 50", "  receive-interval 50"] as const;
+
 /**
  * Starts zebra, bgpd and bfdd.
  * @param config Lines of frr.conf.
