@@ -213,7 +213,8 @@ export class Engine {
     this.#tickedAt = now;
     if (gap >= HELD_UP && this.#assignment.peers.length > 0) {
       this.#ports.onLog("warn", "speaker.heldUp", { milliseconds: Math.round(gap) }, "was held up; listening again");
-      this.#listenAgain(now, LISTEN_AGAIN);
+      if (this.#phase === "starting") this.#goOnListening(now, gap - MEMBER_TIMES.tick);
+      else this.#listenAgain(now, LISTEN_AGAIN);
     }
     this.#sendAll(outgoing);
     this.#decideOnNews();
@@ -240,6 +241,12 @@ export class Engine {
     this.#listen = { from: now + LISTEN_AGAIN, until: now + patience };
   }
 
+  /** Time in which this program was held up is no time of listening, and what came in meanwhile is yet to be read. */
+  #goOnListening(now: number, heldUp: number): void {
+    const later = (at: number) => Math.max(at + heldUp, now + SOON);
+    this.#listen = { from: later(this.#listen.from), until: later(this.#listen.until) };
+  }
+
   #isEnding(): boolean {
     return this.#phase === "leaving" || this.#phase === "pausing";
   }
@@ -260,6 +267,7 @@ export class Engine {
     this.#soon = true;
     this.#cancelSoon = this.#ports.clock.after(SOON, () => {
       this.#soon = false;
+      this.#catchUp();
       this.#decideOnNews();
     });
   }

@@ -576,6 +576,48 @@ describe("Engine held up", () => {
     expect(owner(lan)).toBe(before);
   });
 
+  test("a node held up right after it heard something claims nothing when it goes on", () => {
+    for (let phase = 0; phase < 60; phase++) {
+      const lan = startedLan();
+      const before = owner(lan);
+      const idle = others(before)[0]!;
+      lan.clock.advance(phase);
+      lan.stop(idle);
+      lan.clock.advance(400);
+      lan.resume(idle);
+      for (let i = 0; i < 300; i++) {
+        expect(lan.owners(ADDRESS)).toEqual([before]);
+        lan.clock.advance(1);
+      }
+      expect(lan.node(idle).happenings).toEqual([]);
+    }
+  });
+
+  test.each([
+    { held: 300, free: 1, from: "on" },
+    { held: 260, free: 60, from: "on" },
+    { held: 1000, free: 20, from: "on" },
+    { held: 300, free: 1, from: "its start on" },
+  ])("a node held up for $held ms again and again, from $from, listens no longer than it must", (slowness) => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const slow = others(before)[0]!;
+    if (slowness.from === "its start on") {
+      lan.kill(slow);
+      lan.start(slow);
+    }
+    const taking: boolean[] = [];
+    for (let round = 0; round < 20; round++) {
+      lan.stop(slow);
+      lan.clock.advance(slowness.held);
+      lan.resume(slow);
+      lan.clock.advance(slowness.free);
+      taking.push(lan.node(slow).status?.listening === false);
+      expect(lan.owners(ADDRESS)).toEqual([before]);
+    }
+    expect(taking.filter(Boolean).length).toBeGreaterThan(2);
+  });
+
   test("a short stall moves nothing", () => {
     const lan = startedLan();
     const before = owner(lan);
