@@ -14,6 +14,8 @@ import { tcpdump } from "./support/tcpdump.ts";
 const NETWORKS = ["eth0", "eth1", "br0", "cali0"] as const;
 type Network = (typeof NETWORKS)[number];
 const ALL: Network[] = ["eth0", "eth1", "br0"];
+/** An address that no host has. */
+const NOBODY = "192.168.4.99";
 
 let lab: SpeakerLab;
 const ip = (netns: string, ...args: readonly string[]) => exec("ip", ["-n", netns, ...args]);
@@ -85,6 +87,17 @@ async function answeredBy(node: string, networks: readonly Network[]): Promise<v
   );
 }
 
+/** Waits until no node says that it or another announces the address. */
+const nobodyClaims = () =>
+  waitFor(
+    "all nodes to know no holder",
+    async () => {
+      const answers = await Promise.all(lab.nodes.map((node) => node.order({ kind: "tell" })));
+      return answers.every(({ state }) => state.addresses[0]?.holder === undefined);
+    },
+    { deadline: 10_000 },
+  );
+
 const nobodyAnswers = () =>
   waitFor("silence", async () => Object.values(await answering()).flat().length === 0, { deadline: 10_000 });
 
@@ -108,11 +121,28 @@ describe("an L2Advertisement's interfaces", () => {
     }
   });
 
-  test("a pattern selects all that match, but never the port of a bridge or an excluded interface", async () => {
+  test("a pattern selects all that match, but no excluded interface", async () => {
     await advertise({ interfaces: ["/.*/"] });
     await answeredBy((await lab.holder()).name, ALL);
-    await advertise({ interfaces: ["eth2", "cali0"] });
+    await advertise({ interfaces: ["cali0"] });
     await nobodyAnswers();
+  });
+
+  // The kernel gives what a port receives to its bridge: an address announced there would answer nobody.
+  test("the port of a bridge is none: nobody claims the address for it, and nothing is announced through it", async () => {
+    await advertise({});
+    await lab.holder();
+    const { netns } = lab.topology.client;
+    const text = await tcpdump(
+      { netns, device: "br0", count: 1 },
+      `arp and (src ${ADDRESS} or dst ${NOBODY})`,
+      async () => {
+        await advertise({ interfaces: ["eth2"] });
+        await nobodyClaims();
+        await lab.client("arping", "-c", "1", "-w", "1", "-I", "br0", NOBODY).catch(() => {}); // nobody answers
+      },
+    );
+    expect(text).toContain(NOBODY);
   });
 
   test("row 20: an interface that is nowhere: nobody answers, and an event says so", async () => {

@@ -12,7 +12,8 @@ import type { ArpSighting } from "./arp-probe.ts";
 import type { SpeakerAnswer, SpeakerNodeOptions, SpeakerOrder } from "./speaker-node.ts";
 
 export const ADDRESS = "192.168.1.100";
-const TAG = "sp";
+/** As startTestLab() names its own, which also removes what an interrupted run left. */
+const TAG = `t${process.pid}`;
 
 /** Three nodes with a speaker each and a client on one bridge. */
 export interface SpeakerLab extends AsyncDisposable {
