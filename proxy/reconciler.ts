@@ -99,15 +99,17 @@ export class Reconciler {
     const batch = this.#backlog.take();
     const wasInForce = this.inForce;
     this.#inHand = batch;
+    let written: number;
     try {
-      await this.#writeBatch(batch, plane);
+      written = await this.#writeBatch(batch, plane);
     } catch (error) {
       this.#backlog.giveBack(batch);
       throw error;
     } finally {
       this.#inHand = undefined;
     }
-    return batch.services.size > 0 || !wasInForce;
+    // Rules that others took were not in force until they were written again.
+    return batch.services.size > 0 || written > 0 || !wasInForce;
   }
 
   /** Removes the rules of other modes, once, when this mode's are in force: two sets side by side do no harm, none would. */
@@ -140,7 +142,8 @@ export class Reconciler {
     return podCIDRs.join();
   }
 
-  async #writeBatch(batch: Batch, plane: DataPlane): Promise<void> {
+  /** Returns how many things were written. */
+  async #writeBatch(batch: Batch, plane: DataPlane): Promise<number> {
     const { metrics, clock, log } = this.#options;
     const start = clock.now();
     const current = await this.#compute(batch, plane);
@@ -158,9 +161,10 @@ export class Reconciler {
     const now = clock.date().getTime();
     metrics.lastSync.set(now / 1000);
     for (const trigger of batch.triggers) metrics.programmingSeconds.observe((now - trigger) / 1000);
-    if (written === 0) return;
+    if (written === 0) return 0;
     metrics.syncSeconds.observe(took / 1000);
     log.debug({ event: "proxy.synced", services: batch.services.size, written, took }, "wrote the rules that changed");
+    return written;
   }
 
   async #bring(upkeep: Upkeep, family: Family): Promise<{ readonly written: number; readonly repaired: number }> {

@@ -174,6 +174,15 @@ describe("startProxy()", () => {
     await waitFor("the count", isCounted, { deadline: 2000 });
   });
 
+  test("says so when rules that others have removed are back: a Service was not programmed meanwhile", async () => {
+    const heard: boolean[] = [];
+    proxy.subscribe(() => heard.push(proxy.programmed("shop/web")));
+    await nft.apply("delete table ip ironbridge-proxy\n");
+    changeByOthers();
+    await until("the news", () => heard.length > 0);
+    expect(heard).toEqual([true]);
+  });
+
   test("follows the node's addresses", async () => {
     nodes.set(node("192.168.1.99"));
     await until("the change", () => nft.dump().includes("192.168.1.99"));
