@@ -31,7 +31,7 @@ const spec = z
       .boolean()
       .optional()
       .describe(
-        "Known to MetalLB; no echo packets are sent, and ConfigurationState says so. Those of peers are sent back.",
+        "Known to MetalLB; no echo packets are sent, and the condition Valid says so. Those of peers are sent back.",
       ),
     passiveMode: z.boolean().optional().describe("True: wait for the peer's first packet."),
     minimumTtl: z

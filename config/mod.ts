@@ -42,6 +42,7 @@ export type {
   L2Advert,
   Pool,
   Problem,
+  Remark,
 } from "./model.ts";
 export { type Flag, flagsOf } from "./option.ts";
 export {

@@ -107,13 +107,12 @@ export interface BfdSettings {
   readonly transmitInterval: number;
   readonly detectMultiplier: number;
   readonly echoInterval: number;
-  readonly echoMode: boolean;
   readonly passiveMode: boolean;
   readonly minimumTtl: number;
 }
 
-/** One mistake in one object, which is left out of the configuration because of it. */
-export interface Problem {
+/** Something to say of one field of one object. */
+export interface Remark {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -123,6 +122,10 @@ export interface Problem {
   readonly value: string;
   /** A full sentence: object, field, value, why, remedy. */
   readonly message: string;
+}
+
+/** One mistake in one object, which is left out of the configuration because of it. */
+export interface Problem extends Remark {
   /** True: the object is right by itself, and will be used once the object that it names is there. */
   readonly waits?: true;
 }
@@ -135,4 +138,6 @@ export interface Config {
   readonly bgpPeers: readonly BgpPeer[];
   readonly bfdProfiles: readonly BfdSettings[];
   readonly problems: readonly Problem[];
+  /** Of objects that are in force, but not with all that they ask for. */
+  readonly remarks: readonly Remark[];
 }

@@ -1,12 +1,16 @@
 import type { z } from "zod";
-import type { Problem } from "./model.ts";
+import type { Problem, Remark } from "./model.ts";
 import { type CustomResource, nameOf, type ObjectMeta } from "./resource.ts";
 import { type FieldMistake, type KindDescription, parseSpec, showValue } from "./schema.ts";
 
 type Named = { readonly metadata?: ObjectMeta };
 
-/** One object read: what it says, or what is wrong with it. */
-export type Resolved<T> = { readonly value?: T; readonly problems: readonly Problem[] };
+/** One object read: what it says, or what is wrong with it; and what of it is not done though nothing is wrong. */
+export type Resolved<T> = {
+  readonly value?: T;
+  readonly problems: readonly Problem[];
+  readonly remarks?: readonly Remark[];
+};
 
 /** A mistake, or the name of another object that is not there yet. */
 export type Mistake = FieldMistake & { readonly waits?: true };

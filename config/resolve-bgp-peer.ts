@@ -12,8 +12,6 @@ const BGP_PORT = 179;
 export interface PeerSurroundings {
   readonly bfdProfiles: readonly BfdSettings[];
   readonly nodes: NodeLabels;
-  /** True: an advertisement sends addresses of an IPv6 pool to the peer of this name. */
-  readonly getsIpv6: (peer: string) => boolean;
 }
 
 /** @param older The peers that were there before, which stand when two exclude each other. */
@@ -75,20 +73,11 @@ function timersOf(hold: number | undefined, keepalive: number | undefined) {
   };
 }
 
-function bfdMistakes(peer: BgpPeer, { bfdProfiles, getsIpv6 }: PeerSurroundings): Mistake[] {
-  if (peer.bfdProfile === undefined) return [];
-  const at = { field: "spec.bfdProfile", value: showValue(peer.bfdProfile) };
-  const profile = bfdProfiles.find(({ name }) => name === peer.bfdProfile);
-  if (profile === undefined) {
-    const complaint = "peer referencing non existing bfd profile; create the BFDProfile or correct the name";
-    return [{ ...at, complaint, waits: true }];
-  }
-  if (profile.echoMode && getsIpv6(peer.name)) {
-    const complaint =
-      "the profile has echoMode, which IPv6 does not support, and the peer gets addresses of an IPv6 pool; use a profile without echoMode";
-    return [{ ...at, complaint }];
-  }
-  return [];
+function bfdMistakes(peer: BgpPeer, { bfdProfiles }: PeerSurroundings): Mistake[] {
+  const { bfdProfile } = peer;
+  if (bfdProfile === undefined || bfdProfiles.some(({ name }) => name === bfdProfile)) return [];
+  const complaint = "peer referencing non existing bfd profile; create the BFDProfile or correct the name";
+  return [{ field: "spec.bfdProfile", value: showValue(bfdProfile), complaint, waits: true }];
 }
 
 /** @param neighbours Older peers that share a node with `peer`. */

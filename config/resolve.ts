@@ -4,8 +4,7 @@ import type { BGPPeer } from "./bgp-peer.ts";
 import type { Community } from "./community.ts";
 import { CONFIG_KINDS, type ConfigObjects } from "./config-objects.ts";
 import { L2_ADVERTISEMENT, L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";
-import { announcesPool } from "./lookup.ts";
-import type { BfdSettings, BgpAdvert, BgpPeer, Config, L2Advert, Pool, Problem } from "./model.ts";
+import type { BfdSettings, BgpAdvert, BgpPeer, Config, L2Advert, Problem, Remark } from "./model.ts";
 import { namespaceMistakes, problemsOf, type Resolved, readObject } from "./refusal.ts";
 import { resolveBgpAdvert } from "./resolve-bgp-advert.ts";
 import { resolveBgpPeer } from "./resolve-bgp-peer.ts";
@@ -20,7 +19,8 @@ import { byAge, type CustomResource, compareText, nameOf, type ObjectMeta } from
 export function resolveConfig(objects: ConfigObjects): Config {
   const { nodes, home } = objects;
   const problems: Problem[] = [];
-  const reading = { home, problems };
+  const remarks: Remark[] = [];
+  const reading = { home, problems, remarks };
   const pools = oneByOne(CONFIG_KINDS.pools, objects.pools, reading, resolvePool);
   const l2Advertisements = oneByOne(
     CONFIG_KINDS.l2Advertisements,
@@ -42,9 +42,8 @@ export function resolveConfig(objects: ConfigObjects): Config {
     (one, older) => resolveBgpAdvert(one, older, { pools, aliases, nodes }),
   );
   const bfdProfiles = oneByOne(CONFIG_KINDS.bfdProfiles, objects.bfdProfiles, reading, resolveBfdProfile);
-  const getsIpv6 = (peer: string) => announcesIpv6To(peer, bgpAdvertisements, pools);
   const bgpPeers = oneByOne<BGPPeer, BgpPeer>(CONFIG_KINDS.bgpPeers, objects.bgpPeers, reading, (one, older) =>
-    resolveBgpPeer(one, older, { bfdProfiles, nodes, getsIpv6 }),
+    resolveBgpPeer(one, older, { bfdProfiles, nodes }),
   );
   return {
     pools: pools.sort((a, b) => compareText(a.name, b.name)),
@@ -53,6 +52,7 @@ export function resolveConfig(objects: ConfigObjects): Config {
     bgpPeers: byName(bgpPeers),
     bfdProfiles: byName(bfdProfiles),
     problems,
+    remarks,
   };
 }
 
@@ -61,22 +61,24 @@ interface Reading {
   readonly home: string | undefined;
   /** Where what is found goes. */
   readonly problems: Problem[];
+  readonly remarks: Remark[];
 }
 
 /** Reads the objects of a kind, oldest first, each knowing those before it; notes their problems. */
 function oneByOne<Kind extends { readonly metadata?: ObjectMeta }, Model>(
   resource: CustomResource<Kind>,
   objects: readonly Kind[] = [],
-  { home, problems }: Reading,
+  { home, problems, remarks }: Reading,
   resolve: (object: Kind, older: readonly Model[]) => Resolved<Model>,
 ): Model[] {
   const accepted: Model[] = [];
   for (const object of [...objects].sort(byAge)) {
     const misplaced = namespaceMistakes(object, home);
-    const resolved =
+    const resolved: Resolved<Model> =
       misplaced.length > 0 ? { problems: problemsOf(resource, object, misplaced) } : resolve(object, accepted);
     if (resolved.value !== undefined) accepted.push(resolved.value);
     problems.push(...resolved.problems);
+    remarks.push(...(resolved.remarks ?? []));
   }
   return accepted;
 }
@@ -92,6 +94,13 @@ function resolveL2Advertisement(object: L2Advertisement): Resolved<L2Advert> {
   };
 }
 
+/** A profile that asks for them is in force all the same: a session without echo packets is better than none. */
+const NO_ECHO = {
+  field: "spec.echoMode",
+  value: "true",
+  complaint: "no echo packets are sent, and sessions run on control packets alone; remove it",
+};
+
 function resolveBfdProfile(object: BFDProfile): Resolved<BfdSettings> {
   const read = readObject(BFD_PROFILES, BFD_PROFILE, object);
   if (!read.ok) return read;
@@ -105,24 +114,16 @@ function resolveBfdProfile(object: BFDProfile): Resolved<BfdSettings> {
       transmitInterval: spec.transmitInterval ?? transmitInterval,
       detectMultiplier: spec.detectMultiplier ?? detectMultiplier,
       echoInterval: spec.echoInterval ?? echoInterval,
-      echoMode: spec.echoMode ?? false,
       passiveMode: spec.passiveMode ?? false,
       minimumTtl: spec.minimumTtl ?? minimumTtl,
     },
     problems: [],
+    remarks: spec.echoMode ? problemsOf(BFD_PROFILES, object, [NO_ECHO]) : [],
   };
 }
 
 function aliasesOf(maps: readonly ReadonlyMap<string, Alias>[]): ReadonlyMap<string, Alias> {
   return new Map(maps.flatMap((map) => [...map]));
-}
-
-function announcesIpv6To(peer: string, adverts: readonly BgpAdvert[], pools: readonly Pool[]): boolean {
-  return adverts.some(
-    (advert) =>
-      (advert.peers.length === 0 || advert.peers.includes(peer)) &&
-      pools.some((pool) => announcesPool(advert, pool) && pool.ranges.some(({ family }) => family === "ipv6")),
-  );
 }
 
 function byName<T extends { readonly name: string; readonly namespace: string }>(items: T[]): T[] {

@@ -40,7 +40,7 @@ export class Findings {
       store.list().map((object) => ({ kind: resource.kind, object })),
     );
     const poolProblems = config.problems.filter(({ kind }) => kind === "IPAddressPool");
-    this.#report = { verdicts: verdictsOf(objects, config.problems), poolProblems };
+    this.#report = { verdicts: verdictsOf(objects, config), poolProblems };
     this.#tell(config.problems);
     return config;
   }

@@ -1,4 +1,11 @@
-import { CONFIG_KINDS, CONFIG_LISTS, type ConfigObjects, type Problem, resolveConfig } from "../../config/mod.ts";
+import {
+  CONFIG_KINDS,
+  CONFIG_LISTS,
+  type ConfigObjects,
+  type Problem,
+  type Remark,
+  resolveConfig,
+} from "../../config/mod.ts";
 import { type KubeObject, objectKey } from "../../kube/mod.ts";
 
 /** What the API server asks: admission.k8s.io/v1 AdmissionRequest, as far as it is looked at. */
@@ -37,10 +44,15 @@ export function review(request: AdmissionRequest, objects: ConfigObjects): Admis
   const { uid, operation, kind } = request;
   const list = CONFIG_LISTS.find((each) => CONFIG_KINDS[each].kind === kind.kind);
   if (list === undefined) return { uid, allowed: true };
-  const before = new Set(resolveConfig(objects).problems.map(({ message }) => message));
-  const after = resolveConfig({ ...objects, [list]: changed(objects[list] ?? [], request) }).problems;
-  const causes = after.filter((problem) => !before.has(problem.message) && counts(problem, operation));
-  if (causes.length === 0) return { uid, allowed: true };
+  const { problems, remarks } = resolveConfig(objects);
+  const before = new Set([...problems, ...remarks].map(({ message }) => message));
+  const isNew = ({ message }: Remark) => !before.has(message);
+  const after = resolveConfig({ ...objects, [list]: changed(objects[list] ?? [], request) });
+  const causes = after.problems.filter((problem) => isNew(problem) && counts(problem, operation));
+  if (causes.length === 0) {
+    const warnings = after.remarks.filter(isNew).map(({ message }) => message);
+    return { uid, allowed: true, ...(warnings.length === 0 ? {} : { warnings }) };
+  }
   const message = causes.map((problem) => problem.message).join(" ");
   const details = { causes: causes.map(({ field, message }) => ({ field, message })) };
   return { uid, allowed: false, status: { code: 422, reason: "Invalid", message, details } };

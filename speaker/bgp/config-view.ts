@@ -1,15 +1,7 @@
-import {
-  type BGPPeer,
-  type BgpPeer,
-  type Config,
-  type ConfigLists,
-  configObjects,
-  type Labels,
-} from "../../config/mod.ts";
+import { type BGPPeer, type BgpPeer, type ConfigLists, configObjects, type Labels } from "../../config/mod.ts";
 import type { LastGood } from "../last-good.ts";
 import { type BgpAdvertOptions, bgpAdvertOptionsOf } from "./advert-options.ts";
 import type { BgpConfig } from "./decide.ts";
-import { isFor } from "./peer-settings.ts";
 
 /** The configuration as one node sees it: objects that other nodes alone use can't spoil it. */
 export class ConfigView {
@@ -29,22 +21,11 @@ export class ConfigView {
       told.push(...problems);
     }
     this.config = { ...config, advertOptions };
-    this.problems = [...config.problems.map(({ message }) => message), ...told, ...unsentEchoes(config, labels)];
+    this.problems = [...config.problems.map(({ message }) => message), ...told];
     const peers = objects.bgpPeers ?? [];
     this.#peers = new Map(peers.map((object) => [`${object.metadata?.namespace}/${object.metadata?.name}`, object]));
   }
 
   /** The object `peer` was read from. */
   readonly object = ({ namespace, name }: BgpPeer): BGPPeer | undefined => this.#peers.get(`${namespace}/${name}`);
-}
-
-/** The profiles that want echo packets sent, which this speaker does not do: it sends those of peers back. */
-function unsentEchoes({ bgpPeers, bfdProfiles }: Config, labels: Labels): string[] {
-  const used = new Set(bgpPeers.filter((peer) => isFor(peer, labels)).map(({ bfdProfile }) => bfdProfile));
-  return bfdProfiles
-    .filter(({ name, echoMode }) => echoMode && used.has(name))
-    .map(
-      ({ namespace, name }) =>
-        `BFDProfile ${namespace}/${name}: spec.echoMode is true: no echo packets are sent, sessions run on control packets alone; remove it.`,
-    );
 }

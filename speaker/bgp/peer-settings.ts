@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type BfdSettings, type BGPPeer, type BgpPeer, type Labels, matchesAny } from "../../config/mod.ts";
+import { type BfdSettings, type BGPPeer, type BgpPeer, matchesAny } from "../../config/mod.ts";
 import type { V1Node, V1Secret } from "../../kube/mod.ts";
 import { type Family, parseAddress, tryParseAddress } from "../../net/mod.ts";
 import type { PeerSettings } from "./message.ts";
@@ -30,12 +30,8 @@ const TTL_SECURITY = "ironbridge.io/ttl-security";
 /** The peers of a node, by name: those whose selectors choose it. */
 export function nodePeersOf(peers: readonly BgpPeer[], context: PeerContext): NodePeer[] {
   const labels = context.node.metadata?.labels;
-  return peers.filter((peer) => isFor(peer, labels)).map((peer) => nodePeerOf(peer, context));
-}
-
-/** The peer's selectors choose a node with these labels. */
-export function isFor({ nodeSelectors }: BgpPeer, labels: Labels | undefined): boolean {
-  return nodeSelectors.length === 0 || matchesAny(nodeSelectors, labels);
+  const isMeant = ({ nodeSelectors }: BgpPeer) => nodeSelectors.length === 0 || matchesAny(nodeSelectors, labels);
+  return peers.filter(isMeant).map((peer) => nodePeerOf(peer, context));
 }
 
 /** Why a peer can't have its session, as a mistake of the configuration. */

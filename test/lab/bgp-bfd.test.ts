@@ -50,8 +50,9 @@ describe("startBgp() with BFD and a router that sends echo packets", () => {
     await node!.until("the count", isCounted);
   });
 
-  test("has them go back to FRR, by the node's kernel, and keeps the session", async () => {
-    const lab = await start(() => ({ bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles: [FAST] }));
+  test("has them go back to FRR, by the node's kernel, and keeps the session, by a profile with echoMode too", async () => {
+    const echoing = { ...FAST, spec: { ...FAST.spec, echoMode: true } };
+    const lab = await start(() => ({ bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles: [echoing] }));
     const [node] = lab.nodes;
     const frr = await startFrr(lab, [
       "bfd",

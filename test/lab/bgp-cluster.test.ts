@@ -109,9 +109,12 @@ describe("the agent with BIRD", () => {
     await waitFor("stale", async () => (await stale()).join() === "1,1", DEADLINE);
     await waitFor("Invalid", async () => (await results()).join() === "Invalid,Invalid", DEADLINE);
     await routeOfBoth();
-    await apply(lab, metallb("BFDProfile", "late", {}));
+    await apply(lab, metallb("BFDProfile", "late", { echoMode: true }));
     await waitFor("not stale", async () => (await stale()).join() === "0,0", DEADLINE);
     await waitFor("Valid", async () => (await results()).join() === "Valid,Valid", DEADLINE);
+    const [condition] = (await get("bfdprofile", "-n", NAMESPACE, "late")).status.conditions;
+    expect(condition).toMatchObject({ type: "Valid", status: "True" });
+    expect(condition.message).toContain("no echo packets are sent");
     expect(await metricOf("metallb_k8s_client_config_loaded_bool")).toEqual([1, 1]);
     for (const updates of await metricOf("metallb_k8s_client_updates_total")) expect(updates).toBeGreaterThan(0);
     await routeOfBoth();

@@ -14,7 +14,6 @@ export const PEER = { myASN: 64512, peerASN: 64513, peerAddress: "192.0.2.1" };
 export const peer = (spec: object, created?: string) => object("bad", { ...PEER, ...spec }, created);
 export const older = (spec: object) => object("older", { ...PEER, ...spec }, OLD);
 export const fast = object("fast", { receiveInterval: 50, detectMultiplier: 3 }, OLD);
-const echo = object("echo", { echoMode: true }, OLD);
 
 /** Objects of which the one named "bad" has a mistake, alone or beside the others. */
 const onEvery = { nodeSelectors: [] };
@@ -55,13 +54,6 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
     bgpPeers: [peer({ myASN: 0, peerAddress: "x", holdTime: "1s", routerID: "y" })],
   },
   { name: "a BFD profile that is not there", bgpPeers: [peer({ bfdProfile: "none" })] },
-  {
-    name: "a BFD profile with echo mode for IPv6",
-    bgpPeers: [peer({ bfdProfile: "echo" })],
-    bfdProfiles: [echo],
-    pools: [six],
-    bgpAdvertisements: [object("all", {}, OLD)],
-  },
   { name: "the younger of two peers with one address", bgpPeers: [older(onEvery), peer(onEvery)] },
   {
     name: "the younger of two peers on one interface",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type ConfigObjects, resolveConfig } from "../../../config/mod.ts";
 import { printAddress } from "../../../net/mod.ts";
-import { alias, fast, four, object, older, PEER, peer, REFUSED, run } from "./bgp-mistakes.ts";
+import { alias, fast, four, object, older, PEER, peer, REFUSED, run, six } from "./bgp-mistakes.ts";
 
 type Objects = Partial<ConfigObjects>;
 
@@ -69,10 +69,24 @@ describe("resolveConfig() reads BGP objects", () => {
         transmitInterval: 300,
         detectMultiplier: 3,
         echoInterval: 50,
-        echoMode: false,
         passiveMode: false,
         minimumTtl: 254,
       },
+    ]);
+  });
+
+  test("a BFD profile that asks for echo packets, and its peer of any family, with a remark", () => {
+    const { problems, remarks, bfdProfiles, bgpPeers } = resolve({
+      pools: [six],
+      bgpAdvertisements: [object("all", {})],
+      bgpPeers: [peer({ bfdProfile: "echo" })],
+      bfdProfiles: [object("echo", { echoMode: true, receiveInterval: 50 }), fast],
+    });
+    expect(problems).toEqual([]);
+    expect(bfdProfiles[0]).toMatchObject({ name: "echo", receiveInterval: 50 });
+    expect(bgpPeers[0]?.bfdProfile).toBe("echo");
+    expect(remarks.map(({ message }) => message)).toEqual([
+      "BFDProfile metallb-system/echo: spec.echoMode is true: no echo packets are sent, and sessions run on control packets alone; remove it.",
     ]);
   });
 
