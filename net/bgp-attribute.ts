@@ -1,22 +1,12 @@
-import { type Address, addressFromBytes, addressToBytes, type Family } from "./address.ts";
-import { Afi, SAFI_UNICAST } from "./bgp-capability.ts";
-import { nlriLength, readNlri, writeNlri } from "./bgp-nlri.ts";
-import { BgpErrorCode, BgpRefusal, UpdateError } from "./bgp-notification.ts";
-import { AS_TRANS } from "./bgp-open.ts";
+import { type Address, addressFromBytes, addressToBytes } from "./address.ts";
+import { type AsnWidth, type AsPathSegment, mergeAs4, readAsPath, writeAsPath } from "./bgp-as-path.ts";
+import { BgpErrorCode, BgpRefusal, MalformedAttribute, UpdateError } from "./bgp-notification.ts";
+import { type MpReach, type MpUnreach, readReach, readUnreach, writeReach, writeUnreach } from "./bgp-reach.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import type { Prefix } from "./prefix.ts";
 
 /** RFC 4271 section 5.1.1. */
 export const BgpOrigin = { Igp: 0, Egp: 1, Incomplete: 2 } as const;
-/** RFC 4271 section 4.3 b. */
-export const AsSegment = { Set: 1, Sequence: 2 } as const;
-
-export interface AsPathSegment {
-  readonly type: number;
-  /** 1 to 255 numbers. */
-  readonly asns: readonly number[];
-}
 
 /** What is said of routes besides their prefixes. Absent: the attribute is not there. */
 export interface BgpAttributes {
@@ -34,22 +24,10 @@ export interface BgpAttributes {
   /** RFC 4456 */
   readonly originatorId?: number;
   readonly clusterList?: readonly number[];
-  /** RFC 4760 section 3 */
   readonly reach?: MpReach;
-  /** RFC 4760 section 4 */
   readonly unreach?: MpUnreach;
   /** Optional attributes of other types, as received. */
   readonly others?: readonly { readonly flags: number; readonly type: number; readonly value: Uint8Array }[];
-}
-
-export interface MpReach extends MpUnreach {
-  /** One address, or a global and a link-local one (RFC 2545). */
-  readonly nextHops: readonly Address[];
-}
-
-export interface MpUnreach {
-  readonly family: Family;
-  readonly prefixes: readonly Prefix[];
 }
 
 /** IANA "BGP Path Attributes". */
@@ -88,12 +66,6 @@ const FLAGS: Readonly<Record<number, number>> = {
   [TYPE.as4Path]: OPTIONAL | TRANSITIVE,
   [TYPE.largeCommunities]: OPTIONAL | TRANSITIVE,
 };
-
-/** How both sides of a session write the numbers of autonomous systems. */
-export interface AsnWidth {
-  /** False: two octets, with AS4_PATH beside when a number needs four (RFC 6793). */
-  readonly fourOctetAsn: boolean;
-}
 
 export function encodeBgpAttributes(attributes: BgpAttributes, width: AsnWidth): Uint8Array {
   const writer = new ByteWriter();
@@ -149,35 +121,6 @@ function writeNumbers(writer: ByteWriter, numbers: readonly number[]): void {
   for (const number of numbers) writer.uint32(number);
 }
 
-function writeAsPath(writer: ByteWriter, path: readonly AsPathSegment[], fourOctet: boolean): void {
-  for (const { type, asns } of path) {
-    writer.uint8(type).uint8(asns.length);
-    for (const asn of asns) {
-      if (fourOctet) writer.uint32(asn);
-      else writer.uint16(asn > 0xffff ? AS_TRANS : asn);
-    }
-  }
-}
-
-function writeReach(writer: ByteWriter, { family, prefixes, nextHops }: MpReach): void {
-  const octets = nextHops.map(addressToBytes);
-  writer.uint16(Afi[family]).uint8(SAFI_UNICAST);
-  writer.uint8(octets.reduce((sum, { length }) => sum + length, 0));
-  for (const each of octets) writer.bytes(each);
-  writer.uint8(0); // reserved
-  writeNlri(writer, prefixes);
-}
-
-function writeUnreach(writer: ByteWriter, { family, prefixes }: MpUnreach): void {
-  writer.uint16(Afi[family]).uint8(SAFI_UNICAST);
-  writeNlri(writer, prefixes);
-}
-
-/** Octets that `prefixes` add to an attribute or a field. */
-export function nlriOctets(prefixes: readonly Prefix[]): number {
-  return prefixes.reduce((sum, prefix) => sum + nlriLength(prefix), 0);
-}
-
 export interface DecodedAttributes {
   readonly attributes: BgpAttributes;
   /** Why all routes of the message count as withdrawn; undefined when they do not. RFC 7606 section 2. */
@@ -220,9 +163,6 @@ export function decodeBgpAttributes(bytes: Uint8Array, width: AsnWidth): Decoded
   return { attributes: found, ...(malformed === undefined ? {} : { malformed }) };
 }
 
-/** A fault in one attribute that says nothing of which routes the message is about. */
-class MalformedAttribute extends Error {}
-
 /** Of an attribute that comes twice the first counts, but routes that come twice are a fault: RFC 7606 section 3 g. */
 function isRepeated(type: number, seen: Set<number>): boolean {
   if (!seen.has(type)) {
@@ -255,10 +195,14 @@ function readAttribute(type: number, value: Uint8Array, width: AsnWidth): BgpAtt
       return { originatorId: readNumber(type, value) };
     case TYPE.clusterList:
       return { clusterList: readNumbers(type, value, 1) };
-    case TYPE.reach:
-      return readReach(value);
-    case TYPE.unreach:
-      return readUnreach(value);
+    case TYPE.reach: {
+      const reach = readReach(value);
+      return reach === undefined ? {} : { reach };
+    }
+    case TYPE.unreach: {
+      const unreach = readUnreach(value);
+      return unreach === undefined ? {} : { unreach };
+    }
     default: {
       const numbers = readNumbers(type, value, 3);
       const triple = (_: number, i: number) => [numbers[3 * i]!, numbers[3 * i + 1]!, numbers[3 * i + 2]!] as const;
@@ -292,73 +236,4 @@ function readNumbers(type: number, value: Uint8Array, multiple: number): number[
   }
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   return Array.from({ length: value.length / 4 }, (_, i) => view.getUint32(4 * i));
-}
-
-function readAsPath(value: Uint8Array, fourOctet: boolean): AsPathSegment[] {
-  const reader = new ByteReader(value, () => new MalformedAttribute("AS_PATH ends within a segment"));
-  const path: AsPathSegment[] = [];
-  while (reader.left > 0) {
-    const type = reader.uint8();
-    const count = reader.uint8();
-    // 3 and 4 are the confederation's (RFC 5065).
-    if (type < 1 || type > 4 || count === 0) {
-      throw new MalformedAttribute(`AS_PATH has a segment of type ${type} with ${count} numbers`);
-    }
-    path.push({ type, asns: Array.from({ length: count }, () => (fourOctet ? reader.uint32() : reader.uint16())) });
-  }
-  return path;
-}
-
-/** Puts the numbers of AS4_PATH in the place of the last ones of AS_PATH. RFC 6793 section 4.2.3. */
-function mergeAs4(path: readonly AsPathSegment[], as4Path: readonly AsPathSegment[]): readonly AsPathSegment[] {
-  const lengthOf = (segments: readonly AsPathSegment[]) =>
-    segments.reduce((sum, { type, asns }) => sum + (type === AsSegment.Sequence ? asns.length : 1), 0);
-  let keep = lengthOf(path) - lengthOf(as4Path);
-  if (keep < 0) return path;
-  const head: AsPathSegment[] = [];
-  for (const segment of path) {
-    if (keep <= 0) break;
-    const asns = segment.type === AsSegment.Sequence ? segment.asns.slice(0, keep) : segment.asns;
-    head.push({ type: segment.type, asns });
-    keep -= segment.type === AsSegment.Sequence ? asns.length : 1;
-  }
-  const [last, first] = [head.at(-1), as4Path[0]];
-  if (last?.type !== AsSegment.Sequence || first?.type !== AsSegment.Sequence) return [...head, ...as4Path];
-  return [...head.slice(0, -1), { ...last, asns: [...last.asns, ...first.asns] }, ...as4Path.slice(1)];
-}
-
-function readReach(value: Uint8Array): BgpAttributes {
-  const reader = new ByteReader(value, () => refuseFamily("MP_REACH_NLRI ends too early"));
-  const family = readFamily(reader);
-  const nextHops = reader.bytes(reader.uint8());
-  reader.uint8(); // reserved
-  const prefixes = reader.rest();
-  // Families that were not agreed on are ignored: RFC 4760 section 7.
-  if (family === undefined) return {};
-  return { reach: { family, nextHops: readNextHops(nextHops), prefixes: readNlri(prefixes, family) } };
-}
-
-function readUnreach(value: Uint8Array): BgpAttributes {
-  const reader = new ByteReader(value, () => refuseFamily("MP_UNREACH_NLRI ends too early"));
-  const family = readFamily(reader);
-  const prefixes = reader.rest();
-  return family === undefined ? {} : { unreach: { family, prefixes: readNlri(prefixes, family) } };
-}
-
-function readFamily(reader: ByteReader): Family | undefined {
-  const afi = reader.uint16();
-  const safi = reader.uint8();
-  if (safi !== SAFI_UNICAST) return undefined;
-  return afi === Afi.ipv4 ? "ipv4" : afi === Afi.ipv6 ? "ipv6" : undefined;
-}
-
-/** 4 octets, 16, or 32 for a global and a link-local address: RFC 2545 section 3, RFC 8950 section 3. */
-function readNextHops(bytes: Uint8Array): Address[] {
-  if (bytes.length === 32) return [addressFromBytes(bytes.subarray(0, 16)), addressFromBytes(bytes.subarray(16))];
-  if (bytes.length !== 4 && bytes.length !== 16) throw refuseFamily(`a next hop of ${bytes.length} octets`);
-  return [addressFromBytes(bytes)];
-}
-
-function refuseFamily(message: string): BgpRefusal {
-  return new BgpRefusal(message, BgpErrorCode.Update, UpdateError.OptionalAttribute);
 }

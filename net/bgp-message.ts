@@ -1,4 +1,4 @@
-import type { AsnWidth } from "./bgp-attribute.ts";
+import type { AsnWidth } from "./bgp-as-path.ts";
 import {
   BgpErrorCode,
   type BgpNotification,

@@ -9,6 +9,11 @@ export function nlriLength({ length }: Prefix): number {
   return 1 + Math.ceil(length / 8);
 }
 
+/** Octets that `prefixes` add to an attribute or a field. */
+export function nlriOctets(prefixes: readonly Prefix[]): number {
+  return prefixes.reduce((sum, prefix) => sum + nlriLength(prefix), 0);
+}
+
 export function writeNlri(writer: ByteWriter, prefixes: readonly Prefix[]): void {
   for (const prefix of prefixes) {
     const octets = addressToBytes({ family: prefix.family, value: prefix.first });

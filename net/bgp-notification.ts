@@ -59,6 +59,9 @@ export class BgpRefusal extends IronbridgeError {
   }
 }
 
+/** A fault in one path attribute that says nothing of which routes the message is about: RFC 7606 section 2. */
+export class MalformedAttribute extends Error {}
+
 export const NO_DATA = new Uint8Array();
 /** Octets of a shutdown communication: RFC 9003 section 2. */
 const LONGEST_COMMUNICATION = 255;

@@ -1,12 +1,7 @@
 import type { Family } from "./address.ts";
-import {
-  type AsnWidth,
-  type BgpAttributes,
-  decodeBgpAttributes,
-  encodeBgpAttributes,
-  nlriOctets,
-} from "./bgp-attribute.ts";
-import { readNlri, writeNlri } from "./bgp-nlri.ts";
+import type { AsnWidth } from "./bgp-as-path.ts";
+import { type BgpAttributes, decodeBgpAttributes, encodeBgpAttributes } from "./bgp-attribute.ts";
+import { nlriOctets, readNlri, writeNlri } from "./bgp-nlri.ts";
 import { BgpErrorCode, BgpRefusal, UpdateError } from "./bgp-notification.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";

@@ -29,16 +29,8 @@ export {
   decodeBfd,
   encodeBfd,
 } from "./bfd.ts";
-export {
-  type AsnWidth,
-  type AsPathSegment,
-  AsSegment,
-  type BgpAttributes,
-  BgpOrigin,
-  encodeBgpAttributes,
-  type MpReach,
-  type MpUnreach,
-} from "./bgp-attribute.ts";
+export { type AsnWidth, AsSegment } from "./bgp-as-path.ts";
+export { type BgpAttributes, BgpOrigin, encodeBgpAttributes } from "./bgp-attribute.ts";
 export { Afi, type BgpCapability, SAFI_UNICAST } from "./bgp-capability.ts";
 export {
   BGP_HEADER_LENGTH,
