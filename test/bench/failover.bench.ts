@@ -85,7 +85,7 @@ interface Outcome {
   /** The same while nothing happened: what the machine itself adds. */
   readonly calm: number;
   /** Requests that failed, or that took so long that a packet of theirs must have been lost. */
-  readonly lost: number;
+  readonly lost: readonly Answer[];
 }
 
 /**
@@ -106,8 +106,10 @@ export const bench: Bench = {
         await lab.kubectl(["annotate", "l2advertisements", "--all", "-A", "--overwrite", drains]);
         const outcomes: Outcome[] = [];
         for (let run = 1; run <= RUNS; run++) outcomes.push(await strikeOnce(lab, trouble));
-        const told = outcomes.map(({ outage, calm, lost }) => `${outage.toFixed(0)}/${calm.toFixed(0)}/${lost}`);
+        const told = outcomes.map(({ outage, calm, lost }) => `${outage.toFixed(0)}/${calm.toFixed(0)}/${lost.length}`);
         progress(`${trouble.name}, ms without an answer / ms before it / lost: ${told.join(" ")}`);
+        const words = outcomes.flatMap(({ lost }) => lost.map(({ ok, text }) => (ok ? "answered late" : text)));
+        for (const each of new Set(words)) progress(`  lost: ${each}, ${words.filter((word) => word === each).length}`);
         figures.push(...figuresOf(trouble, outcomes));
       }
       return figures;
@@ -126,7 +128,7 @@ function figuresOf({ name, peer }: Trouble, outcomes: readonly Outcome[]): reado
   return [
     ...series("longest time without an answer", "ms", peer, ({ outage }) => outage),
     ...series("the same before it", "ms", NO_PEER, ({ calm }) => calm),
-    ...series("lost", "requests", NO_PEER, ({ lost }) => lost),
+    ...series("lost", "requests", NO_PEER, ({ lost }) => lost.length),
   ];
 }
 
@@ -149,7 +151,7 @@ async function strikeOnce(lab: Lab, trouble: Trouble): Promise<Outcome> {
   return {
     outage: longestOutage(between(answers, struck, Number.POSITIVE_INFINITY)),
     calm: longestOutage(between(answers, calmFrom, struck)),
-    lost: answers.filter(({ ok, duration }) => !ok || duration >= LOST).length,
+    lost: answers.filter(({ ok, duration }) => !ok || duration >= LOST),
   };
 }
 
