@@ -1,8 +1,18 @@
 import { z } from "zod";
 import { conditionStatus } from "./condition.ts";
+import { canName } from "./interface-entry.ts";
 import { type CustomObject, type CustomResource, metallbResource } from "./resource.ts";
 import { distinctList, type KindDescription } from "./schema.ts";
 import { labelSelector, selectorList } from "./selector.ts";
+
+const interfaceEntry = z
+  .string()
+  .min(1, { error: "the name is empty; write an interface's name, such as eth0" })
+  .superRefine((entry, context) => {
+    if (canName(entry)) return;
+    const message = "it is no regular expression between slashes; write one such as /^eth[0-9]+$/, or a name";
+    context.addIssue({ code: "custom", message });
+  });
 
 const spec = z
   .object({
@@ -14,9 +24,9 @@ const spec = z
     ipAddressPoolSelectors: selectorList("Pools whose labels match, in addition to those named."),
     nodeSelectors: selectorList("Nodes that may announce. None: all nodes."),
     interfaces: distinctList(
-      z.string().min(1, { error: "the name is empty; write an interface's name, such as eth0" }),
+      interfaceEntry,
       "interface",
-      "Host interfaces to announce on, by exact name. None: all interfaces.",
+      "Host interfaces to announce on: exact names, and regular expressions between slashes. None: all interfaces.",
     ),
     serviceSelectors: selectorList("Only Services whose labels match are announced. None: all Services."),
     preferredNodeSelectors: z

@@ -9,7 +9,7 @@ export {
 } from "./annotations.ts";
 export { BFD_PROFILES, type BFDProfile } from "./bfd-profile.ts";
 export { BGP_ADVERTISEMENTS, type BGPAdvertisement } from "./bgp-advertisement.ts";
-export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
+export { BGP_PEERS, type BGPPeer, LONGEST_PASSWORD } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
 export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";
@@ -30,6 +30,7 @@ export {
   NODE_LABEL,
 } from "./configuration-state.ts";
 export { crdOf } from "./crd.ts";
+export { namesInterface } from "./interface-entry.ts";
 export { IP_ADDRESS_POOLS, type IPAddressPool } from "./ip-address-pool.ts";
 export { KINDS } from "./kinds.ts";
 export { L2_ADVERTISEMENTS, type L2Advertisement } from "./l2-advertisement.ts";

@@ -43,7 +43,7 @@ export interface Advert {
 }
 
 export interface L2Advert extends Advert {
-  /** Empty: all interfaces of the host. */
+  /** Names and /patterns/, see namesInterface(). Empty: all interfaces of the host. */
   readonly interfaces: readonly string[];
   readonly preferredNodeSelectors: readonly PreferredNodes[];
 }

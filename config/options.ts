@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import { hasCode, LOG_LEVELS } from "../core/mod.ts";
 import { type Prefix, parsePrefix, tryParseAddress } from "../net/mod.ts";
 import { parseDuration } from "./duration.ts";
+import { isRegExp } from "./interface-entry.ts";
 import { NODE_CIDR_OPTIONS } from "./node-cidr-options.ts";
 import { type OptionValues, type Refusal, readOptions } from "./option.ts";
 import { PROXY_OPTIONS } from "./proxy-options.ts";
@@ -150,7 +151,7 @@ export const AGENT_OPTIONS = {
   adminAddress: adminAddress("127.0.0.1:10249"),
   excludeInterfaces: {
     placeholder: "list",
-    help: "patterns of interfaces never announced on, separated by commas; without it MetalLB's list",
+    help: "patterns of interfaces never announced on, besides Ironbridge's own, separated by commas; without it MetalLB's list",
     read: patterns,
   },
   memberPort: {
@@ -258,12 +259,8 @@ function absolutePath(value: string): string | Refusal {
 }
 
 function patterns(value: string): readonly string[] | Refusal {
-  try {
-    for (const pattern of items(value)) new RegExp(pattern);
-    return items(value);
-  } catch {
-    return { want: "regular expressions separated by commas, such as ^docker.*,^veth.*" };
-  }
+  const want = "regular expressions separated by commas, such as ^docker.*,^veth.*";
+  return items(value).every(isRegExp) ? items(value) : { want };
 }
 
 function absolutePaths(value: string): readonly string[] | Refusal {

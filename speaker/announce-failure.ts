@@ -1,3 +1,4 @@
+import { namesInterface } from "../config/mod.ts";
 import type { V1Node } from "../kube/mod.ts";
 import type { Candidacy } from "./announce.ts";
 import { standingOf } from "./decide.ts";
@@ -19,8 +20,7 @@ export function announceFailures(
 ): readonly AnnounceFailure[] {
   if (status.listening) return [];
   return [...candidacies.values()].flatMap(({ facts, standing }) => {
-    if (standing.interfaces === "all" || standing.interfaces.some((name) => status.interfaces.includes(name)))
-      return [];
+    if (standing.interfaces === "all" || standing.interfaces.some((each) => isThere(each, status))) return [];
     const silent = facts.addresses.filter((address) => status.addresses[address] === undefined);
     if (silent.length === 0) return [];
     const eligible = nodes.flatMap((each) => {
@@ -30,4 +30,9 @@ export function announceFailures(
     if (bestRanked(eligible, facts.addresses[0] ?? "")?.node !== node) return [];
     return silent.map((address) => ({ service: facts.service, address }));
   });
+}
+
+/** @param entry A name or a /pattern/ of interfaces. */
+function isThere(entry: string, { interfaces }: Status): boolean {
+  return interfaces.some((name) => namesInterface(entry, name));
 }

@@ -1,6 +1,7 @@
 import type { V1Node } from "../kube/mod.ts";
 import { type NodeStanding, type ServiceFacts, type ServiceRefusal, standingOf } from "./decide.ts";
 import type { Status } from "./l2/message.ts";
+import { heededNodes } from "./node-condition.ts";
 
 /** One address as the speaker of this node sees it. */
 export interface AddressState {
@@ -31,11 +32,12 @@ export function stateOf(
 ): SpeakerState {
   const addresses = new Map<string, AddressState>();
   const refused: Record<string, ServiceRefusal> = {};
+  const heeded = heededNodes(nodes);
   for (const [service, each] of facts) {
     if (each.refused !== undefined) refused[service] = each.refused;
     for (const address of each.addresses) {
       const { holder, own } = status.addresses[address] ?? {};
-      const standings = nodes.map((node) => [node.metadata?.name ?? "", standingOf(each, node)] as const);
+      const standings = heeded.map((node) => [node.metadata?.name ?? "", standingOf(each, node)] as const);
       addresses.set(address, {
         address,
         services: [...(addresses.get(address)?.services ?? []), service],

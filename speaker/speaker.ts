@@ -6,7 +6,6 @@ import { announceFailures } from "./announce-failure.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
 import { startConnectionKeeper } from "./connection-keeper.ts";
 import { startEcho } from "./echo.ts";
-import { EXCLUDED_INTERFACES } from "./l2/interfaces.ts";
 import {
   type Assignment,
   type FromWorker,
@@ -34,7 +33,7 @@ export interface SpeakerOptions extends ServiceStores {
   readonly metrics: Metrics;
   /** UDP port and shared secret of the heartbeats between speakers; see memberKeys(). */
   readonly members: { readonly port: number; readonly key: Uint8Array };
-  /** Patterns of names of interfaces that are never announced on; MetalLB's list when absent. */
+  /** Patterns of names of interfaces that are never announced on, besides our own; MetalLB's list when absent. */
   readonly excludedInterfaces?: readonly string[];
   /** Where ServiceL2Status objects are written; they are not when absent. */
   readonly statuses?: { readonly client: KubeClient; readonly namespace: string };
@@ -68,7 +67,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   let sent = "";
   let complained = "";
 
-  const { excludedInterfaces = EXCLUDED_INTERFACES } = options;
+  const { excludedInterfaces } = options;
   const workerData: WorkerOptions = { node, excludedInterfaces, ...options.members };
   const worker = new Worker(ownModule("speaker/l2/worker"), { workerData });
   const tell = (message: ToWorker) => worker.postMessage(message);

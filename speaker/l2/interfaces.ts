@@ -1,3 +1,4 @@
+import { namesInterface } from "../../config/mod.ts";
 import type { Link, LinkAddress } from "../../linux/mod.ts";
 import {
   type Address,
@@ -17,8 +18,8 @@ export interface HostLink extends Link {
   readonly speaksIpv6: boolean;
 }
 
-/** Interfaces that never face the clients' network: MetalLB's list, and the pod side of Ironbridge itself. */
-export const EXCLUDED_INTERFACES: readonly string[] = [
+/** Patterns of interfaces that do not face the clients' network unless other patterns are given: MetalLB's list. */
+const EXCLUDED_INTERFACES: readonly string[] = [
   "^docker.*",
   "^cbr.*",
   "^dummy.*",
@@ -33,8 +34,15 @@ export const EXCLUDED_INTERFACES: readonly string[] = [
   "^cni.*",
   "^nodelocaldns.*",
   "^lxc.*",
-  "^ib\\d+$",
 ];
+
+/** Ironbridge's own links: the bridge of the pods, the tunnel between nodes, and the node's ends of pods' links. */
+const OWN_INTERFACES: readonly string[] = ["^(ironbr|ironvx|ibvx|ib)\\d+$", "^ib[0-9a-f]{13}$"];
+
+/** Patterns of interfaces that are never announced on: those `given`, and Ironbridge's own. */
+export function excludedPatterns(given: readonly string[] = EXCLUDED_INTERFACES): readonly RegExp[] {
+  return [...OWN_INTERFACES, ...given].map((pattern) => new RegExp(pattern));
+}
 
 const LINK_LOCAL = parsePrefix("fe80::/10");
 
@@ -94,23 +102,8 @@ export interface Place {
  */
 export function placeOf(address: Address, asked: "all" | readonly string[], links: readonly HostLink[]): Place {
   const able = links.filter(({ speaksIpv6 }) => address.family === "ipv4" || speaksIpv6);
-  const matching = asked === "all" ? able : able.filter(({ name }) => asked.some((each) => names(each, name)));
+  const matching = asked === "all" ? able : able.filter(({ name }) => asked.some((each) => namesInterface(each, name)));
   const fitting = matching.filter(({ subnets }) => subnets.some((subnet) => prefixContains(subnet, address)));
   const chosen = asked === "all" && fitting.length > 0 ? fitting : matching;
   return { interfaces: chosen.map(({ name }) => name), inSubnet: fitting.length > 0 };
-}
-
-/** An entry of an advertisement's list: a name, or a pattern between slashes, which no name can have. */
-function names(entry: string, name: string): boolean {
-  const pattern = /^\/(.*)\/$/.exec(entry)?.[1];
-  return pattern === undefined ? entry === name : (compile(pattern)?.test(name) ?? false);
-}
-
-/** Undefined for what is no regular expression. */
-export function compile(pattern: string): RegExp | undefined {
-  try {
-    return new RegExp(pattern);
-  } catch {
-    return undefined; // the only way to learn it
-  }
 }

@@ -27,8 +27,8 @@ export interface WorkerOptions {
   readonly port: number;
   /** Shared by all members; several, one on each line, while it is being replaced. */
   readonly key: Uint8Array;
-  /** Patterns of names of interfaces that are never used. */
-  readonly excludedInterfaces: readonly string[];
+  /** See excludedPatterns(). */
+  readonly excludedInterfaces: readonly string[] | undefined;
 }
 
 /** From the main thread to the worker: the whole of it each time. */

@@ -7,7 +7,7 @@ import { takeFirstTurn } from "../first-turn.ts";
 import { openMemberSocket } from "../member-socket.ts";
 import { openArpResponder } from "./arp-responder.ts";
 import { Engine } from "./engine.ts";
-import { compile, hostLinks } from "./interfaces.ts";
+import { excludedPatterns, hostLinks } from "./interfaces.ts";
 import type { FromWorker, Leaving, ToWorker, WorkerOptions } from "./message.ts";
 import { openNdpResponder } from "./ndp-responder.ts";
 import { bothResponders, type ResponderOptions } from "./responder.ts";
@@ -24,7 +24,7 @@ const LINKS_INTERVAL = 10_000;
 
 const port = parentPort!;
 const { node, key, port: memberPort, excludedInterfaces }: WorkerOptions = workerData;
-const excluded = excludedInterfaces.flatMap((pattern) => compile(pattern) ?? []);
+const excluded = excludedPatterns(excludedInterfaces);
 const tell = (message: FromWorker) => port.postMessage(message);
 const rtnetlink = openRtnetlink();
 const addressOf = new Map<string, string>();

@@ -98,6 +98,7 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
     l2Advertisements: [advert("bad", { serviceSelectors: selectors })],
   },
   { name: "an interface twice", l2Advertisements: [advert("bad", { interfaces: ["eth0", "eth0"] })] },
+  { name: "a pattern of interfaces that is none", l2Advertisements: [advert("bad", { interfaces: ["eth0", "/(/"] })] },
   { name: "an interface without a name", l2Advertisements: [advert("bad", { interfaces: [""] })] },
   { name: "a node selector twice", l2Advertisements: [advert("bad", { nodeSelectors: selectors })] },
   {

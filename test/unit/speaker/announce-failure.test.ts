@@ -10,10 +10,10 @@ const ADDRESS = "192.168.10.0";
 const [FIRST, SECOND] = ["kind-worker2", "kind-worker"];
 const nodes: V1Node[] = [FIRST, SECOND].map((name) => ({ metadata: { name } }));
 const selectors = { pools: [], poolSelectors: [], nodeSelectors: [], serviceSelectors: [], preferredNodeSelectors: [] };
-const advert = { name: "all", namespace: "lb", interfaces: ["eth9"], ...selectors, ...DEFAULT_OPTIONS };
+const advert = { name: "all", namespace: "lb", interfaces: ["eth9", "/^bond/"], ...selectors, ...DEFAULT_OPTIONS };
 const candidacy: Candidacy = {
   facts: { service: "shop/web", addresses: [ADDRESS], adverts: [advert] },
-  standing: { score: 0, interfaces: ["eth9"], rule: "sticky" },
+  standing: { score: 0, interfaces: ["eth9", "/^bond/"], rule: "sticky" },
 };
 const candidacies = new Map([["shop/web", candidacy]]);
 const status: Status = { listening: false, addresses: {}, members: {}, keepers: {}, interfaces: ["eth0"] };
@@ -27,6 +27,7 @@ describe("announceFailures()", () => {
 
   test.each<[string, Partial<Status>]>([
     ["the interface is there", { interfaces: ["eth0", "eth9"] }],
+    ["an interface is there that the pattern stands for", { interfaces: ["eth0", "bond1"] }],
     ["another node announces it", { addresses: { [ADDRESS]: { holder: SECOND } } }],
     ["this node has just started", { listening: true }],
   ])("is nothing when %s", (_, more) => {

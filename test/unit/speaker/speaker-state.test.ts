@@ -70,6 +70,14 @@ describe("stateOf()", () => {
   });
 });
 
+describe("stateOf() where every node is excluded from load balancers", () => {
+  test("says that they announce, as they do", () => {
+    const state = stateOf(facts(WEB), [node("node1", EXCLUDED), node("node2", EXCLUDED)], status("holds"));
+    const standing = { score: FITNESS.nodeReady, interfaces: "all", rule: "sticky" };
+    expect(state.addresses[0]?.nodes).toEqual({ node1: standing, node2: standing });
+  });
+});
+
 describe("candidaciesOf()", () => {
   test("leaves out refused Services, nodes that may not announce, and a node that does not exist", () => {
     expect([...candidaciesOf(facts(WEB, IDLE), node("node1")).keys()]).toEqual(["shop/web"]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Link } from "../../../../linux/mod.ts";
 import { parseAddress, parsePrefix } from "../../../../net/mod.ts";
-import { EXCLUDED_INTERFACES, hostLinks, placeOf } from "../../../../speaker/l2/interfaces.ts";
+import { excludedPatterns, hostLinks, placeOf } from "../../../../speaker/l2/interfaces.ts";
 
 const link = (more: Partial<Link> = {}): Link => ({
   index: 2,
@@ -16,7 +16,9 @@ const link = (more: Partial<Link> = {}): Link => ({
   ...more,
 });
 
-const excluded = EXCLUDED_INTERFACES.map((pattern) => new RegExp(pattern));
+const excluded = excludedPatterns();
+/** Of Ironbridge: the pods' bridge, the tunnel between nodes, and a pod's link, by the names of now and of before. */
+const OWN = ["ironbr0", "ironvx0", "ib0", "ibvx0", "ib0123456789abc"];
 
 describe("hostLinks()", () => {
   const cases: [string, Partial<Link>, boolean][] = [
@@ -30,7 +32,7 @@ describe("hostLinks()", () => {
     ["a link without ARP", { noArp: true }, false],
     ["a link without broadcast", { broadcast: false }, false],
     ["loopback", { name: "lo", loopback: true }, false],
-    ...["docker0", "veth12ab", "cali1", "cni0", "flannel.1", "lxc_health", "kube-ipvs0", "virbr0", "ib0"].map(
+    ...["docker0", "veth12ab", "cali1", "cni0", "flannel.1", "lxc_health", "kube-ipvs0", "virbr0", ...OWN].map(
       (name): [string, Partial<Link>, boolean] => [name, { name }, false],
     ),
     ["a name that only holds an excluded one", { name: "mycni0" }, true],
@@ -38,6 +40,18 @@ describe("hostLinks()", () => {
   ];
   test.each(cases)("%s", (_, more, want) => {
     expect(hostLinks([link(more)], [], excluded)).toHaveLength(want ? 1 : 0);
+  });
+});
+
+describe("excludedPatterns()", () => {
+  const usable = (patterns: readonly RegExp[], names: readonly string[]) =>
+    names.filter((name) => hostLinks([link({ name })], [], patterns).length > 0);
+
+  test("given replace MetalLB's list, but never bring in Ironbridge's own links", () => {
+    const names = ["eth0", "eth1", "docker0", ...OWN];
+    expect(usable(excludedPatterns(), names)).toEqual(["eth0", "eth1"]);
+    expect(usable(excludedPatterns(["^eth0$"]), names)).toEqual(["eth1", "docker0"]);
+    expect(usable(excludedPatterns([]), names)).toEqual(["eth0", "eth1", "docker0"]);
   });
 });
 
@@ -70,7 +84,6 @@ describe("placeOf()", () => {
     ["the one asked for, out of its subnet", "198.51.100.7", ["eth0"], ["eth0"], false],
     ["a pattern", "203.0.113.1", ["/^eth\\d$/"], ["eth0", "eth1"], false],
     ["nothing for a name that is not there", "192.0.2.7", ["eth9", "eth"], [], false],
-    ["nothing for a pattern that is none", "192.0.2.7", ["/(/"], [], false],
     ["for IPv6 only links that speak it", "2001:db8:1::7", "all", ["eth1"], false],
   ];
   test.each(cases)("gives %s", (_, address, asked, interfaces, inSubnet) => {
