@@ -168,6 +168,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
       problems: [...network.problems(), ...network.routeProblems()],
       prefixes: ipam.usage(),
       fastPath: network.fastPath(),
+      checksumOffload: network.checksumOffload(),
     }),
   };
 }

@@ -1,5 +1,5 @@
 import type { RoutingMode } from "../config/mod.ts";
-import { explainError, IronbridgeError, type Log, startRunner } from "../core/mod.ts";
+import { explainError, IronbridgeError, type Log, type Metrics, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
 import { type Prefix, printPrefix } from "../net/mod.ts";
@@ -9,10 +9,11 @@ import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
+import { startOffloadKeeper } from "./offload-keeper.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
 import { applyRoutes, desiredRoutes, type Routing } from "./routes.ts";
 import { applySysctls, loadBridgeNetfilter, sysctlPlan } from "./sysctl-plan.ts";
-import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelMtu } from "./tunnel.ts";
+import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelEnd, tunnelMtu } from "./tunnel.ts";
 import { findUplink, type Uplink } from "./uplink.ts";
 
 export interface NodeNetworkOptions {
@@ -32,6 +33,7 @@ export interface NodeNetworkOptions {
   readonly hostPorts: Pick<HostPorts, "repair">;
   readonly ipam: Ipam;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Called each time everything that pods need is found or put in place. */
   readonly onReady: () => void;
   /** Called before the MTU of the pods changes, with the new one (octets). */
@@ -52,6 +54,8 @@ export interface NodeNetwork {
   routeProblems(): readonly string[];
   /** Whether connections between pods take the short way; in words when they can't. */
   fastPath(): string;
+  /** Whether the checksums of packets in the tunnel are left to the network card, in words. */
+  checksumOffload(): string;
   /** Looks at the links, and tells again whether all is ready. */
   poke(): void;
   readonly done: Promise<void>;
@@ -90,6 +94,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   const ownNetwork = (): PodNetwork | undefined => (nodes.synced ? podNetworkOf(nodes.get(node)) : undefined);
 
   const fastPath = keepFastPath(options.fastPath, log);
+  const offload = startOffloadKeeper(log, options.metrics, signal);
   const keepLinks = async () => {
     const network = ownNetwork();
     if (network === undefined) return report("bridge", [missingPrefix(node)]);
@@ -116,6 +121,8 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
       ...(tunnel === undefined ? [] : applyTunnelNodes(options.kernel, tunnel.ifindex, desired.tunnelNodes)),
       ...applyRoutes(options.kernel, desired.routes),
     ]);
+    const ends = network.prefixes.map(tunnelEnd);
+    offload.follow(tunnel && { ifindex: tunnel.ifindex, ends, nodes: desired.tunnelNodes });
     report("bridge", []);
     await options.freeLeaks();
     const facts = {
@@ -150,7 +157,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   const watches = [watchRtnetlink(["link", "address", "route"], links.poke), watchNft(rules.poke)];
   const unsubscribes = [nodes.subscribe(pokeBoth), options.podRoutes?.subscribe(links.poke)];
 
-  const done = Promise.all([links.done, rules.done]).then(() => {
+  const done = Promise.all([links.done, rules.done, offload.done]).then(() => {
     for (const unsubscribe of unsubscribes) unsubscribe?.();
     for (const watch of watches) watch.close();
     fastPath.close();
@@ -160,6 +167,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     problems: blockers,
     routeProblems: () => problems.routes,
     fastPath: fastPath.state,
+    checksumOffload: offload.state,
     poke: links.poke,
     done,
   };

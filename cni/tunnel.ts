@@ -4,7 +4,7 @@ import { type Rtnetlink, readSysctl, writeSysctl } from "../linux/mod.ts";
 import { ADDRESS_BITS, type Address, type Prefix, printAddress, printMac, sameAddress } from "../net/mod.ts";
 import type { Uplink } from "./uplink.ts";
 
-const TUNNEL_NAME = "ibvx0";
+export const TUNNEL_NAME = "ibvx0";
 
 /** The network number of all nodes: one that other pod networks do not use, so that both can be there in a change-over. */
 const VNI = 7373;

@@ -17,7 +17,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
-export const SO_BINDTODEVICE = 25;
+const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_RCVBUFFORCE = 33;
 export const SO_PROTOCOL = 38;
@@ -45,8 +45,9 @@ export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
-/** Flag of recv(2): do not wait. */
+/** Flags of recv(2) and send(2): do not wait; the rest of the datagram follows. */
 export const MSG_DONTWAIT = 0x40;
+export const MSG_MORE = 0x8000;
 /** sched.h: the namespace a descriptor given to setns(2) must be of. */
 export const CLONE_NEWNET = 0x40000000;
 
@@ -89,7 +90,14 @@ const c = {
     [number, number, number, Uint8Array, number]
   >,
   send: libc.func("intptr_t send(int, const void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
+  sendto: libc.func("intptr_t sendto(int, const void *, size_t, int, const void *, uint32_t)") as Call<
+    [number, Uint8Array, number, number, Uint8Array, number]
+  >,
   recv: libc.func("intptr_t recv(int, void *, size_t, int)") as Call<[number, Uint8Array, number, number]>,
+  recvfrom: libc.func("intptr_t recvfrom(int, void *, size_t, int, void *, void *)") as Call<
+    [number, Uint8Array, number, number, Uint8Array, Uint8Array]
+  >,
+  ioctl: libc.func("int ioctl(int, uintptr_t, void *)") as Call<[number, number, Uint8Array]>,
   setns: libc.func("int setns(int, int)") as Call<[number, number]>,
   close: libc.func("int close(int)") as Call<[number]>,
   syscall: libc.func("intptr_t syscall(intptr_t, int, void *, uint32_t)") as Call<[number, number, Uint8Array, number]>,
@@ -190,6 +198,26 @@ export function sendLater(fd: number, bytes: Uint8Array): Promise<number> {
 
 export function recv(fd: number, buffer: Uint8Array, flags: number): number {
   return result(c.recv(fd, buffer, buffer.length, flags));
+}
+
+/** @param address Who gets it: encodeSocketAddress(). */
+export function sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): number {
+  return result(c.sendto(fd, bytes, bytes.length, flags, address, address.length));
+}
+
+/** From now on `fd` receives from and sends through the interface called `name` only. */
+export function bindToDevice(fd: number, name: string): number {
+  return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, new TextEncoder().encode(`${name}\0`));
+}
+
+/** As recv(); fills `address` with who sent it. */
+export function receiveFrom(fd: number, buffer: Uint8Array, flags: number, address: Uint8Array): number {
+  return result(c.recvfrom(fd, buffer, buffer.length, flags, address, uint32(address.length)));
+}
+
+/** A request about a device or socket; `argument` is read and filled. ioctl(2). */
+export function ioctl(fd: number, request: number, argument: Uint8Array): number {
+  return result(c.ioctl(fd, request, argument));
 }
 
 /** Moves the calling thread, and only it, into the namespace `fd` is open on. setns(2). */

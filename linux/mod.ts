@@ -30,12 +30,14 @@ export {
   move,
   store,
 } from "./ebpf-assembler.ts";
+export { disableTxChecksum, readTxChecksum } from "./ethtool.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
 export { hasErrno } from "./libc.ts";
+export { type ChecksumMaker, type LinkDatagrams, openLinkDatagrams } from "./link-datagrams.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
 export type { NftElement } from "./nft-element.ts";
@@ -64,4 +66,5 @@ export {
   setMd5Key,
   type TcpListener,
 } from "./tcp-socket.ts";
+export { ttlFilter } from "./ttl-filter.ts";
 export { openUdpSender, type UdpSender } from "./udp-sender.ts";

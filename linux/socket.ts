@@ -5,6 +5,7 @@ import {
   AF_INET6,
   attachFilter,
   bind,
+  bindToDevice,
   check,
   close,
   IPPROTO_IPV6,
@@ -33,9 +34,12 @@ export function createListenSocket(address: string, port: number, netns?: Netns)
   return fd;
 }
 
-/** A bound UDP socket inside `netns`, for `socket.bind({ fd })` of node:dgram. Errors as createListenSocket(). */
-export function createUdpSocket(address: string, port: number, netns?: Netns): number {
-  return createBoundSocket(SOCK_DGRAM, address, port, netns);
+/**
+ * A bound UDP socket inside `netns`, for `socket.bind({ fd })` of node:dgram. Errors as createListenSocket().
+ * @param device Name of the only interface it receives from and sends through.
+ */
+export function createUdpSocket(address: string, port: number, netns?: Netns, device?: string): number {
+  return createBoundSocket(SOCK_DGRAM, address, port, netns, device);
 }
 
 /** What `fd` receives from now on passes `filter` first, inside the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
@@ -44,7 +48,7 @@ export function setSocketFilter(fd: number, filter: readonly BpfInstruction[]): 
 }
 
 /** IPv6 sockets take IPv6 only, so that both families can bind the same port. */
-function createBoundSocket(type: number, text: string, port: number, netns: Netns | undefined): number {
+function createBoundSocket(type: number, text: string, port: number, netns?: Netns, device?: string): number {
   const address = parseAddress(text);
   const what = `bind ${text} port ${port}`;
   const family = address.family === "ipv4" ? AF_INET : AF_INET6;
@@ -52,6 +56,7 @@ function createBoundSocket(type: number, text: string, port: number, netns: Netn
   try {
     check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1), what);
     if (family === AF_INET6) check(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), what);
+    if (device !== undefined) check(bindToDevice(fd, device), what);
     check(bind(fd, encodeSocketAddress(address, port)), what);
     return fd;
   } catch (error) {

@@ -4,6 +4,7 @@ import {
   AF_INET6,
   accept,
   bind,
+  bindToDevice,
   check,
   close,
   connect,
@@ -22,7 +23,6 @@ import {
   kernelError,
   pollReadable,
   pollWritable,
-  SO_BINDTODEVICE,
   SO_ERROR,
   SOCK_NONBLOCK,
   SOCK_STREAM,
@@ -101,7 +101,7 @@ function startDial(options: DialOptions, what: string): number {
   const fd = runInOptionalNetns(netns, () => check(socket(familyOf(remote.family), type, 0), what));
   try {
     applyTcpOptions(fd, remote.family, options, what);
-    if (device !== undefined) check(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, cString(device.name)), what);
+    if (device !== undefined) check(bindToDevice(fd, device.name), what);
     if (md5Key !== undefined) setMd5Key(fd, remote, md5Key);
     if (local !== undefined)
       check(bind(fd, encodeSocketAddress(local, 0, scope)), `${what} from ${printAddress(local)}`);
@@ -196,8 +196,4 @@ export function closeSocket(fd: number): void {
 
 function familyOf(family: Family): number {
   return family === "ipv4" ? AF_INET : AF_INET6;
-}
-
-function cString(text: string): Uint8Array {
-  return new TextEncoder().encode(`${text}\0`);
 }

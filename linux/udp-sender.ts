@@ -3,6 +3,7 @@ import {
   AF_INET,
   AF_INET6,
   bind,
+  bindToDevice,
   check,
   close,
   connect,
@@ -13,10 +14,8 @@ import {
   IPPROTO_IPV6,
   IPV6_TCLASS,
   IPV6_UNICAST_HOPS,
-  SO_BINDTODEVICE,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
-  SOL_SOCKET,
   send,
   setsockopt,
   socket,
@@ -68,9 +67,7 @@ function prepare(fd: number, options: UdpSenderOptions, what: string): void {
   const level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
   check(setsockopt(fd, level, v4 ? IP_TTL : IPV6_UNICAST_HOPS, ttl), what);
   check(setsockopt(fd, level, v4 ? IP_TOS : IPV6_TCLASS, trafficClass), what);
-  if (device !== undefined) {
-    check(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, new TextEncoder().encode(`${device.name}\0`)), what);
-  }
+  if (device !== undefined) check(bindToDevice(fd, device.name), what);
   const from = local ?? { family: remote.family, value: 0n };
   let bound: number = -ERRNO.EADDRNOTAVAIL;
   for (const port of sourcePorts) {

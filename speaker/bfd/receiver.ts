@@ -1,9 +1,8 @@
 import { createSocket, type Socket } from "node:dgram";
 import { explainError, hasCode } from "../../core/mod.ts";
-import { createUdpSocket, setSocketFilter } from "../../linux/mod.ts";
+import { createUdpSocket, setSocketFilter, ttlFilter } from "../../linux/mod.ts";
 import { type Address, BFD_PORT, type BfdPacket, decodeBfd, type Family, parseAddress } from "../../net/mod.ts";
 import type { BfdPeer } from "./table.ts";
-import { ttlFilter } from "./ttl-filter.ts";
 
 export interface BfdReceiverPorts {
   readonly onPacket: (packet: BfdPacket, from: Address, device: string, multiHop: boolean) => void;

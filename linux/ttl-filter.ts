@@ -1,5 +1,5 @@
-import type { BpfInstruction } from "../../linux/mod.ts";
-import { type Address, addressToBytes, type Family } from "../../net/mod.ts";
+import { type Address, addressToBytes, type Family } from "../net/mod.ts";
+import type { BpfInstruction } from "./bpf.ts";
 
 /** linux/bpf_common.h: load an octet or a word, jump when equal or at least, return. */
 const LOAD_BYTE = 0x30;
@@ -18,7 +18,8 @@ const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0xffff };
 
 /** Who may send, and the least TTL it may arrive with. */
 export interface TtlRule {
-  readonly from: Address;
+  /** Anybody when absent. */
+  readonly from?: Address;
   readonly least: number;
 }
 
@@ -27,11 +28,12 @@ export interface TtlRule {
  * further away wakes this process. RFC 5881 section 5, RFC 5883 section 4.
  */
 export function ttlFilter(family: Family, rules: readonly TtlRule[]): readonly BpfInstruction[] {
-  return [...rules.filter(({ from }) => from.family === family).flatMap((rule) => oneRule(family, rule)), DROP];
+  const own = rules.filter(({ from }) => from === undefined || from.family === family);
+  return [...own.flatMap((rule) => oneRule(family, rule)), DROP];
 }
 
 function oneRule(family: Family, { from, least }: TtlRule): BpfInstruction[] {
-  const octets = addressToBytes(from);
+  const octets = from === undefined ? new Uint8Array() : addressToBytes(from);
   const view = new DataView(octets.buffer);
   const words = octets.length / 4;
   const compare = Array.from({ length: words }, (_, i): BpfInstruction[] => [

@@ -1,0 +1,161 @@
+import { createSocket, type Socket } from "node:dgram";
+import type { Server } from "node:http";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createUdpSocket, openNetns, readTxChecksum, runInNetns } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { WORKER } from "../support/worker.ts";
+import { breakChecksumsTo, type Flow } from "./support/checksum-fault.ts";
+import { type CniLab, type CniNode, createCniLab, nodeObject } from "./support/cni-lab.ts";
+import { askFrom, listenIn } from "./support/http.ts";
+
+/** Of the agents' questions and answers. */
+const PORT = 7477;
+const OBJECTS = [nodeObject(1), nodeObject(2)];
+/** Node 1's ends of the tunnel to node 2's. */
+const ENDS = {
+  ipv4: { from: "10.244.1.0", to: "10.244.2.0" },
+  ipv6: { from: "fd00:244:1::", to: "fd00:244:2::" },
+} as const;
+
+let lab: CniLab;
+let servers: (Server | Socket)[] = [];
+
+/** A device of its own for each test: what is off stays off for its life. */
+beforeEach(async () => {
+  lab = await createCniLab(`offload${WORKER}`);
+});
+afterEach(async () => {
+  for (const server of servers) server.close();
+  servers = [];
+  await lab.remove();
+});
+
+async function start(...nodes: readonly CniNode[]): Promise<void> {
+  // The short way would take TCP past the rules that stand for a broken card.
+  for (const node of nodes) node.start(OBJECTS, { routing: "vxlan", fastPath: false });
+  await Promise.all(nodes.map((node) => node.whenReady()));
+}
+
+/** Whether checksums are left to the tunnel's device. */
+function offloaded({ netns }: CniNode): boolean {
+  const namespace = openNetns(`/run/netns/${netns}`);
+  try {
+    return runInNetns(namespace, () => readTxChecksum("ibvx0"));
+  } finally {
+    namespace.close();
+  }
+}
+
+/** Counts the questions and answers that leave `node`, in each family. */
+async function countDatagrams(node: CniNode): Promise<void> {
+  const rules = ["ipv4", "ipv6"].map((family) => `meta nfproto ${family} udp dport ${PORT} counter name of_${family}`);
+  const chain = `chain leave { type filter hook output priority 0; ${rules.join("; ")}; }`;
+  await node.run("nft", `table inet count { counter of_ipv4 { }; counter of_ipv6 { }; ${chain}; }`);
+}
+
+async function counted(node: CniNode): Promise<number[]> {
+  const text = await node.run("nft", "-j", "list", "counters", "table", "inet", "count");
+  const counters: { counter?: { packets: number } }[] = JSON.parse(text).nftables;
+  return counters.flatMap(({ counter }) => (counter === undefined ? [] : [counter.packets]));
+}
+
+function udpSocket(netns: string, address: string, port: number): Socket {
+  const namespace = openNetns(netns);
+  try {
+    const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+    socket.bind({ fd: createUdpSocket(address, port, namespace) });
+    servers.push(socket);
+    return socket;
+  } finally {
+    namespace.close();
+  }
+}
+
+/** Whether a datagram from one pod arrives at another. */
+async function passes(from: string, to: string, flow: Flow): Promise<boolean> {
+  const [sender, receiver] = [udpSocket(from, flow.from, 0), udpSocket(to, flow.to, 0)];
+  let arrived = false;
+  receiver.on("message", () => {
+    arrived = true;
+  });
+  sender.send("hello", receiver.address().port, flow.to);
+  await waitFor("the datagram", () => arrived, { deadline: 500 }).catch(() => {});
+  return arrived;
+}
+
+const reverse = ({ from, to }: Flow): Flow => ({ from: to, to: from });
+
+test("a card that spoils checksums: the kernel makes them, and pods reach each other", {
+  timeout: 90_000,
+}, async () => {
+  const { node1, node2 } = lab;
+  await start(node1, node2);
+  const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+  const [podA, podB] = [await node1.add("a", a), await node2.add("b", b)];
+  servers.push(listenIn(b, 8080));
+  const pods: Flow[] = [
+    { from: podA.ipv4, to: podB.ipv4 },
+    { from: podA.ipv6, to: podB.ipv6 },
+  ];
+  await waitFor("pods to reach each other", () => askFrom(a, podB.ipv4, 8080), { deadline: 10_000 });
+  await Promise.all([node1.kill(), node2.kill()]);
+  const flows = [...pods, ...Object.values(ENDS)];
+  await breakChecksumsTo(node2, flows);
+  await breakChecksumsTo(node1, flows.map(reverse));
+  for (const flow of pods) {
+    expect(await passes(a, b, flow)).toBe(false);
+    await expect(askFrom(a, flow.to, 8080)).rejects.toThrow(/timed out/);
+  }
+
+  await start(node1, node2);
+  for (const node of [node1, node2]) {
+    await waitFor(`${node.name} to make checksums itself`, () => !offloaded(node), { deadline: 40_000 });
+    expect(node.log()).toContain("cni.checksum_offload_off");
+  }
+  for (const flow of pods) {
+    expect(await passes(a, b, flow)).toBe(true);
+    expect(await passes(b, a, reverse(flow))).toBe(true);
+    expect(await askFrom(a, flow.to, 8080)).toBe(flow.from);
+  }
+  await node1.kill();
+  await start(node1);
+  expect(offloaded(node1)).toBe(false);
+});
+
+test.each(["ipv4", "ipv6"] as const)(
+  "one direction of one family is enough: %s",
+  { timeout: 90_000 },
+  async (family) => {
+    const { node1, node2 } = lab;
+    await breakChecksumsTo(node2, [ENDS[family]]);
+    await start(node1, node2);
+    await waitFor("node1 to make checksums itself", () => !offloaded(node1), { deadline: 40_000 });
+    expect(offloaded(node2)).toBe(true);
+  },
+);
+
+test("without a fault it stays on, for a handful of datagrams", { timeout: 60_000 }, async () => {
+  const { node1, node2 } = lab;
+  for (const node of [node1, node2]) await countDatagrams(node);
+  await start(node1, node2);
+  for (const node of [node1, node2]) {
+    await waitFor("two questions and two answers", async () => Math.min(...(await counted(node))) >= 4, {
+      deadline: 15_000,
+    });
+    expect(offloaded(node)).toBe(true);
+    expect(Math.max(...(await counted(node)))).toBeLessThan(12);
+  }
+});
+
+test("a node that does not answer changes nothing, and is asked again at once when it is there", {
+  timeout: 60_000,
+}, async () => {
+  const { node1, node2 } = lab;
+  await countDatagrams(node1);
+  await start(node1);
+  await waitFor("three rounds", async () => Math.min(...(await counted(node1))) >= 6, { deadline: 30_000 });
+  expect(offloaded(node1)).toBe(true);
+  await breakChecksumsTo(node2, [ENDS.ipv4]);
+  await start(node2);
+  await waitFor("node1 to make checksums itself", () => !offloaded(node1), { deadline: 30_000 });
+});
