@@ -18,6 +18,7 @@ import {
 import { IronbridgeError, ownFile, runProgram } from "../core/mod.ts";
 import {
   ENDPOINT_SLICES,
+  NAMESPACES,
   NODES,
   openObjectCache,
   SECRETS,
@@ -59,8 +60,12 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   const parts: { cni?: Cni; proxy?: ServiceProxy; speaker?: Part; bgp?: Part } = {};
   const board = podRouteBoard(options);
   const learning = board && { podRoutes: board };
-  if (has("cni")) parts.cni = startCni({ ...daemon, ...cniSettings(options), ...learning, nodes }, signal);
-  if (!has("proxy") && !has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes }) };
+  const namespaces = has("cni") ? startInformer(client, NAMESPACES, informing, signal) : undefined;
+  const basis = { nodes, ...(namespaces && { namespaces }) };
+  if (namespaces !== undefined) {
+    parts.cni = startCni({ ...daemon, ...cniSettings(options), ...learning, nodes, namespaces }, signal);
+  }
+  if (!has("proxy") && !has("speaker")) return { ...parts, knowledge: knowledgePart(basis) };
 
   const services = startInformer(client, SERVICES, informing, signal);
   const slices = startInformer(client, ENDPOINT_SLICES, { ...informing, indexes: SLICE_INDEXES }, signal);
@@ -69,7 +74,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
     const cidrs = startInformer(client, SERVICE_CIDRS, { ...informing, optional: true }, signal);
     parts.proxy = startProxy({ ...shared, cidrs, ...proxySettings(options) }, signal);
   }
-  if (!has("speaker")) return { ...parts, knowledge: knowledgePart({ nodes, services, slices }) };
+  if (!has("speaker")) return { ...parts, knowledge: knowledgePart({ ...basis, services, slices }) };
 
   const pools = startInformer(client, IP_ADDRESS_POOLS, informing, signal);
   const l2Advertisements = startInformer(client, L2_ADVERTISEMENTS, informing, signal);
@@ -124,7 +129,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
   parts.proxy?.subscribe(bgp.poke);
   parts.bgp = bgp;
   const { secrets: _, ...cached } = bgpStores;
-  return { ...parts, knowledge: knowledgePart({ nodes, services, slices, pools, l2Advertisements, ...cached }) };
+  return { ...parts, knowledge: knowledgePart({ ...basis, services, slices, pools, l2Advertisements, ...cached }) };
 }
 
 /**

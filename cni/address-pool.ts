@@ -1,39 +1,38 @@
 import { type Address, type Family, type Prefix, prefixRange, type Range, rangeContains } from "../net/mod.ts";
 
-/** Most addresses of one prefix that are handed out: far more than pods of a node, few enough to remember each. */
+/** Most addresses of one range that are handed out: far more than pods of a node, few enough to remember each. */
 const MOST_ADDRESSES = 65_536n;
+/** After every address there is. */
+const END = 1n << 128n;
 
 /**
- * The addresses of one prefix, free or held. Hands out addresses never used before, lowest first, then the one freed
- * the longest time ago, so that what others remember of a former owner has time to die. Pure: it only counts.
+ * The addresses of one prefix or of parts of it, free or held. Hands out addresses never used before, lowest first, then
+ * the one freed the longest time ago, so that what others remember of a former owner has time to die. Pure: it only counts.
  */
 export class AddressPool {
-  readonly prefix: Prefix;
-  /** The first address after the network's own: the pods' gateway, never handed out. */
+  readonly family: Family;
+  /** The first address after the prefix's own: the pods' gateway, never handed out. */
   readonly gateway: Address;
+  /** All that can be held, lowest first. */
+  readonly #ranges: readonly Range[];
   readonly #held = new Set<bigint>();
   /** In the order they were freed. */
   readonly #freed = new Set<bigint>();
-  /** Everything from here on has never been freed. */
-  #fresh: bigint;
-  readonly #last: bigint;
+  /** Everything before is held or was freed. */
+  #fresh = 0n;
 
-  constructor(prefix: Prefix) {
-    this.prefix = prefix;
-    const { first, last } = prefixRange(prefix);
-    this.gateway = { family: prefix.family, value: first + 1n };
-    this.#fresh = first + 2n;
-    const usable = prefix.family === "ipv4" ? last - 1n : last; // IPv4's last address is the broadcast
-    this.#last = usable - this.#fresh < MOST_ADDRESSES ? usable : this.#fresh + MOST_ADDRESSES - 1n;
-  }
-
-  get family(): Family {
-    return this.prefix.family;
+  /** @param parts Those of `prefix` that it hands out, apart from each other and lowest first. */
+  constructor(prefix: Prefix, parts: readonly Range[] = [prefixRange(prefix)]) {
+    const { family, first, last } = prefixRange(prefix);
+    this.family = family;
+    this.gateway = { family, value: first + 1n };
+    const usable = { family, first: first + 2n, last: family === "ipv4" ? last - 1n : last }; // IPv4's last is the broadcast
+    this.#ranges = intersections(parts, [usable]).map(shortened);
   }
 
   /** How many can be held. */
   get capacity(): number {
-    return Math.max(0, Number(this.#last - this.gateway.value));
+    return this.#ranges.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
   }
 
   get used(): number {
@@ -42,9 +41,10 @@ export class AddressPool {
 
   /** A free address, held from now on; undefined when there is none. */
   take(): Address | undefined {
-    const value = this.#nextFresh() ?? this.#freed.values().next().value;
-    if (value === undefined) return undefined;
-    return this.hold({ family: this.family, value });
+    const fresh = this.#freshWithin(this.#ranges);
+    this.#fresh = fresh ?? END;
+    const value = fresh ?? this.#freed.values().next().value;
+    return value === undefined ? undefined : this.hold({ family: this.family, value });
   }
 
   /** `address`, held from now on; undefined when it is not this pool's or not free. */
@@ -55,7 +55,7 @@ export class AddressPool {
   /** As take(), from one of `ranges` only. */
   takeWithin(ranges: readonly Range[]): Address | undefined {
     const inside = (value: bigint) => ranges.some((range) => rangeContains(range, { family: this.family, value }));
-    const value = this.#freshWithin(ranges) ?? [...this.#freed].find(inside);
+    const value = this.#freshWithin(intersections(ranges, this.#ranges)) ?? [...this.#freed].find(inside);
     return value === undefined ? undefined : this.hold({ family: this.family, value });
   }
 
@@ -75,17 +75,9 @@ export class AddressPool {
     this.#freed.add(address.value);
   }
 
-  #nextFresh(): bigint | undefined {
-    for (; this.#fresh <= this.#last; this.#fresh++) {
-      if (!this.#held.has(this.#fresh) && !this.#freed.has(this.#fresh)) return this.#fresh;
-    }
-    return undefined;
-  }
-
   #freshWithin(ranges: readonly Range[]): bigint | undefined {
     for (const { first, last } of ranges) {
-      const end = last < this.#last ? last : this.#last;
-      for (let value = first > this.#fresh ? first : this.#fresh; value <= end; value++) {
+      for (let value = first > this.#fresh ? first : this.#fresh; value <= last; value++) {
         if (!this.#held.has(value) && !this.#freed.has(value)) return value;
       }
     }
@@ -93,6 +85,21 @@ export class AddressPool {
   }
 
   #owns(address: Address): boolean {
-    return address.family === this.family && address.value > this.gateway.value && address.value <= this.#last;
+    return this.#ranges.some((range) => rangeContains(range, address));
   }
+}
+
+/** What lies in one of `a` and in one of `b`, in the order of `a`. */
+function intersections(a: readonly Range[], b: readonly Range[]): Range[] {
+  return a.flatMap((one) => b.flatMap((other) => intersection(one, other)));
+}
+
+function intersection(a: Range, b: Range): Range[] {
+  const first = a.first > b.first ? a.first : b.first;
+  const last = a.last < b.last ? a.last : b.last;
+  return a.family === b.family && first <= last ? [{ family: a.family, first, last }] : [];
+}
+
+function shortened({ family, first, last }: Range): Range {
+  return { family, first, last: last - first < MOST_ADDRESSES ? last : first + MOST_ADDRESSES - 1n };
 }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RoutingMode } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
-import type { KubeClient, Store, V1Node } from "../kube/mod.ts";
+import type { KubeClient, Store, V1Namespace, V1Node } from "../kube/mod.ts";
 import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
@@ -20,6 +20,8 @@ import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
 import { openLeaseStore } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
+import { followClaims } from "./pod-namespaces.ts";
+import { rangeClaims } from "./pod-ranges.ts";
 import { queueBeside, runQueuedDeletions } from "./queued-deletions.ts";
 import { listenForPlugins } from "./server.ts";
 import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
@@ -28,6 +30,7 @@ export interface CniOptions {
   /** Name of this node. */
   readonly node: string;
   readonly nodes: Store<V1Node>;
+  readonly namespaces: Store<V1Namespace>;
   readonly client: Pick<KubeClient, "patch">;
   /** Unix socket for the plugin; its directory becomes root's alone. At most 107 characters. */
   readonly socketPath: string;
@@ -71,11 +74,12 @@ export interface Cni {
  * the kernel stays when it ends: pods work on without it.
  */
 export function startCni(options: CniOptions, signal: AbortSignal): Cni {
-  const { log } = options;
+  const { log, namespaces } = options;
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const { store, isNew } = openLeaseStore(join(options.stateDir, "pod-addresses.db"), bootId, log);
-  const ipam = new Ipam(store);
+  const ipam = new Ipam(store, () => rangeClaims(namespaces.list()));
+  const unfollow = followClaims(namespaces, () => ipam.claimsChanged());
   const kernel = openRtnetlink();
   if (isNew) adoptPods(kernel, store, options.resultDir ?? RESULT_DIRECTORY, log);
   for (const { key, complete } of ipam.list()) {
@@ -143,7 +147,8 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     signal,
   );
   const pods = { kernel, ipam, removeLink, hostPorts: ports, openPod: openPodNetns };
-  const node = { ...pods, whenReady: attachable.promise, bridge: network.bridge, problems: network.problems };
+  const { bridge, problems } = network;
+  const node = { ...pods, namespaces, whenReady: attachable.promise, bridge, problems };
   const answer = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
   const broken = removeBrokenResults(resultDir, log, signal);
@@ -154,6 +159,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     listening = true;
     network.poke();
     await Promise.all([network.done, broken]);
+    unfollow();
     await nft.close();
     conntrack.close();
     kernel.close();

@@ -8,6 +8,7 @@ import { collectGarbage, detach } from "./detach.ts";
 import { type Answer, failureAnswer, type Invocation } from "./frame.ts";
 import { answerVersion, CNI_VERSIONS } from "./network-config.ts";
 import type { PodHost } from "./pod-host.ts";
+import { type PodNamespaces, whenKnown } from "./pod-namespaces.ts";
 import { type CniRequest, isCommand, parseRequest } from "./request.ts";
 import { printResult } from "./result.ts";
 import { Turns } from "./turns.ts";
@@ -16,6 +17,7 @@ import { Turns } from "./turns.ts";
 export interface HandlerNode extends Omit<PodHost, "bridge"> {
   /** Resolves once pods can be attached for the first time. */
   readonly whenReady: Promise<void>;
+  readonly namespaces: PodNamespaces;
   bridge(): PodHost["bridge"] | undefined;
   /** Why pods can't be attached, in sentences. */
   problems(): readonly string[];
@@ -73,9 +75,12 @@ export function createHandler({ node, log, observe }: HandlerOptions): (invocati
 
 async function perform(node: HandlerNode, request: CniRequest): Promise<string> {
   switch (request.command) {
-    case "ADD":
-      if (request.config.prevResult !== undefined) return attachChained(await readyHost(node), request);
-      return printResult(await attach(await readyHost(node), request), request.config.cniVersion);
+    case "ADD": {
+      const host = await readyHost(node);
+      if (request.config.prevResult !== undefined) return attachChained(host, request);
+      await whenKnown(node.namespaces, request.pod?.namespace);
+      return printResult(await attach(host, request), request.config.cniVersion);
+    }
     case "DEL":
       await detach(node, request.key);
       return "";

@@ -1,24 +1,14 @@
-import {
-  type Address,
-  type Prefix,
-  prefixContains,
-  printAddress,
-  printPrefix,
-  printRange,
-  type Range,
-} from "../net/mod.ts";
-import { AddressPool } from "./address-pool.ts";
+import { type Address, type Prefix, prefixContains, printAddress, printPrefix } from "../net/mod.ts";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Lease, LeaseStore } from "./lease-store.ts";
 import type { PodNetwork } from "./pod-network.ts";
+import { planSlices, type RangeClaim, type SlicePlan } from "./pod-ranges.ts";
 import type { PodAddress } from "./result.ts";
+import { type PrefixWish, SlicedPrefix } from "./sliced-prefix.ts";
 
 /** Which addresses an attachment must have. */
-export interface AddressWish {
-  readonly addresses: readonly Address[];
-  /** Where the others must lie; any address will do of a family without one. */
-  readonly ranges: readonly Range[];
+export interface AddressWish extends PrefixWish {
   /** The prefixes of the node that one is given of, each; all of them when absent. */
   readonly subnets?: readonly Prefix[];
 }
@@ -29,58 +19,68 @@ function refused(message: string): CniError {
   return new CniError(CniErrorCode.AddressRefused, message);
 }
 
-function exhausted(message: string): CniError {
-  return new CniError(CniErrorCode.NoFreeAddress, message);
-}
-
-/** Each address asked for must be of one pool, and no pool gives two. */
-function refuseForeign(addresses: readonly Address[], pools: readonly AddressPool[]): void {
-  const seen = new Set<AddressPool>();
+/** Each address asked for must be of one prefix, and no prefix gives two. */
+function refuseForeign(addresses: readonly Address[], prefixes: readonly Prefix[]): void {
+  const seen = new Set<Prefix>();
   for (const address of addresses) {
-    const pool = pools.find(({ prefix }) => prefixContains(prefix, address));
+    const prefix = prefixes.find((each) => prefixContains(each, address));
     const text = printAddress(address);
-    if (pool === undefined) throw refused(`address ${text} is not in the node's pod prefixes ${printPools(pools)}`);
-    if (seen.has(pool)) throw refused(`address ${text} is the second one asked for in ${printPrefix(pool.prefix)}`);
-    seen.add(pool);
+    if (prefix === undefined) throw refused(`address ${text} is not in the node's pod prefixes ${printAll(prefixes)}`);
+    if (seen.has(prefix)) throw refused(`address ${text} is the second one asked for in ${printPrefix(prefix)}`);
+    seen.add(prefix);
   }
 }
 
-function printPools(pools: readonly AddressPool[]): string {
-  return pools.map((pool) => printPrefix(pool.prefix)).join(", ");
+function printAll(prefixes: readonly Prefix[]): string {
+  return prefixes.map(printPrefix).join(", ");
+}
+
+/** The node's prefixes with the slices in them. */
+interface Division extends Pick<SlicePlan, "problems"> {
+  readonly prefixes: readonly SlicedPrefix[];
 }
 
 /** Gives pods addresses of the node's prefixes, one per family. The store holds the truth, the pools know what is free. */
 export class Ipam {
   readonly #store: LeaseStore;
-  #pools: readonly AddressPool[] = [];
+  readonly #claims: () => readonly RangeClaim[];
+  #prefixes: readonly Prefix[] = [];
+  /** Undefined when it is to be made anew. */
+  #division: Division | undefined;
 
-  constructor(store: LeaseStore) {
+  /** @param claims What Namespaces claim, the first of two that exclude each other before the other. */
+  constructor(store: LeaseStore, claims: () => readonly RangeClaim[] = () => []) {
     this.#store = store;
+    this.#claims = claims;
   }
 
   /** Takes the node's prefixes as they are now. Addresses of earlier prefixes stay with their pods. */
   setNetwork(network: PodNetwork): void {
-    const pools = network.prefixes.map((prefix) => new AddressPool(prefix));
-    const inOrder = { freed: this.#store.freed(), held: this.#store.list().flatMap((lease) => lease.addresses) };
-    for (const pool of pools) {
-      for (const address of inOrder.freed) pool.free(address);
-      for (const address of inOrder.held) pool.hold(address);
-    }
-    this.#pools = pools;
+    this.#prefixes = network.prefixes;
+    this.#division = undefined;
+  }
+
+  /** Takes what Namespaces claim as it is now, at the next need. Pods keep their addresses. */
+  claimsChanged(): void {
+    this.#division = undefined;
   }
 
   /**
    * Writes down a new attachment with its addresses, not complete yet.
-   * @throws {CniError} AlreadyAttached, AddressRefused naming the address asked for, or NoFreeAddress naming the prefix
-   * that is full.
+   * @throws {CniError} AlreadyAttached, AddressRefused naming the address asked for or what is wrong with the claim of the
+   * pod's Namespace, or NoFreeAddress naming what is full.
    */
   reserve(lease: Omit<Lease, "addresses" | "complete">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
     this.#refuseSecond(lease.key);
-    const pools = wish.subnets === undefined ? this.#pools : wish.subnets.map((subnet) => this.#poolOf(subnet));
-    refuseForeign(wish.addresses, pools);
+    const namespace = lease.pod?.namespace;
+    const prefixes = this.#prefixesFor(namespace, wish.subnets);
+    refuseForeign(
+      wish.addresses,
+      prefixes.map(({ prefix }) => prefix),
+    );
     const taken: PodAddress[] = [];
     try {
-      for (const pool of pools) taken.push(this.#take(pool, wish));
+      for (const prefix of prefixes) taken.push(prefix.take(namespace, wish));
       this.#store.insert({ ...lease, addresses: taken.map(({ address }) => address) });
       return taken;
     } catch (error) {
@@ -96,7 +96,7 @@ export class Ipam {
   record(lease: Omit<Lease, "complete">): void {
     this.#refuseSecond(lease.key);
     this.#store.insert(lease);
-    for (const pool of this.#pools) for (const address of lease.addresses) pool.hold(address);
+    for (const prefix of this.#current().prefixes) for (const address of lease.addresses) prefix.hold(address);
   }
 
   /** Says that the attachment works: from now on only DEL or GC removes it. */
@@ -120,14 +120,17 @@ export class Ipam {
     return this.#store.list();
   }
 
-  /** Prefixes with no free address left. */
+  /** Prefixes with no free address left for pods of Namespaces that claim none. */
   full(): string[] {
-    return this.#pools.filter((pool) => pool.used >= pool.capacity).map((pool) => printPrefix(pool.prefix));
+    return this.#current()
+      .prefixes.filter(({ isFull }) => isFull)
+      .map((full) => full.usage())
+      .map(({ prefix, slices }) => (slices.length === 0 ? prefix : `${prefix} beside what Namespaces claim`));
   }
 
   /** Addresses held and at most to hold, per prefix. */
-  usage(): { readonly prefix: string; readonly used: number; readonly capacity: number }[] {
-    return this.#pools.map(({ prefix, used, capacity }) => ({ prefix: printPrefix(prefix), used, capacity }));
+  usage(): ReturnType<SlicedPrefix["usage"]>[] {
+    return this.#current().prefixes.map((prefix) => prefix.usage());
   }
 
   #refuseSecond(key: AttachmentKey): void {
@@ -136,26 +139,37 @@ export class Ipam {
     throw new CniError(CniErrorCode.AlreadyAttached, message);
   }
 
-  #poolOf(subnet: Prefix): AddressPool {
-    const text = printPrefix(subnet);
-    const pool = this.#pools.find(({ prefix }) => printPrefix(prefix) === text);
-    if (pool !== undefined) return pool;
-    throw refused(`subnet ${text} is none of the node's pod prefixes ${printPools(this.#pools)}`);
+  #prefixesFor(namespace: string | undefined, subnets: AddressWish["subnets"]): readonly SlicedPrefix[] {
+    const { prefixes, problems } = this.#current();
+    const problem = namespace === undefined ? undefined : problems.get(namespace);
+    if (problem !== undefined) throw refused(problem);
+    return subnets === undefined ? prefixes : subnets.map((subnet) => this.#prefixOf(subnet));
   }
 
-  #take(pool: AddressPool, { addresses, ranges }: AddressWish): PodAddress {
-    const wanted = addresses.find((address) => prefixContains(pool.prefix, address));
-    const within = ranges.filter(({ family }) => family === pool.family);
-    const free = () => (within.length === 0 ? pool.take() : pool.takeWithin(within));
-    const address = wanted === undefined ? free() : pool.takeThis(wanted);
-    if (address !== undefined) return { address, length: pool.prefix.length, gateway: pool.gateway };
-    if (wanted !== undefined) throw refused(`address ${printAddress(wanted)} is in use or reserved`);
-    if (within.length > 0) throw exhausted(`all addresses of ${within.map(printRange).join(", ")} are in use`);
-    const message = `all ${pool.capacity} addresses of ${printPrefix(pool.prefix)}, the node's pod prefix, are in use`;
-    throw exhausted(message);
+  #prefixOf(subnet: Prefix): SlicedPrefix {
+    const text = printPrefix(subnet);
+    const found = this.#current().prefixes.find(({ prefix }) => printPrefix(prefix) === text);
+    if (found !== undefined) return found;
+    throw refused(`subnet ${text} is none of the node's pod prefixes ${printAll(this.#prefixes)}`);
   }
 
   #free(address: Address): void {
-    for (const pool of this.#pools) pool.free(address);
+    for (const prefix of this.#current().prefixes) prefix.free(address);
+  }
+
+  #current(): Division {
+    this.#division ??= this.#divide();
+    return this.#division;
+  }
+
+  #divide(): Division {
+    const { slices, problems } = planSlices(this.#claims(), this.#prefixes);
+    const prefixes = this.#prefixes.map((prefix) => new SlicedPrefix(prefix, slices));
+    const inOrder = { freed: this.#store.freed(), held: this.#store.list().flatMap((lease) => lease.addresses) };
+    for (const prefix of prefixes) {
+      for (const address of inOrder.freed) prefix.free(address);
+      for (const address of inOrder.held) prefix.hold(address);
+    }
+    return { prefixes, problems };
   }
 }

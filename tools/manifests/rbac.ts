@@ -25,7 +25,7 @@ export const CONFIG_KINDS = [
 /** What each program asks of the API server in the whole cluster, and nothing else. */
 const CLUSTER_RULES: Readonly<Record<Component, readonly Rule[]>> = {
   agent: [
-    { apiGroups: [""], resources: ["services", "nodes"], verbs: READ },
+    { apiGroups: [""], resources: ["services", "namespaces", "nodes"], verbs: READ },
     { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
     { apiGroups: ["networking.k8s.io"], resources: ["servicecidrs"], verbs: READ },

@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { V1Node } from "../../../kube/mod.ts";
+import type { V1Namespace, V1Node } from "../../../kube/mod.ts";
 import { buildTopology, netnsPath, removeTopology } from "../../../lab/topology.ts";
 import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import { WORKER } from "../../support/worker.ts";
-import type { CniNodeOptions } from "./cni-node.ts";
+import type { ClusterNews, CniNodeOptions } from "./cni-node.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -31,6 +31,8 @@ export interface PluginCall {
   readonly ifname?: string;
   /** Where plugins look for others. */
   readonly path?: string;
+  /** The Namespace of the pod; no pod of Kubernetes when absent. */
+  readonly namespace?: string;
   /** Added to the plugin's configuration. */
   readonly config?: object;
 }
@@ -94,6 +96,7 @@ export class CniNode {
     this.#bootId = `${directory}.boot-id`;
     this.options = {
       node: name,
+      namespaces: [{ metadata: { name: "default" } }],
       clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
       routing: "direct",
       tunnelPort: 8472,
@@ -152,7 +155,16 @@ export class CniNode {
 
   /** Tells the CNI part of all nodes there are now. */
   setNodes(nodes: readonly V1Node[]): void {
-    this.#process?.stdin?.write(`${JSON.stringify(nodes)}\n`);
+    this.#tell({ nodes });
+  }
+
+  /** Tells the CNI part of all Namespaces there are now. */
+  setNamespaces(namespaces: readonly V1Namespace[]): void {
+    this.#tell({ namespaces });
+  }
+
+  #tell(news: ClusterNews): void {
+    this.#process?.stdin?.write(`${JSON.stringify(news)}\n`);
   }
 
   /** Container runtimes can use it. */
@@ -234,6 +246,10 @@ export function callPlugin(
     CNI_NETNS: call.netns ?? "",
     CNI_IFNAME: call.ifname ?? "eth0",
     CNI_PATH: call.path ?? "/opt/cni/bin",
+    CNI_ARGS:
+      call.namespace === undefined
+        ? ""
+        : `IgnoreUnknown=1;K8S_POD_NAMESPACE=${call.namespace};K8S_POD_NAME=${call.containerId}`,
   };
   const child = spawn(path, args, { env: { ...env, PATH: process.env.PATH }, stdio: ["pipe", "pipe", "inherit"] });
   let stdout = "";

@@ -1,17 +1,30 @@
 /**
  * The CNI part alone, in the network namespace it is started in. Argument: CniNodeOptions as JSON. Each line on standard
- * input is a list of Nodes that takes the place of the one before.
+ * input is a ClusterNews.
  */
 import { createInterface } from "node:readline";
 import { startCni } from "../../../cni/mod.ts";
 import type { RoutingMode } from "../../../config/mod.ts";
 import { createLog, createMetrics, type LogLevel } from "../../../core/mod.ts";
-import { fakeKubeClient, fakeStore, objectKey, type V1Node } from "../../../kube/mod.ts";
+import {
+  type FakeStore,
+  fakeKubeClient,
+  fakeStore,
+  type KubeObject,
+  objectKey,
+  type V1Namespace,
+  type V1Node,
+} from "../../../kube/mod.ts";
 import { parsePrefix } from "../../../net/mod.ts";
 
-export interface CniNodeOptions {
+/** All objects of a kind, in place of those before; of the kinds that are not here nothing has changed. */
+export interface ClusterNews {
+  readonly nodes?: readonly V1Node[];
+  readonly namespaces?: readonly V1Namespace[];
+}
+
+export interface CniNodeOptions extends Required<ClusterNews> {
   readonly node: string;
-  readonly nodes: readonly V1Node[];
   readonly clusterCidrs: readonly string[];
   readonly routing: RoutingMode;
   readonly tunnelPort: number;
@@ -32,17 +45,23 @@ const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 
 const nodes = fakeStore<V1Node>(options.nodes);
-const lines = createInterface(process.stdin).on("line", (line) => {
-  const next: V1Node[] = JSON.parse(line);
+const namespaces = fakeStore<V1Namespace>(options.namespaces);
+function replace<T extends KubeObject>(store: FakeStore<T>, next: readonly T[]): void {
   const kept = new Set(next.map(objectKey));
-  for (const node of next) nodes.set(node);
-  for (const node of nodes.list()) if (!kept.has(objectKey(node))) nodes.remove(objectKey(node));
+  for (const object of next) store.set(object);
+  for (const object of store.list()) if (!kept.has(objectKey(object))) store.remove(objectKey(object));
+}
+const lines = createInterface(process.stdin).on("line", (line) => {
+  const news: ClusterNews = JSON.parse(line);
+  if (news.nodes) replace(nodes, news.nodes);
+  if (news.namespaces) replace(namespaces, news.namespaces);
 });
 
 const cni = startCni(
   {
     ...options,
     nodes,
+    namespaces,
     client: fakeKubeClient(),
     clusterCidrs: options.clusterCidrs.map(parsePrefix),
     log: createLog("cni-node", options.logLevel ?? "debug"),

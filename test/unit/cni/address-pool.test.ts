@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AddressPool } from "../../../cni/address-pool.ts";
-import { parseAddress, parsePrefix, printAddress } from "../../../net/mod.ts";
+import { parseAddress, parsePrefix, parseRange, printAddress } from "../../../net/mod.ts";
 
 const pool = (prefix: string) => new AddressPool(parsePrefix(prefix));
 const takeAll = (from: AddressPool) => {
@@ -49,6 +49,16 @@ describe("AddressPool", () => {
     subject.hold(parseAddress("10.0.0.2"));
     subject.hold(parseAddress("10.0.0.4"));
     expect(takeAll(subject)).toEqual(["10.0.0.3", "10.0.0.5", "10.0.0.6"]);
+  });
+
+  test("hands out the parts it was given only, and the freed of all of them in one order", () => {
+    const parts = ["10.0.0.0-10.0.0.3", "10.0.0.9-10.0.0.10", "10.0.0.254-10.0.0.255"].map(parseRange);
+    const subject = new AddressPool(parsePrefix("10.0.0.0/24"), parts);
+    expect(subject.capacity).toBe(5);
+    expect(takeAll(subject)).toEqual(["10.0.0.2", "10.0.0.3", "10.0.0.9", "10.0.0.10", "10.0.0.254"]);
+    for (const text of ["10.0.0.9", "10.0.0.5", "10.0.0.2"]) subject.free(parseAddress(text));
+    expect(takeAll(subject)).toEqual(["10.0.0.9", "10.0.0.2"]);
+    expect(subject.takeThis(parseAddress("10.0.0.5"))).toBeUndefined();
   });
 
   test("ignores addresses of others", () => {

@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Ipam } from "../../../cni/ipam.ts";
 import { LeaseStore } from "../../../cni/lease-store.ts";
+import { planSlices } from "../../../cni/pod-ranges.ts";
 import { explainError, hasCode } from "../../../core/mod.ts";
-import { parseAddress, parsePrefix, parseRange, printAddress } from "../../../net/mod.ts";
+import { parseAddress, parsePrefix, parseRange, prefixContains, printAddress } from "../../../net/mod.ts";
 
 let directory = "";
 let open: LeaseStore[] = [];
@@ -203,6 +204,121 @@ describe("Ipam.reserve() with a wish", () => {
     given(on, "first", wish([]));
     expect(() => given(on, "b", wish(addresses))).toThrow(says);
     expect(on.usage().map(({ used }) => used)).toEqual([1, 1]);
+  });
+});
+
+describe("Ipam with slices of Namespaces", () => {
+  const NODE = ["10.0.0.0/24", "fd00::/64"];
+  /** @param claims Annotations by Namespace; changed in place, with claimsChanged(). */
+  const openSliced = (claims: Readonly<Record<string, string>>, prefixes = NODE): Ipam => {
+    const list = () => Object.entries(claims).map(([namespace, value]) => ({ namespace, value }));
+    const ipam = new Ipam(openStore(), list);
+    ipam.setNetwork({ prefixes: prefixes.map(parsePrefix), addresses: [] });
+    return ipam;
+  };
+  const inNamespace = (id: string, namespace: string) => ({ ...lease(id), pod: { namespace, name: id, uid: "" } });
+  const given = (on: Ipam, id: string, namespace: string) =>
+    on.reserve(inNamespace(id, namespace)).map(({ address }) => printAddress(address));
+
+  test("refuses pods of a Namespace whose claim is wrong, by its words, and nobody else", () => {
+    const ipam = openSliced({ shop: "0.0.0.64/26", bank: "0.0.0.64/27,::40/122" });
+    const says = expect.objectContaining({
+      code: 103,
+      message: expect.stringContaining("of Namespace bank: 0.0.0.64/27"),
+    });
+    expect(() => given(ipam, "a", "bank")).toThrow(says);
+    expect(given(ipam, "b", "shop")).toEqual(["10.0.0.64", "fd00::2"]);
+    expect(given(ipam, "c", "other")).toEqual(["10.0.0.2", "fd00::3"]);
+    expect(ipam.list().map(({ key }) => key.containerId)).toEqual(["b", "c"]);
+  });
+
+  test("names a Namespace's slice that is full and takes back the address of the other family", () => {
+    const ipam = openSliced({ shop: "::40/128" });
+    given(ipam, "a", "shop");
+    expect(() => given(ipam, "b", "shop")).toThrow("all addresses of fd00::40/128, where pods of Namespace shop");
+    expect(ipam.usage().map(({ used }) => used)).toEqual([1, 1]);
+    expect(ipam.full()).toEqual([]);
+  });
+
+  test("is full when pods of other Namespaces get nothing, whatever is left in slices", () => {
+    const ipam = openSliced({ shop: "0.0.0.4/30" }, ["10.0.0.0/29"]);
+    given(ipam, "a", "other");
+    expect(ipam.full()).toEqual([]);
+    given(ipam, "b", "other");
+    expect(ipam.full()).toEqual(["10.0.0.0/29 beside what Namespaces claim"]);
+    expect(given(ipam, "c", "shop")).toEqual(["10.0.0.4"]);
+  });
+
+  test("leaves pods their addresses when the claims change, and gives them to nobody else", () => {
+    const claims: Record<string, string> = { shop: "0.0.0.4/30" };
+    const ipam = openSliced(claims, ["10.0.0.0/28"]);
+    expect([given(ipam, "a", "shop"), given(ipam, "b", "other")]).toEqual([["10.0.0.4"], ["10.0.0.2"]]);
+    Object.assign(claims, { shop: "0.0.0.8/30", bank: "0.0.0.0/29" });
+    expect(given(ipam, "c", "shop")).toEqual(["10.0.0.5"]); // nobody has said yet that they changed
+    ipam.claimsChanged();
+    expect(given(ipam, "d", "shop")).toEqual(["10.0.0.8"]);
+    expect(["e", "f", "g"].map((id) => given(ipam, id, "bank")[0])).toEqual(["10.0.0.3", "10.0.0.6", "10.0.0.7"]);
+    expect(() => given(ipam, "h", "bank")).toThrow("all addresses of 10.0.0.0/29");
+    ipam.release(lease("b").key);
+    expect(given(ipam, "h", "bank")).toEqual(["10.0.0.2"]);
+    expect(ipam.usage()[0]).toMatchObject({ used: 7, capacity: 13 });
+  });
+
+  test("never gives an address of another Namespace's slice, nor one that has an owner, nor fails while one is free", () => {
+    const NAMESPACES = ["shop", "bank", "other"];
+    const CLAIMS = ["", "0.0.0.0/30", "0.0.0.4/30", "0.0.0.4/31,0.0.0.12/31", "0.0.0.8/29", "0.0.0.0/28", "x"];
+    const action = fc.oneof(
+      fc.record({ verb: fc.constant("add"), id: fc.nat({ max: 15 }), namespace: fc.constantFrom(...NAMESPACES) }),
+      fc.record({ verb: fc.constant("del"), id: fc.nat({ max: 15 }), namespace: fc.constant("") }),
+      fc.record({
+        verb: fc.constant("claim"),
+        id: fc.nat({ max: CLAIMS.length - 1 }),
+        namespace: fc.constantFrom("shop", "bank"),
+      }),
+    );
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+        const claims: Record<string, string> = { shop: "", bank: "" };
+        const ipam = openSliced(claims, ["10.0.0.0/28"]);
+        const owners = new Map<string, bigint>();
+        for (const { verb, id, namespace } of actions) {
+          const name = `c${id}`;
+          if (verb === "claim") {
+            claims[namespace] = CLAIMS[id]!;
+            ipam.claimsChanged();
+          } else if (verb === "del") {
+            ipam.release(lease(name).key);
+            owners.delete(name);
+          } else if (!owners.has(name)) {
+            const plan = planSlices(
+              Object.entries(claims).map(([each, value]) => ({ namespace: each, value })),
+              [parsePrefix("10.0.0.0/28")],
+            );
+            /** What the rules allow, found the long way: address by address. */
+            const allowed = [...Array(13).keys()]
+              .map((n) => parseAddress(`10.0.0.${n + 2}`))
+              .filter((address) => {
+                const slice = plan.slices.find(({ prefix }) => prefixContains(prefix, address));
+                const claiming = plan.slices.some(({ namespaces }) => namespaces.includes(namespace));
+                return slice === undefined ? !claiming : slice.namespaces.includes(namespace);
+              })
+              .map(({ value }) => value)
+              .filter((value) => ![...owners.values()].includes(value));
+            if (allowed.length === 0 || plan.problems.has(namespace)) {
+              expect(() => given(ipam, name, namespace)).toThrow();
+            } else {
+              const { value } = parseAddress(given(ipam, name, namespace)[0]!);
+              expect(allowed).toContain(value);
+              owners.set(name, value);
+            }
+          }
+          expect(ipam.usage()[0]?.used).toBe(owners.size);
+        }
+        closeAll();
+        rmSync(join(directory, "a.db"), { force: true });
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
