@@ -9,6 +9,8 @@ import { selectorList } from "./selector.ts";
 /** RFC 4271 section 4.2: a hold time is 0 or at least 3 seconds. Milliseconds. */
 const SHORTEST_HOLD = 3_000;
 const LONGEST_CONNECT = 65_535_000;
+/** Octets of a TCP-MD5 key: linux/tcp.h, TCP_MD5SIG_MAXKEYLEN. */
+export const LONGEST_PASSWORD = 80;
 
 /** An address, or empty for not set. `what` names it in the message. */
 const address = (what: string) =>
@@ -59,7 +61,11 @@ const common = {
   keepaliveTime: duration.optional().describe("Time between keepalives; a third of holdTime when not set."),
   routerID: address("router ID").optional().describe("BGP identifier, in the form of an IPv4 address."),
   nodeSelectors: selectorList("Nodes that make a session with the peer. None: all nodes."),
-  password: z.string().optional().describe("Password of TCP MD5 signatures (RFC 2385), in clear text."),
+  password: z
+    .string()
+    .meta({ maxLength: LONGEST_PASSWORD })
+    .optional()
+    .describe("Password of TCP MD5 signatures (RFC 2385), in clear text: at most 80 octets."),
   bfdProfile: z.string().optional().describe("Name of the BFDProfile that watches the session."),
   ebgpMultiHop: z.boolean().optional().describe("True: the external peer is more than one hop away."),
 } as const;

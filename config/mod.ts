@@ -9,7 +9,7 @@ export {
 } from "./annotations.ts";
 export { BFD_PROFILES, type BFDProfile } from "./bfd-profile.ts";
 export { BGP_ADVERTISEMENTS, type BGPAdvertisement } from "./bgp-advertisement.ts";
-export { BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
+export { BGP_PEERS, type BGPPeer, LONGEST_PASSWORD } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
 export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";

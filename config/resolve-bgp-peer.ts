@@ -1,5 +1,5 @@
 import { printAddress, sameAddress, tryParseAddress } from "../net/mod.ts";
-import { BGP_PEER, BGP_PEERS, type BGPPeer } from "./bgp-peer.ts";
+import { BGP_PEER, BGP_PEERS, type BGPPeer, LONGEST_PASSWORD } from "./bgp-peer.ts";
 import { parseDuration } from "./duration.ts";
 import type { BfdSettings, BgpPeer } from "./model.ts";
 import { mayShareNode, type NodeLabels } from "./node-match.ts";
@@ -24,7 +24,7 @@ export function resolveBgpPeer(
   if (!read.ok) return read;
   const peer = modelOf(read);
   const neighbours = older.filter((other) => mayShareNode(other.nodeSelectors, peer.nodeSelectors, around.nodes));
-  const mistakes = [...bfdMistakes(peer, around), ...conflicts(peer, neighbours)];
+  const mistakes = [...bfdMistakes(peer, around), ...passwordMistakes(peer), ...conflicts(peer, neighbours)];
   return mistakes.length === 0 ? { value: peer, problems: [] } : { problems: problemsOf(BGP_PEERS, object, mistakes) };
 }
 
@@ -78,6 +78,14 @@ function bfdMistakes(peer: BgpPeer, { bfdProfiles }: PeerSurroundings): Mistake[
   if (bfdProfile === undefined || bfdProfiles.some(({ name }) => name === bfdProfile)) return [];
   const complaint = "peer referencing non existing bfd profile; create the BFDProfile or correct the name";
   return [{ field: "spec.bfdProfile", value: showValue(bfdProfile), complaint, waits: true }];
+}
+
+/** The password itself is for no message. */
+function passwordMistakes({ password = "" }: BgpPeer): FieldMistake[] {
+  const octets = Buffer.byteLength(password);
+  if (octets <= LONGEST_PASSWORD) return [];
+  const complaint = `a TCP-MD5 key has at most ${LONGEST_PASSWORD}; write a shorter password here and at the router`;
+  return [{ field: "spec.password", value: `${octets} octets long`, complaint }];
 }
 
 /** @param neighbours Older peers that share a node with `peer`. */

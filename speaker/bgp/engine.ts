@@ -28,6 +28,8 @@ export interface EnginePorts {
   readonly bfd: BfdPort;
   /** Where the peer is now: the text of its address and port. */
   readonly remoteOf: (peer: PeerSettings) => string;
+  /** Why the peer can't connect to this node; undefined: it can, or need not. */
+  readonly refusalOf: (peer: PeerSettings) => string | undefined;
   readonly onStatus: (peers: readonly PeerStatus[]) => void;
   readonly onLearned: (learned: LearnedRoutes) => void;
   readonly onLog: PeerSessionPorts["onLog"];
@@ -197,7 +199,9 @@ export class Engine {
   #statusOf(session: PeerSession): PeerStatus {
     const bfd = this.#ports.bfd.statusOf(session.settings.name);
     const remote = this.#ports.remoteOf(session.settings);
-    return { ...session.status(), remote, ...(bfd === undefined ? {} : { bfd }) };
+    const status = session.status();
+    const why = status.phase === "established" ? undefined : this.#ports.refusalOf(session.settings);
+    return { ...status, remote, ...(why === undefined ? {} : { why }), ...(bfd === undefined ? {} : { bfd }) };
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from "../../linux/mod.ts";
 import { type Family, sameAddress } from "../../net/mod.ts";
 import type { Engine, EnginePorts } from "./engine.ts";
+import { ListenKeys } from "./listen-keys.ts";
 import type { Assignment, PeerSettings } from "./message.ts";
 import { openTransport } from "./transport.ts";
 import type { Whereabouts } from "./whereabouts.ts";
@@ -16,25 +17,45 @@ import type { Whereabouts } from "./whereabouts.ts";
 /** Takes the connections that peers make, on a port of both families. */
 export interface Listeners {
   set(assignment: Assignment): void;
+  /** Tries again what failed: a port may be free, and a peer found, by now. */
+  retry(): void;
+  /** Why `peer` can't connect to this node; undefined: it can, or need not. */
+  refusalOf(peer: PeerSettings): string | undefined;
   close(): void;
+}
+
+export interface ListenerPorts {
+  readonly accept: Engine["accept"];
+  readonly whereabouts: Pick<Whereabouts, "locate">;
+  readonly onLog: EnginePorts["onLog"];
+  /** The kernel's own where absent. */
+  readonly listen?: typeof listenTcp;
+  readonly setKey?: typeof setMd5Key;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const TTL = 255;
 
-export function openListeners(engine: Engine, whereabouts: Whereabouts, onLog: EnginePorts["onLog"]): Listeners {
+export function openListeners(ports: ListenerPorts): Listeners {
+  const { accept, whereabouts, onLog, listen = listenTcp, setKey = setMd5Key } = ports;
   const open = new Map<Family, TcpListener>();
+  /** Why there is no listening socket of a family. */
+  const failed = new Map<Family, string>();
+  const keys = new ListenKeys({
+    locate: (peer) => whereabouts.locate(peer),
+    listener: (family) => open.get(family),
+    setKey,
+  });
   let port: number | undefined;
-  /** Keys the listening sockets have, by family and address. */
-  const keyed = new Map<string, PeerSettings>();
+  let peers: readonly PeerSettings[] = [];
 
   const onConnection = (fd: number, from: SocketAddress) => {
     const isOf = (peer: PeerSettings) => {
       const location = whereabouts.locate(peer);
       if (location === undefined || !sameAddress(location.address, from.address)) return false;
-      return from.scope === 0 || from.scope === location.device?.index;
+      return (from.scope === 0 || from.scope === location.device?.index) && keys.guards(peer, from.address);
     };
-    const taken = engine.accept(isOf, ({ minimumTtl }, events) => {
+    const taken = accept(isOf, ({ minimumTtl }, events) => {
       const limits = { ttl: TTL, ...(minimumTtl === undefined ? {} : { minimumTtl }) };
       applyTcpOptions(fd, from.address.family, limits, "take a connection");
       return openTransport(fd, events);
@@ -45,38 +66,42 @@ export function openListeners(engine: Engine, whereabouts: Whereabouts, onLog: E
   const closeAll = () => {
     for (const listener of open.values()) listener.close();
     open.clear();
-    keyed.clear();
+    failed.clear();
+    keys.forget();
   };
 
-  const listen = (family: Family) => {
+  const listenOn = (family: Family) => {
     if (port === undefined || open.has(family)) return;
     try {
-      open.set(family, listenTcp(family, port, onConnection));
+      open.set(family, listen(family, port, onConnection));
+      failed.delete(family);
     } catch (error) {
       if (!hasCode(error, "IB_KERNEL_REFUSED")) throw error;
-      const fields = { port, family, reason: explainError(error) };
-      onLog("warn", "bgp.listen", fields, "can't take connections of peers; sessions are still made to them");
+      const reason = explainError(error);
+      if (failed.get(family) === reason) return;
+      failed.set(family, reason);
+      const sentence = "can't take connections of peers, and tries again; sessions are still made to them";
+      onLog("warn", "bgp.listen", { port, family, reason }, sentence);
     }
   };
 
-  const setKeys = (peers: readonly PeerSettings[]) => {
-    const wanted = new Map(peers.filter(({ password }) => password !== undefined).map((peer) => [peer.name, peer]));
-    for (const [name, peer] of [...keyed, ...wanted]) {
-      const location = whereabouts.locate(peer);
-      const listener = location && open.get(location.address.family);
-      if (location === undefined || listener === undefined) continue;
-      setMd5Key(listener.fd, location.address, wanted.get(name)?.password);
-    }
-    keyed.clear();
-    for (const [name, peer] of wanted) keyed.set(name, peer);
+  const retry = () => {
+    for (const family of FAMILIES) listenOn(family);
+    keys.apply(peers);
   };
 
   return {
-    set: ({ peers, listenPort }) => {
-      if (listenPort !== port) closeAll();
-      port = listenPort;
-      for (const family of FAMILIES) listen(family);
-      setKeys(peers);
+    set: (assignment) => {
+      if (assignment.listenPort !== port) closeAll();
+      port = assignment.listenPort;
+      peers = assignment.peers;
+      retry();
+    },
+    retry,
+    refusalOf: (peer) => {
+      const family = whereabouts.locate(peer)?.address.family;
+      const missing = peer.passive && family !== undefined ? failed.get(family) : undefined;
+      return keys.refusalOf(peer) ?? missing;
     },
     close: closeAll,
   };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type BfdSettings, type BGPPeer, type BgpPeer, matchesAny } from "../../config/mod.ts";
+import { type BfdSettings, type BGPPeer, type BgpPeer, LONGEST_PASSWORD, matchesAny } from "../../config/mod.ts";
 import type { V1Node, V1Secret } from "../../kube/mod.ts";
 import { type Family, parseAddress, tryParseAddress } from "../../net/mod.ts";
 import type { PeerSettings } from "./message.ts";
@@ -80,9 +80,13 @@ function readSecret(
   if (found.type !== "kubernetes.io/basic-auth") {
     return { problem: `the Secret ${namespace}/${name} is of type ${found.type}, want kubernetes.io/basic-auth` };
   }
-  const password = found.data?.password;
-  if (password === undefined) return { problem: `the Secret ${namespace}/${name} has no key "password"` };
-  return { password: Buffer.from(password, "base64").toString("utf8") };
+  const encoded = found.data?.password;
+  if (encoded === undefined) return { problem: `the Secret ${namespace}/${name} has no key "password"` };
+  const password = Buffer.from(encoded, "base64").toString("utf8");
+  const octets = Buffer.byteLength(password);
+  if (octets > 0 && octets <= LONGEST_PASSWORD) return { password };
+  const limits = `a TCP-MD5 key has 1 to ${LONGEST_PASSWORD}; write such a one there and at the router`;
+  return { problem: `the key "password" of the Secret ${namespace}/${name} is ${octets} octets long; ${limits}` };
 }
 
 /** A session carries the family it runs over; both where asked for, and where no address says which it is. */

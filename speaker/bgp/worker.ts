@@ -67,6 +67,7 @@ const engine = new Engine({
     statusOf: (name) => bfd.statusOf(name),
   },
   remoteOf: (peer) => whereabouts.print(peer),
+  refusalOf: (peer) => listeners.refusalOf(peer),
   onStatus: (peers) => tell({ kind: "status", peers }),
   onLearned: (learned) => tell({ kind: "learned", learned }),
   onLog,
@@ -74,17 +75,21 @@ const engine = new Engine({
 const neighbours = openNeighbourWatch(
   () => host,
   (device, address) => {
-    if (whereabouts.noteNeighbour(device, address)) engine.relocate();
+    if (whereabouts.noteNeighbour(device, address)) relocate();
   },
   onLog,
 );
 let unnumbered: readonly string[] = [];
-const listeners = openListeners(engine, whereabouts, onLog);
+const listeners = openListeners({ accept: (...args) => engine.accept(...args), whereabouts, onLog });
 
+const relocate = () => {
+  listeners.retry();
+  engine.relocate();
+};
 const readHost = () => {
   host = { links: rtnetlink.links(), addresses: rtnetlink.addresses() };
   neighbours.setInterfaces(unnumbered);
-  engine.relocate();
+  relocate();
 };
 const changes = watchRtnetlink(["link", "address"], readHost);
 const resync = setInterval(readHost, HOST_INTERVAL);

@@ -40,6 +40,7 @@ export const REFUSED: readonly ({ readonly name: string } & Partial<ConfigObject
   { name: "a connect time that is no duration", bgpPeers: [peer({ connectTime: "10" })] },
   { name: "a router ID that is no address", bgpPeers: [peer({ routerID: "one" })] },
   { name: "password and passwordSecret", bgpPeers: [peer({ password: "x", passwordSecret: { name: "y" } })] },
+  { name: "a password of 82 octets", bgpPeers: [peer({ password: "é".repeat(41) })] },
   { name: "multi hop with an internal peer", bgpPeers: [peer({ peerASN: 64512, ebgpMultiHop: true })] },
   {
     name: "multi hop with any internal peer",

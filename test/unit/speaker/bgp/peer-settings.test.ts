@@ -140,4 +140,20 @@ describe("nodePeersOf()", () => {
     const empty = secret("kubernetes.io/basic-auth", {});
     expect(peersOf(spec, { secrets: [empty] })[0]).toMatchObject({ waits: expect.stringContaining("no key") });
   });
+
+  test("waits for a password that the kernel can sign with: 1 to 80 octets, and says no word of it", () => {
+    const of = (password: string) => {
+      const data = { password: Buffer.from(password).toString("base64") };
+      return peersOf(spec, { secrets: [secret("kubernetes.io/basic-auth", data)] })[0];
+    };
+    expect(of("é".repeat(40))).toHaveProperty("settings");
+    for (const [password, octets] of [
+      ["é".repeat(41), 82],
+      ["", 0],
+    ] as const) {
+      const waits = `the key "password" of the Secret ${NS}/key is ${octets} octets long`;
+      expect(of(password)).toMatchObject({ waits: expect.stringContaining(waits) });
+      expect(JSON.stringify(of(password))).not.toContain("éé");
+    }
+  });
 });
