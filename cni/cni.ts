@@ -171,7 +171,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     ready,
     state: () => ({
       ready: ready(),
-      problems: [...network.problems(), ...network.routeProblems()],
+      problems: [...network.problems(), ...network.warnings()],
       prefixes: ipam.usage(),
       fastPath: network.fastPath(),
       checksumOffload: network.checksumOffload(),

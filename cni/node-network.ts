@@ -12,7 +12,7 @@ import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { startOffloadKeeper } from "./offload-keeper.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
 import { applyRoutes, desiredRoutes, type Routing } from "./routes.ts";
-import { applySysctls, loadBridgeNetfilter, sysctlPlan } from "./sysctl-plan.ts";
+import { loadBridgeNetfilter, sysctlKeeper } from "./sysctl-plan.ts";
 import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelEnd, tunnelMtu } from "./tunnel.ts";
 import { findUplink, type Uplink } from "./uplink.ts";
 
@@ -50,8 +50,8 @@ export interface NodeNetwork {
   bridge(): Bridge | undefined;
   /** Why pods can't be attached, in sentences; empty when they can. */
   problems(): readonly string[];
-  /** Other nodes that can't be reached, and why. */
-  routeProblems(): readonly string[];
+  /** What is amiss though pods can be attached, in sentences: nodes that can't be reached, what others changed. */
+  warnings(): readonly string[];
   /** Whether connections between pods take the short way; in words when they can't. */
   fastPath(): string;
   /** Whether the checksums of packets in the tunnel are left to the network card, in words. */
@@ -61,7 +61,7 @@ export interface NodeNetwork {
   readonly done: Promise<void>;
 }
 
-type Area = "bridge" | "rules" | "routes" | "fast path";
+type Area = "bridge" | "rules" | "routes" | "settings" | "fast path";
 const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
@@ -80,6 +80,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     bridge: [NOT_YET],
     rules: [NOT_YET],
     routes: [],
+    settings: [],
     "fast path": [],
   };
   const blockers = () => [...new Set([...problems.bridge, ...problems.rules])];
@@ -95,6 +96,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
 
   const fastPath = keepFastPath(options.fastPath, log);
   const offload = startOffloadKeeper(log, options.metrics, signal);
+  const keepSysctls = sysctlKeeper();
   const keepLinks = async () => {
     const network = ownNetwork();
     if (network === undefined) return report("bridge", [missingPrefix(node)]);
@@ -108,7 +110,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     const mtu = podMtu(options.routing, uplink);
     if (mtu !== bridge?.mtu) options.onMtu(mtu);
     bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu, leases });
-    applySysctls(sysctlPlan(network.prefixes));
+    report("settings", keepSysctls(network.prefixes));
     if (guarded) writeSysctl(LOCAL_HOST_PORTS, "1");
     const routing = applyRouting(options, network, uplink);
     const desired =
@@ -165,7 +167,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   return {
     bridge: () => bridge,
     problems: blockers,
-    routeProblems: () => problems.routes,
+    warnings: () => [...problems.routes, ...problems.settings],
     fastPath: fastPath.state,
     checksumOffload: offload.state,
     poke: links.poke,

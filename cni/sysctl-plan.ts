@@ -1,11 +1,25 @@
-import { exec, readSysctl, writeSysctl } from "../linux/mod.ts";
+import { exec, ipv6ForwardingSettings, listSysctls, readSysctl, type Sysctls, writeSysctl } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { BRIDGE_NAME } from "./bridge.ts";
 
 /** Kernel settings, key and value, in the order they must be written. */
 export type SysctlPlan = readonly (readonly [key: string, value: string])[];
 
+/** The kernel settings of the node, or a stand-in for them. */
+export interface SysctlKernel extends Sysctls {
+  writeSysctl(key: string, value: string): void;
+}
+
 const BRIDGE_NETFILTER = "net/bridge/bridge-nf-call-iptables";
+/**
+ * Neighbours the kernel keeps: pods of the node and, on one L2 network, all other nodes. Its own 1024 is full before a
+ * cluster is large; entries that are not there cost nothing. The largest first, as each must be below the next.
+ */
+const LEAST_NEIGHBOURS = [
+  ["gc_thresh3", 8192],
+  ["gc_thresh2", 4096],
+  ["gc_thresh1", 1024],
+] as const;
 
 /** What the node's pod network needs of the kernel. The bridge is there already. */
 export function sysctlPlan(prefixes: readonly Prefix[]): SysctlPlan {
@@ -21,17 +35,51 @@ export function sysctlPlan(prefixes: readonly Prefix[]): SysctlPlan {
     ["net/ipv4/conf/all/send_redirects", "0"],
     [`net/ipv4/conf/${BRIDGE_NAME}/send_redirects`, "0"],
   ];
-  if (prefixes.some(({ family }) => family === "ipv6")) {
-    plan.push(["net/ipv6/conf/all/forwarding", "1"], [`net/ipv6/conf/${BRIDGE_NAME}/accept_ra`, "0"]);
+  if (hasIpv6(prefixes)) {
+    plan.push([`net/ipv6/conf/${BRIDGE_NAME}/accept_ra`, "0"]);
     // Without an address of its own, for which it would wait, the bridge can't ask for the first pod's MAC address.
     plan.push([`net/ipv6/conf/${BRIDGE_NAME}/accept_dad`, "0"]);
   }
   return plan;
 }
 
-/** @throws {IronbridgeError} IB_KERNEL_REFUSED */
-export function applySysctls(plan: SysctlPlan): void {
-  for (const [key, value] of plan) writeSysctl(key, value);
+/**
+ * Returns what writes the settings that differ, for pods of these prefixes, and says in sentences which of those that it
+ * had written before were changed by others since. It throws IB_KERNEL_REFUSED.
+ */
+export function sysctlKeeper(kernel: SysctlKernel = { readSysctl, listSysctls, writeSysctl }) {
+  const written = new Map<string, string>();
+  const keep = (plan: SysctlPlan): string[] =>
+    plan.flatMap(([key, value]) => {
+      const found = kernel.readSysctl(key);
+      if (found !== value) kernel.writeSysctl(key, value);
+      const before = written.get(key);
+      written.set(key, value);
+      if (found === value || before !== value) return [];
+      return [`another program set ${key} to ${found}; it is ${value} again, which pods need`];
+    });
+  return (prefixes: readonly Prefix[]): string[] => [
+    ...keep(sysctlPlan(prefixes)),
+    // Only after the bridge was told to listen to no router.
+    ...(hasIpv6(prefixes) ? keep(ipv6ForwardingSettings(kernel)) : []),
+    ...keep(neighbourPlan(kernel, prefixes)),
+  ];
+}
+
+/** Room for more neighbours where there is less. The limits are the machine's: other network namespaces have none. */
+function neighbourPlan(kernel: Sysctls, prefixes: readonly Prefix[]): SysctlPlan {
+  const families = hasIpv6(prefixes) ? ["ipv4", "ipv6"] : ["ipv4"];
+  return families.flatMap((family) =>
+    LEAST_NEIGHBOURS.flatMap(([name, least]) => {
+      const key = `net/${family}/neigh/default/${name}`;
+      const found = kernel.readSysctl(key);
+      return found === undefined || Number(found) >= least ? [] : [[key, String(least)] as const];
+    }),
+  );
+}
+
+function hasIpv6(prefixes: readonly Prefix[]): boolean {
+  return prefixes.some(({ family }) => family === "ipv6");
 }
 
 /** The settings of bridged traffic exist once br_netfilter is loaded; in most kernels it is a module. */

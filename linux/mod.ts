@@ -33,6 +33,7 @@ export {
 export { disableTxChecksum, readTxChecksum } from "./ethtool.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
+export { ipv6ForwardingSettings, type Sysctls } from "./ipv6-forwarding.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
@@ -55,7 +56,7 @@ export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
 export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
 export { createListenSocket, createUdpSocket, type SocketAddress, setSocketFilter } from "./socket.ts";
-export { readSysctl, writeSysctl } from "./sysctl.ts";
+export { listSysctls, readSysctl, writeSysctl } from "./sysctl.ts";
 export {
   applyTcpOptions,
   closeSocket,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileError, hasErrno } from "./libc.ts";
 
 /** The value of a kernel setting such as net/ipv4/ip_forward, white space trimmed; undefined when there is none. */
@@ -8,6 +8,16 @@ export function readSysctl(key: string): string | undefined {
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw fileError(`read the kernel setting ${key}`, error);
+  }
+}
+
+/** Names of the settings, or directories of them, right below `directory`, such as net/ipv4/conf; none where it is not there. */
+export function listSysctls(directory: string): string[] {
+  try {
+    return readdirSync(`/proc/sys/${directory}`);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw fileError(`list the kernel settings of ${directory}`, error);
   }
 }
 

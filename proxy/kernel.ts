@@ -3,6 +3,8 @@ import {
   createListenSocket,
   type Iptables,
   type IptablesVariant,
+  ipv6ForwardingSettings,
+  listSysctls,
   type Netns,
   type Nft,
   type NftReader,
@@ -14,6 +16,7 @@ import {
   type Rtnetlink,
   readSysctl,
   runInNetns,
+  type Sysctls,
   watchNft,
   watchRtnetlink,
   writeSysctl,
@@ -21,7 +24,7 @@ import {
 import type { Address, Family } from "../net/mod.ts";
 
 /** The kernel of one network namespace, as far as forwarding Services needs it. */
-export interface Kernel {
+export interface Kernel extends Sysctls {
   nft(): Promise<Nft & NftReader>;
   iptables(family: Family, variant: IptablesVariant | "auto"): Promise<Iptables>;
   /** Calls `onChange` when others changed nftables, iptables-nft included. */
@@ -35,7 +38,6 @@ export interface Kernel {
   conntrack(): Conntrack;
   /** A listening TCP socket, for `server.listen({ fd })`. */
   listen(address: string, port: number): number;
-  readSysctl(key: string): string | undefined;
   writeSysctl(key: string, value: string): void;
 }
 
@@ -69,6 +71,7 @@ export function kernelOf(netns?: Netns): Kernel {
     watchAddresses: (onChange) => watchRtnetlink(["address"], onChange, netns),
     conntrack: () => openConntrack(netns),
     listen: (address, port) => createListenSocket(address, port, netns),
+    listSysctls: (directory) => inside(() => listSysctls(directory)),
     readSysctl: (key) => inside(() => readSysctl(key)),
     writeSysctl: (key, value) => inside(() => writeSysctl(key, value)),
   };
@@ -86,10 +89,13 @@ export function hasFamily(kernel: Kernel, family: Family): boolean {
 export function prepareKernel(kernel: Kernel, families: readonly Family[]): void {
   const settings = families.flatMap((family) =>
     family === "ipv4"
-      ? ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"]
-      : ["net/ipv6/conf/all/forwarding", "net/bridge/bridge-nf-call-ip6tables"],
+      ? ([
+          ["net/ipv4/ip_forward", "1"],
+          ["net/bridge/bridge-nf-call-iptables", "1"],
+        ] as const)
+      : [...ipv6ForwardingSettings(kernel), ["net/bridge/bridge-nf-call-ip6tables", "1"] as const],
   );
-  for (const key of settings) {
-    if (kernel.readSysctl(key) !== undefined) kernel.writeSysctl(key, "1");
+  for (const [key, value] of settings) {
+    if (kernel.readSysctl(key) !== undefined) kernel.writeSysctl(key, value);
   }
 }

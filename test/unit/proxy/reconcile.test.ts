@@ -46,6 +46,7 @@ function fakeKernel(): Kernel {
     deleteLink: () => {},
     watchAddresses: () => ({ close: () => {} }),
     listen: (_, port) => createListenSocket("127.0.0.1", port),
+    listSysctls: () => [],
     readSysctl: (key) => sysctls.get(key),
     writeSysctl: (key, value) => void sysctls.set(key, value),
   };
