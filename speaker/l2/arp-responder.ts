@@ -22,7 +22,10 @@ import type { HostLink } from "./interfaces.ts";
 import { type Answer, answersOn, CountTable, type Responder, type ResponderOptions } from "./responder.ts";
 
 /** Answers ARP requests for IPv4 addresses. RFC 826, RFC 5227. */
-export function openArpResponder({ mayAnswer, macOf, onForeigner, onProblem }: ResponderOptions): Responder {
+export function openArpResponder(
+  { mayAnswer, macOf, onForeigner, onProblem }: ResponderOptions,
+  openPorts = openFramePorts,
+): Responder {
   const counts = new CountTable();
   let answers: ReadonlyMap<string, Answer> = new Map();
 
@@ -53,7 +56,7 @@ export function openArpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
     counts.add(address, "responses");
   };
 
-  const ports = openFramePorts({ etherType: EtherType.Arp, onFrame, onProblem });
+  const ports = openPorts({ etherType: EtherType.Arp, onFrame, onProblem });
   return {
     setLinks: ports.setLinks,
     setAnswers: (next) => {

@@ -26,7 +26,10 @@ import { type Answer, answersOn, CountTable, type Responder, type ResponderOptio
 const LAST_32_BITS = 0xffffffffn;
 
 /** Answers neighbour solicitations for IPv6 addresses. RFC 4861 section 7.2. */
-export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: ResponderOptions): Responder {
+export function openNdpResponder(
+  { mayAnswer, macOf, onForeigner, onProblem }: ResponderOptions,
+  openPorts = openFramePorts,
+): Responder {
   const counts = new CountTable();
   const groups = new Map<number, GroupMembership>();
   let answers: ReadonlyMap<string, Answer> = new Map();
@@ -82,7 +85,7 @@ export function openNdpResponder({ mayAnswer, macOf, onForeigner, onProblem }: R
     }
   };
 
-  const ports = openFramePorts({ etherType: EtherType.Ipv6, onFrame, onProblem });
+  const ports = openPorts({ etherType: EtherType.Ipv6, onFrame, onProblem });
   return {
     setLinks: (links) => {
       ports.setLinks(links.filter(({ speaksIpv6 }) => speaksIpv6));
