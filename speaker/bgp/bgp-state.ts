@@ -9,6 +9,8 @@ import type { RouteView } from "./route-view.ts";
 export interface PrintedRoute {
   readonly prefix: string;
   readonly localPref?: number;
+  /** The peer is asked for other ways, since the node is being emptied. */
+  readonly drained?: true;
   readonly med?: number;
   readonly prepend?: number;
   readonly communities?: readonly string[];
@@ -42,7 +44,7 @@ export function bgpStateOf(view: RouteView, peers: readonly NodePeer[], statuses
 }
 
 function printRoute(prefix: string, attributes: RouteAttributes): PrintedRoute {
-  const { localPref, med, prepend, communities, largeCommunities } = attributes;
+  const { localPref, drained, med, prepend, communities, largeCommunities } = attributes;
   const printed = [
     ...communities.map((value) => printCommunity({ kind: "legacy", parts: [value >>> 16, value & 0xffff] })),
     ...largeCommunities.map((parts) => printCommunity({ kind: "large", parts })),
@@ -50,6 +52,7 @@ function printRoute(prefix: string, attributes: RouteAttributes): PrintedRoute {
   return {
     prefix,
     ...(localPref === 0 ? {} : { localPref }),
+    ...(drained ? { drained } : {}),
     ...(med === undefined ? {} : { med }),
     ...(prepend === 0 ? {} : { prepend }),
     ...(printed.length === 0 ? {} : { communities: printed }),

@@ -19,7 +19,7 @@ import {
   DEFAULT_BGP_OPTIONS,
   parseCommunities,
 } from "./advert-options.ts";
-import { GRACEFUL_SHUTDOWN, type Offer, type OfferedRoute } from "./route.ts";
+import type { Offer, OfferedRoute } from "./route.ts";
 
 /** The configuration, and the options of advertisements by namespace/name. */
 export interface BgpConfig extends Config {
@@ -97,7 +97,6 @@ function routeOf(
 ): OfferedRoute {
   const options = advertOptions.get(`${advert.namespace}/${advert.name}`) ?? DEFAULT_BGP_OPTIONS;
   const prefix = prefixOf(address, advert.aggregationLength[address.family]);
-  const drained = options.drainOnCordon && isCordoned(node);
   const values = [...advert.communities, ...ownCommunities(service, options)];
   const communities = values.flatMap((value) =>
     value.kind === "legacy" ? [((value.parts[0] << 16) | value.parts[1]) >>> 0] : [],
@@ -108,9 +107,10 @@ function routeOf(
   const offer: Offer = {
     advertisement: `${advert.namespace}/${advert.name}`,
     peers: advert.peers.length === 0 ? "all" : advert.peers,
-    localPref: drained ? 0 : advert.localPref,
-    communities: [...new Set(drained ? [...communities, GRACEFUL_SHUTDOWN] : communities)].sort((a, b) => a - b),
+    localPref: advert.localPref,
+    communities: [...new Set(communities)].sort((a, b) => a - b),
     largeCommunities: [...large.values()],
+    drained: options.drainOnCordon && isCordoned(node),
     prepend: options.prepend,
     ...(options.med === undefined ? {} : { med: options.med }),
   };

@@ -12,6 +12,8 @@ export interface Offer {
   readonly communities: readonly number[];
   /** RFC 8092 */
   readonly largeCommunities: readonly (readonly [number, number, number])[];
+  /** True: the node is being emptied, and the peer is to find other ways. RFC 8326. */
+  readonly drained: boolean;
   /** How often our AS number is repeated, to make the route less liked. */
   readonly prepend: number;
   /** MULTI_EXIT_DISC; undefined: not sent. */
@@ -30,7 +32,7 @@ export interface OfferedRoute {
 export type RouteAttributes = Omit<Offer, "peers" | "advertisement">;
 
 /** RFC 8326 section 4: carried by routes that are about to go. */
-export const GRACEFUL_SHUTDOWN = 0xffff0000;
+const GRACEFUL_SHUTDOWN = 0xffff0000;
 /** What an iBGP route has when nothing is asked for. */
 const DEFAULT_LOCAL_PREF = 100;
 
@@ -51,6 +53,7 @@ export function attributesFor(offers: readonly Offer[], peer: string): RouteAttr
     localPref: meant.find(({ localPref }) => localPref !== 0)?.localPref ?? 0,
     communities: [...new Set(meant.flatMap(({ communities }) => communities))].sort((a, b) => a - b),
     largeCommunities: [...large.values()].sort(compareNumbers),
+    drained: meant.some(({ drained }) => drained),
     prepend: Math.max(...meant.map(({ prepend }) => prepend)),
     ...(med === undefined ? {} : { med }),
   };
@@ -63,8 +66,8 @@ export function offersFor(offers: readonly Offer[], peer: string): readonly Offe
 
 /** Routes of equal text can go in one message. */
 export function attributesKey(family: Family, attributes: RouteAttributes): string {
-  const { localPref, communities, largeCommunities, prepend, med } = attributes;
-  return `${family} ${localPref} ${prepend} ${med} ${communities.join(",")} ${largeCommunities.join(",")}`;
+  const { localPref, communities, largeCommunities, drained, prepend, med } = attributes;
+  return `${family} ${localPref} ${drained} ${prepend} ${med} ${communities.join(",")} ${largeCommunities.join(",")}`;
 }
 
 /** The session's part of the attributes. */
@@ -78,13 +81,14 @@ export interface Sender {
 /** The path attributes, but for what depends on the family. */
 export function pathAttributes(route: RouteAttributes, { asn, internal, leaving }: Sender): BgpAttributes {
   const { localPref, prepend, med, largeCommunities } = route;
-  const communities = leaving ? [...route.communities, GRACEFUL_SHUTDOWN] : route.communities;
+  const ending = leaving || route.drained;
+  const communities = ending ? [...new Set([...route.communities, GRACEFUL_SHUTDOWN])] : route.communities;
   const path = new Array<number>(1 + prepend).fill(asn);
   return {
     origin: BgpOrigin.Igp,
     asPath: internal ? [] : [{ type: AsSegment.Sequence, asns: path }],
     ...(med === undefined ? {} : { med }),
-    ...(internal ? { localPref: leaving ? 0 : localPref || DEFAULT_LOCAL_PREF } : {}),
+    ...(internal ? { localPref: ending ? 0 : localPref || DEFAULT_LOCAL_PREF } : {}),
     ...(communities.length === 0 ? {} : { communities }),
     ...(largeCommunities.length === 0 ? {} : { largeCommunities }),
   };

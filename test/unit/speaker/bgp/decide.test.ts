@@ -157,9 +157,11 @@ describe("serviceRoutesOf()", () => {
   });
 
   test("a cordoned node's routes ask for other ways where the advertisement wants it", () => {
-    const config = configOf(advert({}, "all", { "ironbridge.io/drain-on-cordon": "true" }));
-    expect(told(service(), config, { ...node, spec: { unschedulable: true } })?.communities).toEqual([0xffff0000]);
-    expect(told(service(), config)?.communities).toEqual([]);
+    const config = configOf(advert({ localPref: 50 }, "all", { "ironbridge.io/drain-on-cordon": "true" }));
+    const cordoned = { ...node, spec: { unschedulable: true } };
+    expect(told(service(), config, cordoned)).toMatchObject({ drained: true, localPref: 50 });
+    expect(told(service(), config)).toMatchObject({ drained: false, localPref: 50 });
+    expect(told(service(), configOf(advert()), cordoned)).toMatchObject({ drained: false });
   });
 });
 

@@ -45,6 +45,7 @@ const NOTHING_MORE = {
   peers: "all" as const,
   localPref: 0,
   largeCommunities: [],
+  drained: false,
   prepend: 0,
 };
 const route = (key: string) => ({

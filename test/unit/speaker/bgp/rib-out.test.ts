@@ -8,12 +8,18 @@ import {
   parsePrefix,
   printPrefix,
 } from "../../../../net/mod.ts";
-import { RibOut } from "../../../../speaker/bgp/rib-out.ts";
+import { type RibChange, RibOut } from "../../../../speaker/bgp/rib-out.ts";
 import { attributesFor, type Offer, type RouteAttributes } from "../../../../speaker/bgp/route.ts";
 import { type UpdateStyle, writeUpdates } from "../../../../speaker/bgp/update-writer.ts";
 
 const BOTH: readonly Family[] = ["ipv4", "ipv6"];
-const plain: RouteAttributes = { localPref: 0, communities: [], largeCommunities: [], prepend: 0 };
+const plain: RouteAttributes = {
+  localPref: 0,
+  communities: [],
+  largeCommunities: [],
+  drained: false,
+  prepend: 0,
+};
 const style: UpdateStyle = {
   asn: 64513,
   internal: false,
@@ -88,6 +94,15 @@ describe("RibOut", () => {
     expect(rib.pending).toBe(0);
   });
 
+  test("tells a route again when it is drained, and when it no longer is", () => {
+    const rib = new RibOut();
+    const told = [true, false, false].map((drained) => {
+      rib.set("10.0.0.1/32", parsePrefix("10.0.0.1/32"), { ...plain, localPref: 50, drained });
+      return rib.take(BOTH, 10).announce.map(({ attributes }) => attributes.drained);
+    });
+    expect(told).toEqual([[true], [false], []]);
+  });
+
   test("packs 10,000 routes of equal attributes into few messages, none longer than agreed", () => {
     const rib = new RibOut();
     for (let i = 0; i < 10_000; i++) {
@@ -121,6 +136,12 @@ describe("attributesFor()", () => {
     const offers = [offer({ communities: [5, 1] }), offer({ communities: [1, 3], localPref: 200 })];
     expect(attributesFor(offers, "a")).toMatchObject({ communities: [1, 3, 5], localPref: 200 });
   });
+
+  test("a route that one of its offers drains is drained", () => {
+    const offers = [offer({ localPref: 200 }), offer({ drained: true })];
+    expect(attributesFor(offers, "a")).toMatchObject({ drained: true, localPref: 200 });
+    expect(attributesFor(offers.slice(0, 1), "a")).toMatchObject({ drained: false });
+  });
 });
 
 describe("writeUpdates()", () => {
@@ -128,10 +149,10 @@ describe("writeUpdates()", () => {
     { family: "ipv4" as const, attributes: { ...plain, localPref: 200 }, prefixes: [parsePrefix("10.0.0.1/32")] },
   ];
   const change = { withdraw: { ipv4: [], ipv6: [] }, announce: routes };
-  const read = (more: Partial<UpdateStyle>) => {
+  const read = (more: Partial<UpdateStyle>, announce: RibChange["announce"] = routes) => {
     const {
       messages: [message],
-    } = writeUpdates(change, { ...style, ...more });
+    } = writeUpdates({ ...change, announce }, { ...style, ...more });
     const decoded = decodeBgpMessage(message!, { ...style, ...more });
     return decoded.type === "update" ? decoded.update.attributes : undefined;
   };
@@ -144,6 +165,16 @@ describe("writeUpdates()", () => {
 
   test("asks for other ways when the node is about to stop", () => {
     expect(read({ internal: true, leaving: true })).toMatchObject({ localPref: 0, communities: [0xffff0000] });
+  });
+
+  test.each([0, 50, 200])("asks for other ways than a drained route of preference %d", (localPref) => {
+    const drained = routes.map((route) => ({ ...route, attributes: { ...plain, localPref, drained: true } }));
+    for (const leaving of [false, true]) {
+      const internal = read({ internal: true, leaving }, drained);
+      expect([internal?.localPref, internal?.communities]).toEqual([0, [0xffff0000]]);
+      const external = read({ leaving }, drained);
+      expect([external?.localPref, external?.communities]).toEqual([undefined, [0xffff0000]]);
+    }
   });
 
   test("withdraws a route whose attributes leave no room for it, unless longer messages are agreed on", () => {
