@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   ALL_NODES,
   addressToBytes,
+  decodeEthernet,
   EtherType,
   encodeEthernet,
   encodeNdp,
@@ -63,8 +64,11 @@ describe("openNdpResponder()", () => {
     expect(answering(answer, options)(frame())).toEqual([]);
   });
 
+  const { sourceMac: _, ...unsigned } = asked;
+  const probe = { ...unsigned, source: bytes("::") };
+  const probeFrame = encodeEthernet({ ...decodeEthernet(frame()), payload: encodeNdp(probe) });
   const flawed = fc
-    .tuple(almost(frame()), fc.boolean())
+    .tuple(fc.oneof(almost(frame()), almost(probeFrame)), fc.boolean())
     .map(([broken, sealed]) => (sealed ? withChecksum(broken) : broken));
   test("answers a solicitation, and none of 100,000 frames that are not quite one", () => {
     const answersTo = answering(held);
