@@ -13,7 +13,7 @@ import { AddressPool } from "./address-pool.ts";
 import { macOf } from "./attachment.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
 
-export const BRIDGE_NAME = "ib0";
+export const BRIDGE_NAME = "ironbr0";
 
 /** The bridge that the node's pods share. */
 export interface Bridge {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { AttachmentKey } from "./attachment.ts";
+import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type HostLocalConfig, parseHostLocal } from "./host-local.ts";
 import {
@@ -76,7 +77,7 @@ export interface NetworkConfig {
  * no default one to keep (preserveDefaultVlan).
  */
 const REFERENCE_KEYS: Readonly<Record<string, unknown>> = {
-  bridge: "ib0",
+  bridge: BRIDGE_NAME,
   isGateway: true,
   isDefaultGateway: true,
   ipMasq: true,

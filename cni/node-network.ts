@@ -4,6 +4,7 @@ import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
 import { type Prefix, printPrefix } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
+import { renameEarlierLinks } from "./earlier-names.ts";
 import { keepFastPath } from "./fast-path-keeper.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
@@ -104,6 +105,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     if (wanted !== prefixes) options.ipam.setNetwork(network);
     prefixes = wanted;
     await loadBridgeNetfilter();
+    renameEarlierLinks(options.kernel);
     options.takeOver(network.prefixes);
     const leases = options.ipam.list();
     const uplink = findUplink(options.kernel, network.addresses);

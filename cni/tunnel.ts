@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { explainError } from "../core/mod.ts";
-import { type Rtnetlink, readSysctl, writeSysctl } from "../linux/mod.ts";
+import { type Link, type Rtnetlink, readSysctl, writeSysctl } from "../linux/mod.ts";
 import { ADDRESS_BITS, type Address, type Prefix, printAddress, printMac, sameAddress } from "../net/mod.ts";
 import type { Uplink } from "./uplink.ts";
 
-export const TUNNEL_NAME = "ibvx0";
+export const TUNNEL_NAME = "ironvx0";
 
 /** The network number of all nodes: one that other pod networks do not use, so that both can be there in a change-over. */
 const VNI = 7373;
@@ -80,6 +80,11 @@ export function applyTunnel(kernel: Rtnetlink, { uplink, port, node, prefixes }:
   if (!fits || !found?.up || found.mtu !== mtu) kernel.setLink(index, { up: true, mtu });
   applyEnds(kernel, index, prefixes.map(tunnelEnd));
   return index;
+}
+
+/** True for a tunnel that this program made, by whatever name. */
+export function isOwnTunnel({ vxlan }: Pick<Link, "vxlan">): boolean {
+  return vxlan?.vni === VNI;
 }
 
 /** Removes the device when nodes are reached without it. */

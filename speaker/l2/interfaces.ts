@@ -37,7 +37,7 @@ const EXCLUDED_INTERFACES: readonly string[] = [
 ];
 
 /** Ironbridge's own links: the bridge of the pods, the tunnel between nodes, and the node's ends of pods' links. */
-const OWN_INTERFACES: readonly string[] = ["^(ironbr|ironvx|ibvx|ib)\\d+$", "^ib[0-9a-f]{13}$"];
+const OWN_INTERFACES: readonly string[] = ["^iron(br|vx)0$", "^ib[0-9a-f]{13}$"];
 
 /** Patterns of interfaces that are never announced on: those `given`, and Ironbridge's own. */
 export function excludedPatterns(given: readonly string[] = EXCLUDED_INTERFACES): readonly RegExp[] {

@@ -27,7 +27,7 @@ function serve(netns: string): void {
 
 /** The node's ends of pods' interfaces. */
 async function ports(): Promise<string[]> {
-  const text = await lab.node1.run("ip", "-j", "link", "show", "master", "ib0");
+  const text = await lab.node1.run("ip", "-j", "link", "show", "master", "ironbr0");
   return JSON.parse(text || "[]").map((link: { ifname: string }) => link.ifname);
 }
 
@@ -271,8 +271,8 @@ describe("the node", () => {
     serve(b);
     for (const damage of [
       ["route", "del", "10.244.2.0/24"],
-      ["address", "del", "10.244.1.1/24", "dev", "ib0"],
-      ["link", "del", "ib0"],
+      ["address", "del", "10.244.1.1/24", "dev", "ironbr0"],
+      ["link", "del", "ironbr0"],
     ]) {
       await lab.node1.run("ip", ...damage);
       await waitFor(`healing of ${damage.join(" ")}`, async () => (await askFrom(a, podB.ipv4, 8080)) === podA.ipv4, {

@@ -40,7 +40,7 @@ async function start(...nodes: readonly CniNode[]): Promise<void> {
 function offloaded({ netns }: CniNode): boolean {
   const namespace = openNetns(`/run/netns/${netns}`);
   try {
-    return runInNetns(namespace, () => readTxChecksum("ibvx0"));
+    return runInNetns(namespace, () => readTxChecksum("ironvx0"));
   } finally {
     namespace.close();
   }

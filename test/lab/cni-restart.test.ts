@@ -110,9 +110,9 @@ test("an ADD that was killed half-way leaves nothing after the next start", asyn
     containerID,
     ifname: "eth0",
   }));
-  const before = await lab.node1.run("ip", "-o", "link", "show", "master", "ib0");
+  const before = await lab.node1.run("ip", "-o", "link", "show", "master", "ironbr0");
   await lab.node1.call({ command: "GC", config: { "cni.dev/valid-attachments": valid } });
-  expect(await lab.node1.run("ip", "-o", "link", "show", "master", "ib0")).toBe(before);
+  expect(await lab.node1.run("ip", "-o", "link", "show", "master", "ironbr0")).toBe(before);
   expect(before.trim().split("\n")).toHaveLength(valid.length);
 });
 

@@ -56,7 +56,7 @@ async function counted(netns: string): Promise<{ own: number; others: number }> 
 }
 
 const modes: { routing: RoutingMode; way: string; mtu: number }[] = [
-  { routing: "vxlan", way: "via 10.244.2.0 dev ibvx0", mtu: 1450 },
+  { routing: "vxlan", way: "via 10.244.2.0 dev ironvx0", mtu: 1450 },
   { routing: "cross-subnet", way: "via 192.168.1.12 dev eth0", mtu: 1450 },
   { routing: "direct", way: "via 192.168.1.12 dev eth0", mtu: 1500 },
 ];
@@ -116,17 +116,17 @@ describe.each(modes)("mode $routing", ({ routing, way, mtu }) => {
 
 test("a change of mode takes the tunnel and its routes away, and the way back brings them", async () => {
   await start("vxlan");
-  expect(await lab.node1.run("ip", "-d", "link", "show", "ibvx0")).toMatch(/vxlan id 7373 .*nolearning/);
+  expect(await lab.node1.run("ip", "-d", "link", "show", "ironvx0")).toMatch(/vxlan id 7373 .*nolearning/);
   await lab.node1.kill();
   lab.node1.start([object(1), object(2)], { routing: "direct" });
   await waitFor("the direct route", async () => (await lab.node1.run("ip", "route")).includes("via 192.168.1.12"), {
     deadline: 5000,
   });
-  expect(await lab.node1.run("ip", "-br", "link")).not.toContain("ibvx0");
+  expect(await lab.node1.run("ip", "-br", "link")).not.toContain("ironvx0");
   await lab.node1.kill();
   lab.node1.start([object(1), object(2)], { routing: "vxlan" });
   for (const family of ["-4", "-6"]) {
-    const tunnelled = async () => /^\S+ via \S+ dev ibvx0 proto 73/m.test(await lab.node1.run("ip", family, "route"));
+    const tunnelled = async () => /^\S+ via \S+ dev ironvx0 proto 73/m.test(await lab.node1.run("ip", family, "route"));
     await waitFor(`the IP${family} route into the tunnel`, tunnelled, { deadline: 5000 });
   }
 });
@@ -138,9 +138,9 @@ test("the tunnel heals: the device, its MAC address, its peers", async () => {
   servers.push(listenIn(b, 8080));
   const reached = async () => (await askFrom(a, podB.ipv4, 8080)) === podA.ipv4;
   for (const damage of [
-    ["ip", "link", "del", "ibvx0"],
-    ["ip", "link", "set", "ibvx0", "address", "02:00:00:00:00:77"],
-    ["ip", "link", "set", "ibvx0", "down"],
+    ["ip", "link", "del", "ironvx0"],
+    ["ip", "link", "set", "ironvx0", "address", "02:00:00:00:00:77"],
+    ["ip", "link", "set", "ironvx0", "down"],
   ]) {
     await lab.node1.run(...damage);
     await waitFor(`healing of ${damage.join(" ")}`, reached, { deadline: 5000 });
@@ -155,7 +155,7 @@ test("pods follow the MTU of the node's interface", async () => {
     JSON.parse(await exec("ip", ["-n", netns, "-j", "link", "show", name]))[0].mtu;
   await lab.node1.run("ip", "link", "set", "eth0", "mtu", "1400");
   await waitFor("the pod's MTU", async () => (await mtuOf(basename(a), "eth0")) === 1350, { deadline: 5000 });
-  expect(await mtuOf(lab.node1.netns, "ib0")).toBe(1350);
+  expect(await mtuOf(lab.node1.netns, "ironbr0")).toBe(1350);
   await lab.node1.run("ip", "link", "set", "eth0", "mtu", "1500");
   await waitFor("the pod's MTU", async () => (await mtuOf(basename(a), "eth0")) === 1450, { deadline: 5000 });
 });

@@ -40,7 +40,7 @@ test("a node goes on with the default route that its router advertises, and with
   expect(await defaultRoute()).toContain("proto ra");
   await lab.node1.run("ip", "-6", "route", "flush", "proto", "ra");
   await learnDefaultRoute();
-  expect(await setting("net.ipv6.conf.ib0.accept_ra")).toBe("0");
+  expect(await setting("net.ipv6.conf.ironbr0.accept_ra")).toBe("0");
 });
 
 test("settings that others change are put back, and the log says which", async () => {

@@ -58,7 +58,7 @@ test("pods of the plugins bridge and host-local work on, beside new ones, until 
 
   lab.node1.start([nodeObject(1), nodeObject(2)]);
   await lab.node1.whenReady();
-  expect(await lab.node1.run("ip", "-br", "link", "show", "type", "bridge")).toMatch(/^ib0 +UP(?!.*cni0)/s);
+  expect(await lab.node1.run("ip", "-br", "link", "show", "type", "bridge")).toMatch(/^ironbr0 +UP(?!.*cni0)/s);
   const added = await lab.node1.add("fresh", fresh);
   expect([a, b]).not.toContain(added.ipv4);
   expect(await askFrom(unknown, a, 8080)).toBe(b);
@@ -76,4 +76,28 @@ test("pods of the plugins bridge and host-local work on, beside new ones, until 
   await lab.node1.whenReady();
   expect((await callBridge("DEL", "known", known)).exit).toBe(0);
   expect(await lab.node1.run("ip", "-br", "link")).not.toContain(results[0]!.interfaces[1]!.name);
+});
+
+test("a node with the links of an earlier version keeps its pods connected", { timeout: 60_000 }, async () => {
+  const nodes = [nodeObject(1), nodeObject(2)];
+  lab.node2.start(nodes, { routing: "vxlan" });
+  await lab.node2.whenReady();
+  const [a, b, late] = await Promise.all([lab.addPod(), lab.addPod(), lab.addPod()]);
+  const [podA, podB] = [await lab.node2.add("earlier-a", a), await lab.node2.add("earlier-b", b)];
+  await lab.node2.kill();
+  for (const [now, earlier] of [
+    ["ironbr0", "ib0"],
+    ["ironvx0", "ibvx0"],
+  ] as const) {
+    for (const change of [["down"], ["name", earlier]]) await lab.node2.run("ip", "link", "set", now, ...change);
+    await lab.node2.run("ip", "link", "set", earlier, "up");
+  }
+  lab.node2.start(nodes, { routing: "vxlan" });
+  await lab.node2.whenReady();
+  expect(await lab.node2.run("ip", "-br", "link")).not.toMatch(/^ib(0|vx0)\b/m);
+  const server = listenIn(b, 8080);
+  expect(await askFrom(a, podB.ipv4, 8080)).toBe(podA.ipv4);
+  const added = await lab.node2.add("late", late);
+  expect(await askFrom(late, podB.ipv6, 8080)).toBe(added.ipv6);
+  server.close();
 });

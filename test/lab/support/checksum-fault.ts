@@ -35,7 +35,7 @@ function printRule({ from, to }: Flow, protocol: string, number: number): string
   for (let length = SHORTEST; length <= LONGEST; length++) {
     elements.push(`${length + header} . ${pseudoSum(from, to, number, length)}`);
   }
-  const match = `iifname "ibvx0" ${family} saddr ${from} ${family} daddr ${to}`;
+  const match = `iifname "ironvx0" ${family} saddr ${from} ${family} daddr ${to}`;
   return `${match} ${family} length . ${protocol} checksum { ${elements.join(", ")} } counter drop`;
 }
 

@@ -148,7 +148,7 @@ export class CniNode {
     await this.run("nft", "flush", "ruleset");
     const links: { ifname: string }[] = JSON.parse(await this.run("ip", "-j", "link"));
     for (const { ifname } of links) {
-      if (/^i[bq]/.test(ifname)) await this.run("sh", "-c", `ip link del ${ifname} 2>/dev/null; true`); // with its peer
+      if (/^(iron|i[bq])/.test(ifname)) await this.run("sh", "-c", `ip link del ${ifname} 2>/dev/null; true`); // with its peer
     }
     writeFileSync(this.#bootId, `${randomUUID()}\n`);
   }

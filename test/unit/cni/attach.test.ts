@@ -83,7 +83,7 @@ describe("attach()", () => {
     ]);
     expect(pod.routes().map(({ destination }) => printPrefix(destination))).toContain("0.0.0.0/0");
     expect(result.interfaces.map(({ name, sandbox }) => [name, sandbox])).toEqual([
-      ["ib0", undefined],
+      ["ironbr0", undefined],
       [port.name, undefined],
       ["eth0", POD],
     ]);
@@ -119,7 +119,7 @@ describe("attach()", () => {
         break; // there are fewer calls than `step`
       } catch (error) {
         refused.push((error as Error).message);
-        expect(kernel.links().map(({ name }) => name)).toEqual(["lo", "ib0"]);
+        expect(kernel.links().map(({ name }) => name)).toEqual(["lo", "ironbr0"]);
         expect(kernel.inNetns(POD).link("eth0")).toBeUndefined();
         expect(store.list()).toEqual([]);
         expect(broken.ipam.usage()[0]?.used).toBe(0);
@@ -165,5 +165,5 @@ test("check() finds a pod taken out of the bridge", async () => {
     "prevResult lacks the address 10.244.1.2",
   );
   kernel.setLink(kernel.link(hostLinkName(KEY))!.index, { master: 0 });
-  await expect(check(host, request)).rejects.toThrow(`interface ${hostLinkName(KEY)} is not in ib0`);
+  await expect(check(host, request)).rejects.toThrow(`interface ${hostLinkName(KEY)} is not in ironbr0`);
 });

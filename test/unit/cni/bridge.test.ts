@@ -72,6 +72,8 @@ describe("applyBridge()", () => {
   test("refuses an interface of another kind that has the bridge's name", () => {
     const netns = { fd: -1, path: "/run/netns/x", close() {} };
     kernel.createVeth({ name: BRIDGE_NAME, mtu: 1500, hairpin: false, peer: { name: "x", netns } });
-    expect(() => apply(["10.244.1.0/24"])).toThrow("the interface ib0 is a veth, not a bridge; rename or remove it");
+    expect(() => apply(["10.244.1.0/24"])).toThrow(
+      "the interface ironbr0 is a veth, not a bridge; rename or remove it",
+    );
   });
 });

@@ -141,7 +141,7 @@ describe("parseRequest() reads", () => {
   });
 
   test("keys of the reference plugin that say what is done anyway", () => {
-    const config = { ...CONFIG, bridge: "ib0", isGateway: true, ipMasq: true, hairpinMode: true, vlan: 0 };
+    const config = { ...CONFIG, bridge: "ironbr0", isGateway: true, ipMasq: true, hairpinMode: true, vlan: 0 };
     for (const value of [true, false]) {
       const all = { ...config, forceAddress: value, preserveDefaultVlan: value };
       expect(refusal(call("ADD", {}, all))).toBeUndefined();

@@ -4,7 +4,7 @@ import { parseAddress, parseMac } from "../../../net/mod.ts";
 
 const RESULT = {
   interfaces: [
-    { name: "ib0", mac: parseMac("0a:58:0a:f4:01:01"), mtu: 1500 },
+    { name: "ironbr0", mac: parseMac("0a:58:0a:f4:01:01"), mtu: 1500 },
     { name: "eth0", mac: parseMac("0a:58:0a:f4:01:02"), mtu: 1500, sandbox: "/run/netns/p1" },
   ],
   addresses: [
@@ -21,7 +21,7 @@ const COMMON = {
   ],
   dns: { nameservers: ["10.96.0.10"] },
 };
-const BRIDGE = { name: "ib0", mac: "0a:58:0a:f4:01:01" };
+const BRIDGE = { name: "ironbr0", mac: "0a:58:0a:f4:01:01" };
 const POD = { name: "eth0", mac: "0a:58:0a:f4:01:02", sandbox: "/run/netns/p1" };
 const IPV4 = { address: "10.244.1.2/24", gateway: "10.244.1.1", interface: 1 };
 const IPV6 = { address: "fd00:1::2/64", gateway: "fd00:1::1", interface: 1 };

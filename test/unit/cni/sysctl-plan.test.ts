@@ -19,7 +19,7 @@ beforeEach(() => {
 const keeper = () =>
   sysctlKeeper({
     readSysctl: (key) => values.get(key),
-    listSysctls: (directory) => (directory === "net/ipv6/conf" ? ["all", "eth0", "ib0"] : []),
+    listSysctls: (directory) => (directory === "net/ipv6/conf" ? ["all", "eth0", "ironbr0"] : []),
     writeSysctl: (key, value) => {
       written.push(`${key}=${value}`);
       values.set(key, value);
@@ -45,13 +45,13 @@ test("sysctlKeeper() puts back what another program changed, and says so until i
 });
 
 test("sysctlKeeper() keeps eth0 listening to routers before it forwards, and the bridge never", () => {
-  for (const name of ["eth0", "ib0"]) {
+  for (const name of ["eth0", "ironbr0"]) {
     values.set(`net/ipv6/conf/${name}/forwarding`, "0").set(`net/ipv6/conf/${name}/accept_ra`, "1");
   }
   keeper()(PREFIXES);
-  const order = ["ib0/accept_ra=0", "eth0/accept_ra=2", "all/forwarding=1"].map((text) => `net/ipv6/conf/${text}`);
+  const order = ["ironbr0/accept_ra=0", "eth0/accept_ra=2", "all/forwarding=1"].map((text) => `net/ipv6/conf/${text}`);
   expect(written.filter((text) => order.includes(text))).toEqual(order);
-  expect(values.get("net/ipv6/conf/ib0/accept_ra")).toBe("0");
+  expect(values.get("net/ipv6/conf/ironbr0/accept_ra")).toBe("0");
 });
 
 test("sysctlKeeper() touches no setting of IPv6 for pods of IPv4 alone", () => {

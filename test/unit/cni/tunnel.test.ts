@@ -11,7 +11,7 @@ function withTunnel() {
   const peer = { name: "p", netns: { fd: -1, path: "/run/netns/p", close() {} } };
   const underlay = kernel.createVeth({ name: "eth0", mtu: 1500, hairpin: false, peer });
   kernel.addAddress({ ifindex: underlay, address: LOCAL, length: 24 });
-  const options = { name: "ibvx0", mac: tunnelMac("a"), mtu: 1450, vni: 7373, port: 8472, local: LOCAL, underlay };
+  const options = { name: "ironvx0", mac: tunnelMac("a"), mtu: 1450, vni: 7373, port: 8472, local: LOCAL, underlay };
   return { kernel, underlay, index: kernel.createVxlan(options) };
 }
 
@@ -71,5 +71,5 @@ test("removeTunnel() takes the device away, and nothing of another kind", () => 
   const { kernel } = withTunnel();
   removeTunnel(kernel);
   removeTunnel(kernel);
-  expect(kernel.link("ibvx0")).toBeUndefined();
+  expect(kernel.link("ironvx0")).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ERROR_CODES, explainError, hasCode, IronbridgeError } from "../../../core/mod.ts";
 
 const cause = new Error("EPERM (operation not permitted)");
-const inner = new IronbridgeError("IB_KERNEL_REFUSED", "create bridge ib0", { cause });
+const inner = new IronbridgeError("IB_KERNEL_REFUSED", "create bridge ironbr0", { cause });
 const outer = new Error("bring up the pod network", { cause: inner });
 
 describe("hasCode()", () => {
@@ -13,7 +13,7 @@ describe("hasCode()", () => {
 
 describe("explainError()", () => {
   test("tells the whole story, outermost first", () => {
-    expect(explainError(outer)).toBe("bring up the pod network: create bridge ib0: EPERM (operation not permitted)");
+    expect(explainError(outer)).toBe("bring up the pod network: create bridge ironbr0: EPERM (operation not permitted)");
   });
   test("says nothing twice", () => {
     expect(explainError(new Error("a: b", { cause: new Error("b") }))).toBe("a: b");
