@@ -1,5 +1,6 @@
 import type { Address, Family, Prefix } from "../../net/mod.ts";
 import type { BfdStatus, BfdTimes } from "../bfd/session.ts";
+import type { LogLine } from "../log-line.ts";
 import type { OpenSettings } from "./agreement.ts";
 import type { FsmSettings, Phase } from "./fsm.ts";
 import type { LearnPolicy, Way } from "./rib-in.ts";
@@ -121,10 +122,4 @@ export type FromWorker =
   /** The routes of the last message were worked through: there is time for more. */
   | { readonly kind: "taken" }
   | { readonly kind: "learned"; readonly learned: LearnedRoutes }
-  | {
-      readonly kind: "log";
-      readonly level: "debug" | "info" | "warn";
-      readonly event: string;
-      readonly fields: object;
-      readonly message: string;
-    };
+  | LogLine;

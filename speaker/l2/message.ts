@@ -1,4 +1,5 @@
 import type { Claim, ElectionRule } from "../claim.ts";
+import type { LogLine } from "../log-line.ts";
 import type { Reach } from "../member-table.ts";
 import type { Counts, Foreigner } from "./responder.ts";
 
@@ -87,10 +88,4 @@ export type FromWorker =
   | { readonly kind: "status"; readonly status: Status }
   | { readonly kind: "happening"; readonly happening: Happening }
   | { readonly kind: "counts"; readonly counts: ReadonlyMap<string, Counts> }
-  | {
-      readonly kind: "log";
-      readonly level: "debug" | "info" | "warn";
-      readonly event: string;
-      readonly fields: object;
-      readonly message: string;
-    };
+  | LogLine;
