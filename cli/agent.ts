@@ -119,6 +119,7 @@ function startParts(options: AgentOptions, daemon: Daemon, signal: AbortSignal):
       ...listening,
       ...podNetwork,
       home,
+      stateDir: options.stateDir,
       pools,
       l2Advertisements,
       programmed,

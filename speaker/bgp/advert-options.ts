@@ -1,4 +1,5 @@
 import { type BGPAdvertisement, type CommunityValue, parseCommunity } from "../../config/mod.ts";
+import { AnnotationReader } from "./annotation-reader.ts";
 
 /** What a BGPAdvertisement asks for beyond MetalLB's fields, in annotations. */
 export interface BgpAdvertOptions {
@@ -29,29 +30,17 @@ export function bgpAdvertOptionsOf({ metadata = {} }: BGPAdvertisement): {
   readonly problems: readonly string[];
 } {
   const { annotations = {}, name = "", namespace = "" } = metadata;
-  const problems: string[] = [];
-  const refuse = (key: string, want: string) =>
-    problems.push(`BGPAdvertisement ${namespace}/${name}: annotation ${key} is "${annotations[key]}"; write ${want}.`);
-  const numberOf = (key: string, most: number) => {
-    const text = annotations[key];
-    if (text === undefined) return undefined;
-    const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-    if (number <= most) return number;
-    refuse(key, `a number from 0 to ${most}`);
-    return undefined;
-  };
-  const med = numberOf(MED, 0xffff_ffff);
-  const drain = annotations[DRAIN_ON_CORDON] ?? "false";
-  if (drain !== "true" && drain !== "false") refuse(DRAIN_ON_CORDON, "true or false");
-  const communities = parseCommunities(annotations[SERVICE_COMMUNITIES] ?? "");
-  if (communities.invalid.length > 0) refuse(SERVICE_COMMUNITIES, "A:B or large:A:B:C, separated by commas");
+  const reader = new AnnotationReader(annotations);
+  const med = reader.number(MED, 0, 0xffff_ffff);
+  const communities = parseCommunities(reader.text(SERVICE_COMMUNITIES) ?? "");
+  if (communities.invalid.length > 0) reader.refuse(SERVICE_COMMUNITIES, "A:B or large:A:B:C, separated by commas");
   const options = {
-    prepend: numberOf(PREPEND, MOST_PREPENDED) ?? 0,
+    prepend: reader.number(PREPEND, 0, MOST_PREPENDED) ?? 0,
     ...(med === undefined ? {} : { med }),
-    drainOnCordon: drain === "true",
+    drainOnCordon: reader.flag(DRAIN_ON_CORDON),
     serviceCommunities: communities.values,
   };
-  return { options, problems };
+  return { options, problems: reader.problems.map((each) => `BGPAdvertisement ${namespace}/${name}: ${each}.`) };
 }
 
 /** A list separated by commas. */

@@ -26,6 +26,8 @@ export interface OpenSettings {
   readonly families: readonly Family[];
   /** Seconds the peer keeps our routes while this program restarts; undefined: it does not. RFC 4724. */
   readonly restartSeconds?: number;
+  /** Since an earlier run of this program the kernel has forwarded by its rules: false after a boot. */
+  readonly forwardingPreserved: boolean;
 }
 
 /** What both OPENs together make of a session. Times in milliseconds. */
@@ -75,13 +77,14 @@ export function openOf(settings: OpenSettings, restarted: boolean): BgpOpen {
   ];
   if (families.includes("ipv4")) capabilities.push({ kind: "extendedNextHop", entries: [EXTENDED_NEXT_HOP] });
   if (restartSeconds !== undefined) {
-    const preserved = families.map((family) => ({ afi: Afi[family], safi: SAFI_UNICAST, preserved: true }));
+    // A peer that was told all routes by this run has lost the session only.
+    const preserved = !restarted || settings.forwardingPreserved;
     capabilities.push({
       kind: "gracefulRestart",
       restarted,
       notification: true,
       restartTime: restartSeconds,
-      families: preserved,
+      families: families.map((family) => ({ afi: Afi[family], safi: SAFI_UNICAST, preserved })),
     });
   }
   return { asn, holdTime: settings.holdTimeSeconds, routerId, capabilities };

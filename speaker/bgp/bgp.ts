@@ -35,6 +35,7 @@ import { announcedTo } from "./announced.ts";
 import { type BgpState, bgpStateOf } from "./bgp-state.ts";
 import { ConfigView } from "./config-view.ts";
 import { startConfigurationStateWriter } from "./configuration-state-writer.ts";
+import { ForwardingMemory } from "./forwarding-memory.ts";
 import type { Assignment, FromWorker, LearnedRoutes, PeerStatus, ToWorker } from "./message.ts";
 import { type NodePeer, nodePeersOf, waitOf } from "./peer-settings.ts";
 import { POD_NETWORK, podRoute } from "./pod-route.ts";
@@ -67,6 +68,8 @@ export interface BgpOptions extends BgpStores {
   readonly secrets: Store<V1Secret>;
   /** True when the kernel of this node has the rules of the Service. Call poke() when an answer may have changed. */
   readonly programmed: (service: string) => boolean;
+  /** Directory for what is remembered over restarts of the agent. */
+  readonly stateDir: string;
   /** TCP port on which peers may connect; absent: this node makes all connections itself. */
   readonly listenPort?: number;
   /** Exchange of pod prefixes with the peers; absent: none are announced, and no route of a peer is taken. */
@@ -138,6 +141,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   const view = new RouteView({ service: (key) => services.get(key), slicesOf });
   const dirty = new Set<string>();
   const lastGood = new LastGood();
+  const forwarding = new ForwardingMemory(options.stateDir);
   let config: ConfigView | undefined;
   let nodeText = "";
   let peers: readonly NodePeer[] = [];
@@ -232,6 +236,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     report.stale(problems() ?? []);
     stateWriter?.poke();
     if (changed.size > 0) statusWriter?.poke();
+    if (toldAll) forwarding.note();
   };
 
   /** The Services that this node is ready for now and was not, or the other way round. */
@@ -254,7 +259,14 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     peers =
       own === undefined
         ? []
-        : nodePeersOf(config.bgpPeers, { node: own, bfdProfiles: config.bfdProfiles, secret, object });
+        : nodePeersOf(config.bgpPeers, {
+            node: own,
+            bfdProfiles: config.bfdProfiles,
+            secret,
+            object,
+            listening: listenPort !== undefined,
+            forwardingPreserved: forwarding.preserved,
+          });
     const assignment: Assignment = {
       peers: peers.flatMap((peer) => ("settings" in peer ? [peer.settings] : [])),
       ...(listenPort === undefined ? {} : { listenPort }),

@@ -28,7 +28,7 @@ export class PeerSession implements ConnectionOwner {
   #gaveWay = false;
   /** The established one. */
   #up: Connection | undefined;
-  #why: string | undefined = "not started";
+  #why: string | undefined;
   #losses = 0;
   readonly #learning: Learning;
   readonly #telling: Telling;
@@ -36,6 +36,7 @@ export class PeerSession implements ConnectionOwner {
   constructor(settings: PeerSettings, ports: PeerSessionPorts) {
     this.settings = settings;
     this.#ports = ports;
+    this.#why = settings.passive ? "the peer has not connected" : "not started";
     this.#learning = new Learning(ports);
     this.#telling = new Telling(settings, ports);
     this.#dialed = new Connection("dialed", settings, ports, this);
@@ -152,7 +153,8 @@ export class PeerSession implements ConnectionOwner {
 
   onUp(connection: Connection): void {
     const other = connection === this.#dialed ? this.#accepted : this.#dialed;
-    if (other !== undefined && other.phase !== "idle") this.#giveWay(other);
+    const isAtWork = other !== undefined && other.phase !== "idle" && !isWaiting(other, this.settings);
+    if (isAtWork) this.#giveWay(other);
     const { agreement, transport } = connection;
     if (agreement === undefined || transport === undefined) return;
     this.#up = connection;
@@ -200,7 +202,8 @@ export class PeerSession implements ConnectionOwner {
   }
 
   #furthest(): Connection {
-    return this.#up ?? (this.#dialed.phase === "idle" ? (this.#accepted ?? this.#dialed) : this.#dialed);
+    const unused = this.#dialed.phase === "idle" || isWaiting(this.#dialed, this.settings);
+    return this.#up ?? (unused ? (this.#accepted ?? this.#dialed) : this.#dialed);
   }
 
   #giveWay(connection: Connection): void {
@@ -213,6 +216,11 @@ export class PeerSession implements ConnectionOwner {
     run(this.#dialed);
     if (accepted !== undefined) run(accepted);
   }
+}
+
+/** A passive connection has nothing to give way with, and stays for the next time. */
+function isWaiting({ phase, origin }: Connection, { passive }: PeerSettings): boolean {
+  return passive && origin === "dialed" && phase === "active";
 }
 
 function receiverOf({ asn, routerId, target }: PeerSettings): Receiver {

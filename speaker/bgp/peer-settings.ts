@@ -3,6 +3,7 @@ import { type BfdSettings, type BGPPeer, type BgpPeer, LONGEST_PASSWORD, matches
 import type { V1Node, V1Secret } from "../../kube/mod.ts";
 import { type Family, parseAddress, tryParseAddress } from "../../net/mod.ts";
 import type { PeerSettings } from "./message.ts";
+import { PASSIVE, type PeerOptions, peerOptionsOf } from "./peer-options.ts";
 
 /** A peer of this node: how to hold its session, or what it waits for. */
 export type NodePeer =
@@ -16,6 +17,10 @@ export interface PeerContext {
   readonly secret: (name: string, namespace: string) => V1Secret | undefined;
   /** The object a peer was read from, for its annotations. */
   readonly object: (peer: BgpPeer) => BGPPeer | undefined;
+  /** Peers may connect to this node. */
+  readonly listening: boolean;
+  /** See OpenSettings. */
+  readonly forwardingPreserved: boolean;
 }
 
 /** Seconds; RFC 4271 section 10 suggests a hold time of 90. */
@@ -24,8 +29,9 @@ const DEFAULT_HOLD_TIME = 90;
 const DEFAULT_CONNECT_TIME = 10;
 /** Seconds a peer keeps the routes while the agent restarts: FRR's own default. */
 const RESTART_TIME = 120;
-/** Annotation of a BGPPeer: the most hops its packets may have come (GTSM, RFC 5082). */
-const TTL_SECURITY = "ironbridge.io/ttl-security";
+/** What a peer that heeds GTSM sends; a neighbour's packets come with it. */
+const SENT_TTL = 255;
+const NOT_LISTENING = `annotation ${PASSIVE} has the node wait for the peer, and its agent takes no connections; start it with --bgp-listen-port 179, or remove the annotation`;
 
 /** The peers of a node, by name: those whose selectors choose it. */
 export function nodePeersOf(peers: readonly BgpPeer[], context: PeerContext): NodePeer[] {
@@ -41,22 +47,34 @@ export function waitOf(peer: NodePeer): string[] {
 
 function nodePeerOf(peer: BgpPeer, context: PeerContext): NodePeer {
   const { name, namespace, passwordSecret } = peer;
+  const { options, problems } = peerOptionsOf(context.object(peer)?.metadata?.annotations ?? {});
+  // A session that is less guarded than what was meant would be worse than none.
+  if (problems.length > 0) return { name, namespace, waits: problems.join("; ") };
+  if (options.passive && !context.listening) return { name, namespace, waits: NOT_LISTENING };
   const secret = passwordSecret === undefined ? undefined : readSecret(passwordSecret, context);
   if (secret !== undefined && "problem" in secret) return { name, namespace, waits: secret.problem };
-  const password = secret?.password ?? peer.password;
-  const bfd = context.bfdProfiles.find((profile) => profile.name === peer.bfdProfile);
-  const hops = Number(context.object(peer)?.metadata?.annotations?.[TTL_SECURITY] ?? Number.NaN);
+  return { name, namespace, settings: settingsOf(peer, options, secret?.password ?? peer.password, context) };
+}
+
+function settingsOf(
+  peer: BgpPeer,
+  { mostHops, passive }: PeerOptions,
+  password: string | undefined,
+  { node, bfdProfiles, forwardingPreserved }: PeerContext,
+): PeerSettings {
+  const bfd = bfdProfiles.find((profile) => profile.name === peer.bfdProfile);
   const { sourceAddress, keepaliveSeconds } = peer;
-  const settings: PeerSettings = {
-    name,
+  return {
+    name: peer.name,
     asn: peer.localAsn ?? peer.myAsn,
     peerAsn: peer.peerAsn,
-    routerId: routerIdOf(peer, context.node),
+    routerId: routerIdOf(peer, node),
     holdTimeSeconds: peer.holdTimeSeconds ?? DEFAULT_HOLD_TIME,
     ...(keepaliveSeconds === undefined || keepaliveSeconds === 0 ? {} : { keepaliveSeconds }),
     families: familiesOf(peer),
     ...(peer.gracefulRestart ? { restartSeconds: RESTART_TIME } : {}),
-    passive: false,
+    forwardingPreserved,
+    passive,
     connectRetry: (peer.connectSeconds ?? DEFAULT_CONNECT_TIME) * 1000,
     target: peer.target,
     port: peer.port,
@@ -64,10 +82,9 @@ function nodePeerOf(peer: BgpPeer, context: PeerContext): NodePeer {
     vrf: peer.vrf,
     ...(password === undefined ? {} : { password }),
     multiHop: peer.multiHop,
-    ...(hops >= 1 && hops <= 254 ? { minimumTtl: 256 - hops } : {}),
+    ...(mostHops === undefined ? {} : { minimumTtl: SENT_TTL + 1 - mostHops }),
     ...(bfd && { bfd: bfdTimesOf(bfd) }),
   };
-  return { name, namespace, settings };
 }
 
 /** MetalLB's words for what is wrong. */

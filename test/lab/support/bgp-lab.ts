@@ -157,14 +157,14 @@ async function build(router: string, client: string, hosts: readonly BgpHost[]):
 
 function bgpNode(
   host: BgpHost,
-  objects: Omit<BgpNodeOptions, "node">,
+  objects: Omit<BgpNodeOptions, "node" | "stateDir">,
   directory: string,
   children: ChildProcess[],
 ): BgpNode {
   const logFile = join(directory, `${host.name}.log`);
   const argumentFile = join(directory, `${host.name}.json`);
   const start = () => {
-    const argument: BgpNodeOptions = { node: host.name, ...objects };
+    const argument: BgpNodeOptions = { node: host.name, stateDir: join(directory, `${host.name}.state`), ...objects };
     writeFileSync(argumentFile, JSON.stringify(argument));
     const log = openSync(logFile, "a");
     const script = join(import.meta.dirname, "bgp-node.ts");

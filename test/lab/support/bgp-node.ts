@@ -27,6 +27,8 @@ export interface BgpObjects {
 
 export interface BgpNodeOptions extends BgpObjects {
   readonly node: string;
+  /** What the node's speaker remembers over its restarts. */
+  readonly stateDir: string;
   readonly listenPort?: number;
   /** Prefixes of all pods, whose routes are exchanged with the peers; absent: they are not. */
   readonly clusterCidrs?: readonly string[];
@@ -81,6 +83,7 @@ const bgp = startBgp(
     ...stores,
     l2Advertisements: fakeStore([]),
     node: options.node,
+    stateDir: options.stateDir,
     programmed: (service) => !unprogrammed.has(service),
     ...(options.listenPort === undefined ? {} : { listenPort: options.listenPort }),
     ...(kernel && exchangePods(kernel, options.clusterCidrs ?? [])),

@@ -8,6 +8,7 @@ const ours: OpenSettings = {
   routerId: 10,
   holdTimeSeconds: 90,
   families: ["ipv4", "ipv6"],
+  forwardingPreserved: true,
 };
 const both: readonly BgpCapability[] = [
   { kind: "multiprotocol", afi: Afi.ipv4, safi: 1 },
@@ -83,6 +84,19 @@ describe("agreeOn()", () => {
       keepsRoutes: true,
       internal: false,
     });
+  });
+});
+
+describe("openOf()", () => {
+  const cases: { name: string; forwardingPreserved: boolean; restarted: boolean; preserved: boolean }[] = [
+    { name: "a restart of the agent", forwardingPreserved: true, restarted: true, preserved: true },
+    { name: "a boot", forwardingPreserved: false, restarted: true, preserved: false },
+    { name: "the loss of a session", forwardingPreserved: false, restarted: false, preserved: true },
+  ];
+  test.each(cases)("after $name: preserved $preserved", ({ forwardingPreserved, restarted, preserved }) => {
+    const { capabilities } = openOf({ ...ours, restartSeconds: 120, forwardingPreserved }, restarted);
+    const told = capabilities.flatMap((each) => (each.kind === "gracefulRestart" ? each : []));
+    expect(told).toMatchObject([{ restarted, families: [{ preserved }, { preserved }] }]);
   });
 });
 

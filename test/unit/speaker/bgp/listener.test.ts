@@ -15,6 +15,7 @@ function peer(name: string, address: string, more: Partial<PeerSettings> = {}): 
     routerId: 5,
     holdTimeSeconds: 90,
     families: ["ipv4"],
+    forwardingPreserved: true,
     passive: false,
     connectRetry: 10_000,
     target: { kind: "address", address: parseAddress(address) },

@@ -24,6 +24,7 @@ const SETTINGS: PeerSettings = {
   routerId: 5,
   holdTimeSeconds: 90,
   families: ["ipv4"],
+  forwardingPreserved: true,
   passive: false,
   connectRetry: 10_000,
   target: { kind: "address", address: parseAddress("192.0.2.1") },
@@ -299,6 +300,25 @@ describe("PeerSession", () => {
       expect(lines.length).toBe(2);
       session.stop();
     }
+  });
+
+  test("a passive node never dials, and takes its peer each time it comes", () => {
+    start({ passive: true });
+    clock.advance(600_000);
+    expect(lines).toEqual([]);
+    expect(session.status()).toMatchObject({ phase: "active", why: "the peer has not connected" });
+    session.setRoute(route("10.0.0.1/32"));
+    for (let round = 0; round < 3; round++) {
+      expect(session.accept((events) => lines[lines.push(new Line(events)) - 1]!.transport)).toBe("taken");
+      expect(session.status().phase).toBe("openSent");
+      expect(establish().take()).toEqual(["open", "keepalive", "update +1 -0"]);
+      expect(session.status()).toMatchObject({ phase: "established", losses: round });
+      lines.at(-1)!.events.onClosed("reset");
+      expect(session.status()).toMatchObject({ phase: "active", why: "reset" });
+      clock.advance(60_000);
+    }
+    expect(lines).toHaveLength(3);
+    expect(logged).toEqual(["bgp.up", "bgp.down", "bgp.up", "bgp.down", "bgp.up", "bgp.down"]);
   });
 
   test("refuses another connection while one is up", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type BGPPeer, resolveConfig } from "../../../../config/mod.ts";
 import type { V1Node, V1Secret } from "../../../../kube/mod.ts";
-import { type NodePeer, nodePeersOf } from "../../../../speaker/bgp/peer-settings.ts";
+import { type NodePeer, nodePeersOf, waitOf } from "../../../../speaker/bgp/peer-settings.ts";
 
 const NS = "metallb-system";
 const NODE: V1Node = {
@@ -20,7 +20,8 @@ function peersOf(
     annotations = {},
     secrets = [],
     node = NODE,
-  }: { annotations?: Record<string, string>; secrets?: V1Secret[]; node?: V1Node } = {},
+    listening = false,
+  }: { annotations?: Record<string, string>; secrets?: V1Secret[]; node?: V1Node; listening?: boolean } = {},
 ): readonly NodePeer[] {
   const object = {
     metadata: { name: "tor", namespace: NS, annotations },
@@ -45,7 +46,8 @@ function peersOf(
   } = resolveConfig({ pools: [], l2Advertisements: [], bgpPeers: [object], bfdProfiles });
   expect(problems).toEqual([]);
   const secret = (name: string) => secrets.find(({ metadata }) => metadata?.name === name);
-  return nodePeersOf(bgpPeers, { node, bfdProfiles: profiles, secret, object: () => object });
+  const around = { secret, object: () => object, listening, forwardingPreserved: true };
+  return nodePeersOf(bgpPeers, { node, bfdProfiles: profiles, ...around });
 }
 
 function settingsOf(...args: Parameters<typeof peersOf>) {
@@ -117,7 +119,25 @@ describe("nodePeersOf()", () => {
 
   test("limits the hops where an annotation says so", () => {
     expect(settingsOf({}, { annotations: { "ironbridge.io/ttl-security": "1" } })).toMatchObject({ minimumTtl: 255 });
-    expect(settingsOf({}, { annotations: { "ironbridge.io/ttl-security": "x" } })).not.toHaveProperty("minimumTtl");
+    expect(settingsOf({}, { annotations: { "ironbridge.io/ttl-security": "254" } })).toMatchObject({ minimumTtl: 2 });
+    expect(settingsOf({})).not.toHaveProperty("minimumTtl");
+  });
+
+  test("waits for the peer to connect where an annotation says so and the agent takes connections", () => {
+    const annotations = { "ironbridge.io/passive": "true" };
+    expect(settingsOf({}, { annotations, listening: true })).toMatchObject({ passive: true });
+    expect(settingsOf({}, { listening: true })).toMatchObject({ passive: false });
+    expect(settingsOf({}, { annotations: { "ironbridge.io/passive": "false" } })).toMatchObject({ passive: false });
+    expect(peersOf({}, { annotations })[0]).toMatchObject({ waits: expect.stringContaining("--bgp-listen-port") });
+  });
+
+  test.each(["on", "0", "255", "-1", "1.5", ""])("has no session less guarded than meant: ttl-security %j", (text) => {
+    const annotations = { "ironbridge.io/ttl-security": text, "ironbridge.io/passive": "yes" };
+    const [found] = peersOf({}, { annotations, listening: true });
+    expect(found).not.toHaveProperty("settings");
+    const want = `annotation ironbridge.io/ttl-security is "${text}"; write a number from 1 to 254; annotation ironbridge.io/passive is "yes"; write true or false`;
+    expect(found).toMatchObject({ waits: want });
+    expect(found && waitOf(found)).toEqual([`BGPPeer ${NS}/tor: ${want}`]);
   });
 
   test("leaves out peers of other nodes", () => {
