@@ -41,6 +41,13 @@ describe("routes", () => {
     expect(decodeRoute(echo(replaceRoute(route)))).toEqual(route);
   });
 
+  test("a gateway of another family is told with its family (RTA_VIA, 18), the usual one without (RTA_GATEWAY, 5)", () => {
+    const [usual, other] = [routes[0]!, routes[3]!].map((route) => attributesOf(replaceRoute(route), 12));
+    expect([usual?.get(5), usual?.get(18)]).toEqual([Uint8Array.of(192, 0, 2, 1), undefined]);
+    expect(other?.get(5)).toBeUndefined();
+    expect(other?.get(18)).toEqual(Uint8Array.of(10, 0, 0xfe, 0x80, ...new Uint8Array(13), 1));
+  });
+
   test("a route is of link scope without a gateway, and deleted in whatever scope", () => {
     const scope = (request: NetlinkRequest) => request.payload[6];
     expect(scope(replaceRoute(routes[0]!))).toBe(0);
