@@ -5,6 +5,7 @@ import { NODES, refusalStatus, type V1Node, type V1Pod } from "../kube/mod.ts";
 import { nameOf } from "./cluster.ts";
 import { readNetworkList } from "./libcni.ts";
 import { PodWorker, type PodWorkerOptions } from "./pod-worker.ts";
+import type { LabHost } from "./topology.ts";
 
 /** What `kubectl get nodes` shows as the version. */
 const VERSION = "v1.34.0+lab";
@@ -58,7 +59,7 @@ export function startKubelet(options: PodWorkerOptions, signal: AbortSignal): Ku
 async function writeNode({ cluster, node, cni }: PodWorkerOptions): Promise<void> {
   const known = cluster.nodes.get(node.name) ?? (await cluster.client.get(NODES, { name: node.name }));
   const list = await readNetworkList(cni.confDir);
-  const desired = nodeObject(node.name, node.address, list !== undefined, known, new Date().toISOString());
+  const desired = nodeObject(node, list !== undefined, known, new Date().toISOString());
   if (known === undefined) {
     try {
       await cluster.client.create(NODES, desired);
@@ -66,15 +67,16 @@ async function writeNode({ cluster, node, cni }: PodWorkerOptions): Promise<void
       if (refusalStatus(error) !== 409) throw error; // this kubelet's own Node, not in the store yet
     }
   }
-  // Conditions by type: others write theirs into the same list.
-  const patch = { kind: "strategic", body: { status: desired.status } } as const;
+  // Conditions are merged by type: others write theirs into the same list. Addresses would be too, and of two InternalIPs
+  // only one would stay.
+  const addresses = [...(desired.status?.addresses ?? []), { $patch: "replace" }];
+  const patch = { kind: "strategic", body: { status: { ...desired.status, addresses } } } as const;
   await cluster.client.patch(NODES, nameOf(desired), patch, "status");
 }
 
 /** A Node as its kubelet reports it; Ready follows the network. Pure. */
 export function nodeObject(
-  name: string,
-  address: string,
+  { name, address, ipv6 }: LabHost,
   networkReady: boolean,
   known: V1Node | undefined,
   now: string,
@@ -92,6 +94,7 @@ export function nodeObject(
     status: {
       addresses: [
         { type: "InternalIP", address },
+        ...(ipv6 === undefined ? [] : [{ type: "InternalIP", address: ipv6 }]),
         { type: "Hostname", address: name },
       ],
       capacity: size,

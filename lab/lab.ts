@@ -2,7 +2,7 @@ import type { ProxyMode } from "../config/mod.ts";
 import type { Log } from "../core/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
 import { openNetns } from "../linux/mod.ts";
-import { LAN_ADDRESS } from "./address-plan.ts";
+import { type IpFamilies, LAN_ADDRESS } from "./address-plan.ts";
 import { type ApiServer, kubeClientOf } from "./api/mod.ts";
 import { type Cluster, watchCluster } from "./cluster.ts";
 import { type CommandOptions, type CommandResult, runInHost } from "./command.ts";
@@ -28,6 +28,8 @@ export interface LabOptions {
   readonly nodes?: number;
   /** nftables when absent. */
   readonly proxyMode?: ProxyMode;
+  /** ipv4 when absent. */
+  readonly families?: IpFamilies;
   readonly log: Log;
   /** Told what is done next. */
   readonly onStep?: (step: string) => void;
@@ -101,10 +103,10 @@ async function assembleLab(
   stop: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<Lab> {
-  const { tag, log, proxyMode = "nftables", nodes: nodeCount = 3, onStep = () => {} } = options;
+  const { tag, log, proxyMode = "nftables", families = "ipv4", nodes: nodeCount = 3, onStep = () => {} } = options;
   const directory = labDirectory(options.dir);
   onStep(`network namespaces for ${nodeCount} nodes, the LAN and a client outside`);
-  const topology = await buildTopology(tag, nodeCount);
+  const topology = await buildTopology(tag, nodeCount, families);
   const names = topology.nodes.map(({ name }) => name);
   await prepareDirectory(directory, names);
 
@@ -113,12 +115,13 @@ async function assembleLab(
   signal.addEventListener("abort", () => void api.close());
 
   onStep("ironbridge agent on every node, ironbridge controller");
-  const agents = topology.nodes.map((node) => startAgent(node, proxyMode, directory, log));
+  const commandOf = (node: string, mode: ProxyMode) => agentCommand(node, mode, families, directory);
+  const agents = topology.nodes.map((node) => startAgent(node, commandOf(node.name, proxyMode), directory, log));
   const controller = startController(topology.lan, directory, log);
   programs.push(...agents, controller);
 
   onStep("scheduler, controllers, DNS and a kubelet for every node");
-  const cluster = await startClusterPrograms(kubeClientOf(api), topology, directory, tag, log, signal);
+  const cluster = await startClusterPrograms(kubeClientOf(api), topology, directory, options, signal);
   await untilNodesReady(cluster, topology.nodes, directory);
 
   const kubectl = (args: readonly string[], input?: string) => runKubectl(directory.kubeconfig, args, input);
@@ -135,8 +138,7 @@ async function assembleLab(
     controllerPid: controller.pid,
     killController: controller.kill,
     setProxyMode: async (mode) => {
-      const commands = names.map((name) => agentCommand(name, mode, directory));
-      await Promise.all(agents.map((agent, i) => agent.replace(commands[i]!)));
+      await Promise.all(agents.map((agent, i) => agent.replace(commandOf(names[i]!, mode))));
       await untilAgentsReady(topology.nodes, directory);
     },
     stop,
@@ -164,9 +166,8 @@ function startController(lan: LabHost, directory: LabDirectory, log: Log): Progr
   return startProgram({ name, netns: lan.netns, command, logFile: directory.logOf(name) }, log);
 }
 
-function startAgent(node: LabHost, proxyMode: ProxyMode, directory: LabDirectory, log: Log): Program {
+function startAgent(node: LabHost, command: readonly string[], directory: LabDirectory, log: Log): Program {
   const name = `agent-${node.name}`;
-  const command = agentCommand(node.name, proxyMode, directory);
   return startProgram({ name, netns: node.netns, command, logFile: directory.logOf(name) }, log);
 }
 
@@ -175,12 +176,11 @@ async function startClusterPrograms(
   client: KubeClient,
   topology: Topology,
   directory: LabDirectory,
-  tag: string | undefined,
-  log: Log,
+  { tag, log, families }: LabOptions,
   signal: AbortSignal,
 ): Promise<Cluster> {
   const [cluster] = await Promise.all([watchCluster(client, log, signal), createDnsService(client)]);
-  void startControllers(cluster, signal);
+  void startControllers(cluster, signal, families);
   for (const node of topology.nodes) {
     const paths = directory.node(node.name);
     const cni = {

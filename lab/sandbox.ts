@@ -30,8 +30,9 @@ export interface SandboxOptions {
 export async function createSandbox(pod: V1Pod, options: SandboxOptions): Promise<Sandbox> {
   const id = randomBytes(32).toString("hex");
   if (pod.spec?.hostNetwork === true) {
-    const { netns, address } = options.node;
-    return { id, netnsPath: netnsPath(netns), addresses: [address], remove: async () => {} };
+    const { netns, address, ipv6 } = options.node;
+    const addresses = ipv6 === undefined ? [address] : [address, ipv6];
+    return { id, netnsPath: netnsPath(netns), addresses, remove: async () => {} };
   }
   const netns = `${options.netnsPrefix}pod-${id.slice(0, 10)}`;
   const attachment = attachmentOf(pod, id, netnsPath(netns));

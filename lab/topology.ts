@@ -3,6 +3,7 @@ import { IronbridgeError } from "../core/mod.ts";
 import { exec } from "../linux/mod.ts";
 import {
   CLIENT_ADDRESS,
+  type IpFamilies,
   LAN_ADDRESS,
   LAN_PREFIX_LENGTH,
   LAN6_PREFIX_LENGTH,
@@ -16,10 +17,6 @@ import { pidsInNetns, signalProcess } from "./process-table.ts";
 const NETNS_DIRECTORY = "/run/netns";
 /** The bridge inside the LAN's namespace. */
 const BRIDGE = "lan0";
-
-/** The address families of a LAN, in the words of kind's `ipFamily`: IPv4 alone, or IPv4 and IPv6. */
-export const IP_FAMILIES = ["ipv4", "dual"] as const;
-export type IpFamilies = (typeof IP_FAMILIES)[number];
 
 /** A host on the LAN: one network namespace with one interface, eth0. */
 export interface LabHost {

@@ -1,3 +1,4 @@
+import type { IpFamilies } from "../address-plan.ts";
 import type { Cluster } from "../cluster.ts";
 import { startDeploymentController } from "./deployment.ts";
 import { startEndpointSliceController } from "./endpoint-slice.ts";
@@ -13,13 +14,12 @@ export { decideReplicaSet } from "./replica-set.ts";
 export { chooseNode, type Placement } from "./scheduler.ts";
 
 /** Starts what kube-controller-manager and kube-scheduler are in a real cluster. Resolves when all have ended. */
-export function startControllers(cluster: Cluster, signal: AbortSignal): Promise<unknown> {
-  const start = [
-    startNodeCidrController,
-    startScheduler,
-    startDeploymentController,
-    startReplicaSetController,
-    startEndpointSliceController,
-  ];
-  return Promise.all(start.map((startOne) => startOne(cluster, signal).done));
+export function startControllers(
+  cluster: Cluster,
+  signal: AbortSignal,
+  families: IpFamilies = "ipv4",
+): Promise<unknown> {
+  const start = [startScheduler, startDeploymentController, startReplicaSetController, startEndpointSliceController];
+  const nodeCidrs = startNodeCidrController(cluster, families, signal);
+  return Promise.all([nodeCidrs, ...start.map((startOne) => startOne(cluster, signal))].map(({ done }) => done));
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type IpFamilies, type LabHost, planTopology } from "../../lab/topology.ts";
+import type { IpFamilies } from "../../lab/address-plan.ts";
+import { type LabHost, planTopology } from "../../lab/topology.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 

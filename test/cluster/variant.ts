@@ -1,5 +1,5 @@
 import { PROXY_MODES, type ProxyMode, ROUTING_MODES, type RoutingMode } from "../../config/mod.ts";
-import { IP_FAMILIES, type IpFamilies } from "../../lab/topology.ts";
+import { IP_FAMILIES, type IpFamilies } from "../../lab/address-plan.ts";
 
 /** The addresses of a cluster, and who does each of the three parts. Where it is not Ironbridge, its agent runs without that part. */
 export interface Variant {

@@ -7,7 +7,7 @@ import { isRunning } from "../../lab/process-table.ts";
 import { waitFor } from "./wait.ts";
 
 /** A lab of its own for one test file, in namespaces and a directory that no other uses. */
-export async function startTestLab(options: Pick<LabOptions, "nodes" | "proxyMode"> = {}): Promise<Lab> {
+export async function startTestLab(options: Pick<LabOptions, "nodes" | "proxyMode" | "families"> = {}): Promise<Lab> {
   await removeOrphans();
   const dir = await mkdtemp(join(tmpdir(), "ib-"));
   const lab = await startLab({ ...options, tag: `t${process.pid}`, dir, log: silentLog() });
@@ -23,6 +23,11 @@ async function removeOrphans(): Promise<void> {
   const names = await readdir("/run/netns").catch(() => []); // no namespace was ever made on this machine
   const owners = new Set(names.flatMap((name) => /^ib-t(\d+)-/.exec(name)?.[1] ?? []));
   for (const owner of owners) if (!isRunning(Number(owner))) await removeTopology(`t${owner}`);
+}
+
+/** An address as it stands in a URL. */
+export function hostOf(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 /** What curl gets from outside the cluster; throws when it gets nothing. */
@@ -42,7 +47,7 @@ export function addressOf(lab: Lab, name: string, deadline = 15_000): Promise<st
 /** The node whose MAC the outside host has for `address`, asked anew. */
 export async function announcerOf(lab: Lab, address: string): Promise<string | undefined> {
   await lab.outside.exec("ip", ["neigh", "flush", "to", address]);
-  await lab.outside.exec("curl", ["-s", "-o", "/dev/null", "--max-time", "1", `http://${address}/`]);
+  await lab.outside.exec("curl", ["-s", "-o", "/dev/null", "--max-time", "1", `http://${hostOf(address)}/`]);
   const { stdout } = await lab.outside.exec("ip", ["neigh", "show", "to", address]);
   const mac = /lladdr (\S+)/.exec(stdout)?.[1];
   for (const node of lab.nodes) {
