@@ -183,6 +183,11 @@ class FakeNamespace implements FakeRtnetlink {
     this.#neighbours.push(neighbour);
   }
 
+  /** Nobody is out there to answer. */
+  askForNeighbour({ ifindex }: Omit<Neighbour, "mac">): void {
+    this.#require(ifindex, "ask for a neighbour");
+  }
+
   deleteNeighbour({ ifindex, address }: Neighbour): void {
     this.#neighbours = this.#neighbours.filter((n) => n.ifindex !== ifindex || !sameAddress(n.address, address));
   }

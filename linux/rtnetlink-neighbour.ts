@@ -32,6 +32,7 @@ const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8 } as const;
 const NUD_PERMANENT = 0x80;
+const NTF_USE = 0x01;
 const NTF_SELF = 0x02;
 const AF_BRIDGE = 7;
 /** States in which the MAC address means nothing: incomplete, failed, no ARP. */
@@ -53,6 +54,14 @@ export function replaceNeighbour({ ifindex, address, mac }: Neighbour): NetlinkR
   const what = `set neighbour ${printAddress(address)} to ${printMac(mac)} on the link of index ${ifindex}`;
   const payload = encodePayload(header, attributes);
   return { what, type: RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, payload };
+}
+
+/** As if there were a packet for it. No change to an entry that has a MAC address. */
+export function askForNeighbour({ ifindex, address }: Omit<Neighbour, "mac">): NetlinkRequest {
+  const header = encodeHeader(address.family === "ipv4" ? AF_INET : AF_INET6, ifindex, 0, NTF_USE);
+  const what = `ask for neighbour ${printAddress(address)} on the link of index ${ifindex}`;
+  const payload = encodePayload(header, [[NDA.DST, addressToBytes(address)]]);
+  return { what, type: RTM_NEWNEIGH, flags: NLM_F_CREATE, payload };
 }
 
 export function removeNeighbour({ ifindex, address }: Neighbour): NetlinkRequest {

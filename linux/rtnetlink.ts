@@ -24,6 +24,7 @@ import {
   type VxlanOptions,
 } from "./rtnetlink-link.ts";
 import {
+  askForNeighbour,
   decodeNeighbour,
   decodeTunnelPeer,
   listNeighbours,
@@ -75,6 +76,8 @@ export interface Rtnetlink {
   deleteRoute(route: Route): void;
   replaceNeighbour(neighbour: Neighbour): void;
   deleteNeighbour(neighbour: Neighbour): void;
+  /** Has the kernel find out a neighbour's MAC address; neighbours() has it soon, if there is such a neighbour. */
+  askForNeighbour(neighbour: Omit<Neighbour, "mac">): void;
   replaceTunnelPeer(peer: TunnelPeer): void;
   deleteTunnelPeer(peer: TunnelPeer): void;
   /** Delays what leaves the link, in place of what it had before. */
@@ -159,6 +162,7 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     deleteRoute: (route) => void socket.request(removeRoute(route)),
     replaceNeighbour: (neighbour) => void socket.request(replaceNeighbour(neighbour)),
     deleteNeighbour: (neighbour) => void socket.request(removeNeighbour(neighbour)),
+    askForNeighbour: (neighbour) => void socket.request(askForNeighbour(neighbour)),
     replaceTunnelPeer: (peer) => void socket.request(replaceTunnelPeer(peer)),
     deleteTunnelPeer: (peer) => void socket.request(removeTunnelPeer(peer)),
     shape: (ifindex, bucket) => void socket.request(shape(ifindex, bucket)),

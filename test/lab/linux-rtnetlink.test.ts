@@ -11,7 +11,7 @@ import {
   type RtnetlinkTopic,
   watchRtnetlink,
 } from "../../linux/mod.ts";
-import { parseAddress, parseMac, parsePrefix } from "../../net/mod.ts";
+import { parseAddress, parseMac, parsePrefix, sameAddress } from "../../net/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { createNamespaces } from "./support/linux-namespaces.ts";
 
@@ -198,6 +198,22 @@ describe("addresses, routes and neighbours", () => {
     expect(pod.neighbours(links.eth0)).toContainEqual(neighbour);
     expect(pod.neighbours(1)).toEqual([]);
     expect(await exec("ip", ["neigh", "show", "dev", "eth0"], { netns: b })).toMatch(/10\.9\.0\.77 .*PERMANENT/);
+  });
+
+  test.each([
+    { family: "IPv4", own: "10.9.2.2", other: "10.9.2.1", length: 24 },
+    { family: "IPv6", own: "fd00:92::2", other: "fd00:92::1", length: 64 },
+  ])("askForNeighbour() makes an $family neighbour known, and asks in vain for one that is not there", async (pair) => {
+    const [own, other] = [parseAddress(pair.own), parseAddress(pair.other)];
+    host.addAddress({ ifindex: links.bridge, address: other, length: pair.length });
+    pod.addAddress({ ifindex: links.eth0, address: own, length: pair.length });
+    const known = () => pod.neighbours(links.eth0).filter(({ address }) => sameAddress(address, other));
+    expect(known()).toEqual([]);
+    pod.askForNeighbour({ ifindex: links.eth0, address: { ...other, value: other.value + 98n } });
+    pod.askForNeighbour({ ifindex: links.eth0, address: other });
+    await waitFor("the neighbour", () => known().length > 0, { deadline: 5000 });
+    pod.askForNeighbour({ ifindex: links.eth0, address: other });
+    expect(known()).toEqual([{ ifindex: links.eth0, address: other, mac: BRIDGE_MAC }]);
   });
 
   test("routes() reads thousands of routes", async () => {
