@@ -102,6 +102,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     {
       keepers: () => status.keepers,
       nodes: () => new Map(others().map((each) => [each.metadata?.name ?? "", internalAddresses(each)])),
+      clock,
       log,
     },
     signal,

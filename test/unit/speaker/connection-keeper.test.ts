@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { printKeeperTable } from "../../../speaker/connection-keeper.ts";
+import { parseAddress, parseMac } from "../../../net/mod.ts";
+import { printKeeperTable, strangersOf } from "../../../speaker/connection-keeper.ts";
 
 describe("printKeeperTable()", () => {
   test("sends what is in the middle of an unknown connection to the keeper, unless a member sent it", () => {
@@ -36,5 +37,26 @@ table ip ironbridge-flows {
     expect(printKeeperTable("ipv6", [], ["02:00:00:00:00:01"])).toBe(
       "table ip6 ironbridge-flows {\n}\ndelete table ip6 ironbridge-flows\n",
     );
+  });
+});
+
+describe("strangersOf()", () => {
+  const own = [
+    { ifindex: 2, address: parseAddress("192.0.2.11"), length: 24 },
+    { ifindex: 3, address: parseAddress("2001:db8::11"), length: 64 },
+  ];
+  const neighbour = (text: string) => ({
+    ifindex: 2,
+    address: parseAddress(text),
+    mac: parseMac("02:00:00:00:00:12"),
+  });
+  const cases: [string, string[], string[], [number, string][]][] = [
+    ["an address in a subnet of ours", ["192.0.2.12", "2001:db8::12"], ["192.0.2.12"], [[3, "2001:db8::12"]]],
+    ["none that is elsewhere: its packets would go to a router", ["198.51.100.12", "2001:db8:1::12"], [], []],
+    ["none that is known", ["192.0.2.12", "2001:db8::12"], ["2001:db8::12", "192.0.2.12"], []],
+  ];
+  test.each(cases)("names %s", (_, addresses, known, want) => {
+    const strange = strangersOf(addresses, known.map(neighbour), own);
+    expect(strange).toEqual(want.map(([ifindex, text]) => ({ ifindex, address: parseAddress(text) })));
   });
 });
