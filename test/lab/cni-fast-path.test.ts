@@ -25,9 +25,10 @@ afterAll(() => lab.remove());
 const COUNTER =
   "table inet watch { counter seen { }; chain forward { type filter hook forward priority 0; meta l4proto tcp counter name seen; }; }";
 
+const NODES = [1, 2].map((n) => nodeObject(n, undefined, [`192.168.1.1${n}`, `fd00:1::1${n}`]));
+
 async function start(changes: { fastPath?: boolean; routing?: "direct" | "vxlan" } = {}): Promise<void> {
-  const nodes = [1, 2].map((n) => nodeObject(n, undefined, [`192.168.1.1${n}`, `fd00:1::1${n}`]));
-  for (const node of [lab.node1, lab.node2]) node.start(nodes, changes);
+  for (const node of [lab.node1, lab.node2]) node.start(NODES, changes);
   await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
 }
 
@@ -77,6 +78,22 @@ describe("established connections take the short way", () => {
       await expectShort(a.name, b.name, b.ipv6);
     },
   );
+
+  test("between pods of two nodes that know of each other by link-local addresses alone (RFC 8950)", async () => {
+    for (const [node, other, number] of [
+      [lab.node1, lab.node2, 2],
+      [lab.node2, lab.node1, 1],
+    ] as const) {
+      const link = await other.run("ip", "-6", "address", "show", "dev", "eth0", "scope", "link");
+      const way = { nextHop: /fe80::[0-9a-f:]+/.exec(link)?.[0] ?? "", device: "eth0" };
+      const { podCIDRs = [] } = nodeObject(number).spec ?? {};
+      node.start(NODES, { routing: "bgp", learned: podCIDRs.map((prefix) => ({ prefix, ...way })) });
+    }
+    await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
+    const [a, b] = [await addPod(), await addPod(lab.node2)];
+    await expectShort(a.name, b.name, b.ipv4);
+    await expectShort(a.name, b.name, b.ipv6);
+  });
 
   test("and end as all others: connection tracking sees it", async () => {
     await start();

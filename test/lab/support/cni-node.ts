@@ -3,7 +3,7 @@
  * input is a ClusterNews.
  */
 import { createInterface } from "node:readline";
-import { startCni } from "../../../cni/mod.ts";
+import { type PodRoutes, startCni } from "../../../cni/mod.ts";
 import type { RoutingMode } from "../../../config/mod.ts";
 import { createLog, createMetrics, type LogLevel } from "../../../core/mod.ts";
 import {
@@ -15,7 +15,7 @@ import {
   type V1Namespace,
   type V1Node,
 } from "../../../kube/mod.ts";
-import { parsePrefix } from "../../../net/mod.ts";
+import { parseAddress, parsePrefix } from "../../../net/mod.ts";
 
 /** All objects of a kind, in place of those before; of the kinds that are not here nothing has changed. */
 export interface ClusterNews {
@@ -36,6 +36,8 @@ export interface CniNodeOptions extends Required<ClusterNews> {
   readonly shimPath: string;
   readonly resultDir: string;
   readonly hostLocalDir: string;
+  /** The ways to other nodes' pods that routers told of, where routing is "bgp". */
+  readonly learned?: readonly { readonly prefix: string; readonly nextHop: string; readonly device: string }[];
   /** "debug" when absent. */
   readonly logLevel?: LogLevel;
 }
@@ -57,12 +59,20 @@ const lines = createInterface(process.stdin).on("line", (line) => {
   if (news.namespaces) replace(namespaces, news.namespaces);
 });
 
+const routes = (options.learned ?? []).map(({ prefix, nextHop, device }) => ({
+  prefix: parsePrefix(prefix),
+  nextHop: parseAddress(nextHop),
+  device,
+}));
+const podRoutes: PodRoutes = { current: () => ({ routes, complete: true }), subscribe: () => () => {} };
+
 const cni = startCni(
   {
     ...options,
     nodes,
     namespaces,
     client: fakeKubeClient(),
+    ...(options.routing === "bgp" && { podRoutes }),
     clusterCidrs: options.clusterCidrs.map(parsePrefix),
     log: createLog("cni-node", options.logLevel ?? "debug"),
     metrics: createMetrics(),
