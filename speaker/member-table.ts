@@ -122,6 +122,8 @@ export class MemberTable {
   #edition = 1;
   #parts: readonly ClaimsPart[] = splitClaims(NO_CLAIMS);
   #tickedAt: number;
+  /** Highest number of a packet to one that was forgotten: to it, named again, a lower one would be a replay. */
+  #sentBefore = 0;
 
   /** @param epoch Random and not 0, another one for every start of the program. */
   constructor(self: string, epoch: bigint, times: MemberTimes, now: number) {
@@ -134,8 +136,12 @@ export class MemberTable {
   /** The other members there may be. Those no longer named are forgotten. */
   setPeers(names: readonly string[]): void {
     const wanted = new Set(names.filter((name) => name !== this.#self));
-    for (const name of this.#links.keys()) if (!wanted.has(name)) this.#links.delete(name);
-    for (const name of wanted) if (!this.#links.has(name)) this.#links.set(name, newLink(name));
+    for (const [name, { sent }] of this.#links) {
+      if (wanted.has(name)) continue;
+      this.#links.delete(name);
+      this.#sentBefore = Math.max(this.#sentBefore, sent);
+    }
+    for (const name of wanted) if (!this.#links.has(name)) this.#links.set(name, newLink(name, this.#sentBefore));
   }
 
   /** What this member says of itself from now on. */
@@ -278,8 +284,7 @@ export class MemberTable {
     const grace = link.phase === "running" ? restartGrace : link.phase === "pausing" ? pauseGrace : undefined;
     const until = grace === undefined ? link.reservedUntil : link.heardAt + grace;
     const { sent, sentAt, sentTimes, heardUsAt } = link;
-    Object.assign(link, newLink(link.name), {
-      sent,
+    Object.assign(link, newLink(link.name, sent), {
       sentAt,
       sentTimes,
       heardUsAt,
@@ -312,10 +317,10 @@ export class MemberTable {
   }
 }
 
-function newLink(name: string): Link {
+function newLink(name: string, sent: number): Link {
   return {
     name,
-    sent: 0,
+    sent,
     sentAt: NEVER,
     sentTimes: [],
     stamp: NO_STAMP,

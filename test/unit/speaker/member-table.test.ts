@@ -40,6 +40,8 @@ function pair() {
       tables.get(name)!.setOwn(phase, claims);
       deliver(tables.get(name)!.announce(now));
     },
+    /** Those whom a member is told that there are. */
+    setPeers: (name: "a" | "b", names: readonly string[]) => tables.get(name)!.setPeers(names),
     inject: (heartbeat: Heartbeat) => deliver(tables.get("a")!.receive(heartbeat, now)),
     refuse: () => tables.get("a")!.refused("b", now),
     setNetwork: (decide: typeof passes) => {
@@ -65,6 +67,22 @@ describe("MemberTable", () => {
     lan.run(100);
     expect(lan.view).toMatchObject({ reach: "alive", known: true, claims: new Map() });
     lan.say("b", "running", HOLDS);
+    expect(lan.view).toMatchObject({ reach: "alive", known: true, claims: HOLDS });
+  });
+
+  const memories: { forgetful: ("a" | "b")[] }[] = [
+    { forgetful: ["a"] },
+    { forgetful: ["b"] },
+    { forgetful: ["a", "b"] },
+  ];
+  test.each(memories)("members find each other again after $forgetful forgot the other", ({ forgetful }) => {
+    const lan = pair();
+    lan.say("b", "running", HOLDS);
+    lan.run(60_000);
+    for (const name of forgetful) lan.setPeers(name, []);
+    lan.run(5000);
+    for (const name of forgetful) lan.setPeers(name, ["a", "b"]);
+    lan.run(200);
     expect(lan.view).toMatchObject({ reach: "alive", known: true, claims: HOLDS });
   });
 
