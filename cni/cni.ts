@@ -98,6 +98,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const installPlugin = pluginInstaller(options);
   let listening = false;
   let installed = false;
+  let notChosen: string | undefined;
   const attachable = Promise.withResolvers<void>();
   const tellCluster = async () => {
     const node = options.nodes.get(options.node);
@@ -111,8 +112,10 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const install = () => {
     attachable.resolve();
     if (!listening) return;
-    installPlugin();
-    void tellCluster();
+    const problem = installPlugin();
+    if (problem === undefined) void tellCluster();
+    else if (problem !== notChosen) log.warn({ event: "cni.not_chosen", problem }, "runtimes use another network");
+    notChosen = problem;
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };
@@ -171,7 +174,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     ready,
     state: () => ({
       ready: ready(),
-      problems: [...network.problems(), ...network.warnings()],
+      problems: [notChosen ?? [], network.problems(), network.warnings()].flat(),
       prefixes: ipam.usage(),
       fastPath: network.fastPath(),
       checksumOffload: network.checksumOffload(),

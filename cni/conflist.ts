@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { foreignListProblem } from "./foreign-list.ts";
 
 const PLUGIN_TYPE = "ironbridge-cni";
 const VERSIONS = { cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"] };
@@ -14,6 +15,8 @@ const CAPABILITIES = {
 };
 /** What containerd starts beside every network; the same program under another name. */
 const LOOPBACK_TYPE = "loopback";
+/** What every version of our program holds, and nobody else's. */
+const OWN_MARK = "/run/ironbridge";
 const CONFLIST_NAME = "10-ironbridge.conflist";
 
 /**
@@ -34,18 +37,23 @@ export interface InstallOptions {
 
 /**
  * Puts the plugin where runtimes look for it and then the configuration that names it; each call of the function
- * returned puts back what has gone since. Writes only what differs.
+ * returned puts back what has gone since, and says in a sentence why runtimes use that of others all the same. Writes
+ * only what differs.
  */
-export function pluginInstaller({ shimPath, binDir, confDir, socketPath }: InstallOptions): () => void {
+export function pluginInstaller({ shimPath, binDir, confDir, socketPath }: InstallOptions): () => string | undefined {
   const plugin = join(binDir, PLUGIN_TYPE);
   const loopback = join(binDir, LOOPBACK_TYPE);
   const conflist = Buffer.from(printConflist(socketPath));
   let compared = false; // once is enough for a program of this size: only we write it
   return () => {
     if (!compared || !existsSync(plugin)) replaceFile(plugin, readFileSync(shimPath), 0o755);
-    if (!existsSync(loopback)) replaceFile(loopback, readFileSync(shimPath), 0o755); // anybody's will do
+    // Anybody's will do, but ours of an earlier version is brought up to date.
+    if (!existsSync(loopback) || (!compared && readFileSync(loopback).includes(OWN_MARK))) {
+      replaceFile(loopback, readFileSync(shimPath), 0o755);
+    }
     compared = true;
     replaceFile(join(confDir, CONFLIST_NAME), conflist, 0o644);
+    return foreignListProblem(confDir, CONFLIST_NAME, PLUGIN_TYPE);
   };
 }
 

@@ -6,6 +6,7 @@ import { type Prefix, printPrefix } from "../net/mod.ts";
 import { applyBridge, BRIDGE_NAME, type Bridge } from "./bridge.ts";
 import { renameEarlierLinks } from "./earlier-names.ts";
 import { keepFastPath } from "./fast-path-keeper.ts";
+import { forwardProblems } from "./forward-policy.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
 import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
@@ -62,7 +63,7 @@ export interface NodeNetwork {
   readonly done: Promise<void>;
 }
 
-type Area = "bridge" | "rules" | "routes" | "settings" | "fast path";
+type Area = "bridge" | "rules" | "routes" | "settings" | "forwarding" | "fast path";
 const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
@@ -82,6 +83,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     rules: [NOT_YET],
     routes: [],
     settings: [],
+    forwarding: [],
     "fast path": [],
   };
   const blockers = () => [...new Set([...problems.bridge, ...problems.rules])];
@@ -148,6 +150,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     if (!guarded) links.poke();
     guarded = true;
     report("rules", []);
+    report("forwarding", await forwardProblems(await options.nft(), own.prefixes));
   };
 
   const failed = (area: Area) => (error: unknown) => report(area, [explainError(error)]);
@@ -169,7 +172,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   return {
     bridge: () => bridge,
     problems: blockers,
-    warnings: () => [...problems.routes, ...problems.settings],
+    warnings: () => [...problems.routes, ...problems.settings, ...problems.forwarding],
     fastPath: fastPath.state,
     checksumOffload: offload.state,
     poke: links.poke,

@@ -51,3 +51,21 @@ test("settings that others change are put back, and the log says which", async (
   await waitFor("the setting", async () => (await setting("net.ipv4.ip_forward")) === "1", { deadline: 5000 });
   expect(lab.node1.log()).toContain("another program set net/ipv4/ip_forward to 0; it is 1 again");
 });
+
+test("a policy of iptables that drops pods' packets is named with a remedy, which helps", async () => {
+  lab.node1.start([nodeObject(1)]);
+  await lab.node1.whenReady();
+  const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
+  await lab.node1.add("asks", a);
+  const { ipv4 } = await lab.node1.add("answers", b);
+  const reach = () => exec("ip", ["netns", "exec", basename(a), "ping", "-c1", "-W1", ipv4]);
+  await reach();
+  await lab.node1.run("iptables-nft", "-P", "FORWARD", "DROP");
+  await expect(reach()).rejects.toThrow();
+  const remedy = () => lab.node1.log().match(/(iptables -I FORWARD -i .*? ACCEPT) and (iptables -I .*? ACCEPT)/);
+  await waitFor("the line in the log", () => remedy() !== null, { deadline: 5000 });
+  for (const command of remedy()!.slice(1)) {
+    await lab.node1.run(...command.replace("iptables", "iptables-nft").split(" "));
+  }
+  await reach();
+});

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pluginInstaller } from "../../../cni/conflist.ts";
 
 let directory = "";
@@ -62,9 +62,38 @@ test("pluginInstaller() replaces the program of another version", () => {
   expect(readFileSync(path("bin", "ironbridge-cni"), "utf8")).toBe("two");
 });
 
+test("pluginInstaller() brings its loopback plugin of an earlier version up to date", () => {
+  mkdirSync(path("bin"));
+  writeFileSync(path("bin", "loopback"), "earlier, which knows /run/ironbridge/cni.sock");
+  installer()();
+  expect(readFileSync(path("bin", "loopback"), "utf8")).toBe("one");
+});
+
 test("pluginInstaller() leaves the loopback plugin of others alone", () => {
   mkdirSync(path("bin"));
   writeFileSync(path("bin", "loopback"), "theirs");
   installer()();
   expect(readFileSync(path("bin", "loopback"), "utf8")).toBe("theirs");
+});
+
+describe("pluginInstaller() says whose configuration runtimes take", () => {
+  const list = (...types: readonly string[]) =>
+    JSON.stringify({ name: "theirs", plugins: types.map((type) => ({ type })) });
+  const cases: [what: string, name: string, content: string, problem: string | undefined][] = [
+    ["another list", "10-calico.conflist", list("calico", "portmap"), "10-calico.conflist (plugins calico, portmap)"],
+    ["another plugin alone", "10-bridge.conf", '{"type":"bridge"}', "10-bridge.conf (plugins bridge)"],
+    ["a broken file", "00-broken.json", "{", "00-broken.json (it is no CNI configuration)"],
+    ["a list with it after others", "05-chain.conflist", list("macvlan", "ironbridge-cni"), undefined],
+    ["a list that sorts later", "20-other.conflist", list("bridge"), undefined],
+    ["a file of another kind", "00-notes.txt", "", undefined],
+  ];
+  test.each(cases)("%s", (_, name, content, problem) => {
+    mkdirSync(path("net.d"));
+    writeFileSync(path("net.d", name), content);
+    const install = installer();
+    if (problem === undefined) expect(install()).toBeUndefined();
+    else expect(install()).toContain(problem);
+    rmSync(path("net.d", name));
+    expect(install()).toBeUndefined();
+  });
 });
