@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab, LabNode } from "../../lab/mod.ts";
 import { addressOf, apply, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
+import { IPV6_POOL, ipv6Service } from "./support/ipv6-web.ts";
 
 /** The whole path, from kubectl to BIRD on a host outside of the cluster. */
 const FILES = mkdtempSync(join(tmpdir(), "ib-bird-"));
@@ -12,22 +13,40 @@ const SOCKET = join(FILES, "bird.ctl");
 const DEADLINE = { deadline: 20_000 };
 const NAMESPACE = "ironbridge-system";
 let lab: Lab;
-/** A Service of the samples, and its address. */
-const SERVICE = { namespace: "default", name: "web" };
-let address: string;
+/** A Service of each family with the same pods, where its address is from, and who asks which node has that address. */
+const CASES = [
+  {
+    family: "IPv4",
+    service: "web",
+    length: 32,
+    nextHop: "192.168.1.11",
+    pool: "lab-pool",
+    ask: ["arping", "-c", "1", "-w", "1", "-I", "eth0"],
+  },
+  {
+    family: "IPv6",
+    service: "web6",
+    length: 128,
+    nextHop: "fd00:1::11",
+    pool: "lab-pool6",
+    ask: ["ndisc6", "-1", "-r", "1", "-w", "1000"],
+  },
+] as const;
+type Case = (typeof CASES)[number];
 
 beforeAll(async () => {
-  lab = await startTestLab({ nodes: 2 });
+  lab = await startTestLab({ nodes: 2, families: "dual" });
   const neighbours = [1, 2].map(
     (n) =>
-      `protocol bgp node${n} { local 192.168.1.10 as 64512; neighbor 192.168.1.1${n} as 64513; connect retry time 1; ipv4 { import all; export none; }; }`,
+      `protocol bgp node${n} { local 192.168.1.10 as 64512; neighbor 192.168.1.1${n} as 64513; connect retry time 1;
+        ipv4 { import all; export none; }; ipv6 { import all; export none; }; }`,
   );
   const config = ["router id 192.168.1.10;", "protocol device {}", ...neighbours].join("\n");
   writeFileSync(join(FILES, "bird.conf"), `${config}\n`);
   await lab.outside.exec("bird", ["-c", join(FILES, "bird.conf"), "-s", SOCKET, "-P", join(FILES, "bird.pid")]);
   await apply(lab, bgpPeer({}), metallb("BGPAdvertisement", "all", { communities: ["64513:5"] }));
   await lab.applySamples();
-  address = await addressOf(lab, `${SERVICE.namespace}/${SERVICE.name}`);
+  await apply(lab, IPV6_POOL, ipv6Service("web6"), arpAndNdp("lab-pool6"));
 }, 60_000);
 afterAll(async () => {
   await lab?.stop();
@@ -38,21 +57,33 @@ function metallb(kind: string, name: string, spec: object, version = "v1beta1"):
   return { apiVersion: `metallb.io/${version}`, kind, metadata: { name, namespace: NAMESPACE }, spec };
 }
 function bgpPeer(more: object): object {
-  return metallb("BGPPeer", "bird", { myASN: 64513, peerASN: 64512, peerAddress: "192.168.1.10", ...more }, "v1beta2");
+  const peer = { myASN: 64513, peerASN: 64512, peerAddress: "192.168.1.10", dualStackAddressFamily: true };
+  return metallb("BGPPeer", "bird", { ...peer, ...more }, "v1beta2");
+}
+/** Of the pool of that name. */
+function arpAndNdp(pool: string): object {
+  return metallb("L2Advertisement", pool, { ipAddressPools: [pool] });
 }
 
 const birdc = async (command: string) =>
   (await lab.outside.exec("birdc", ["-s", SOCKET, ...command.split(" ")])).stdout;
 const get = async (...what: readonly string[]) => JSON.parse(await lab.kubectl(["get", ...what, "-o", "json"]));
 
+const address = ({ service }: Case) => addressOf(lab, `default/${service}`);
+
+/** What BIRD says of the way to an address. */
+const routeTo = async (to: string, { length }: Case) => birdc(`show route all for ${to}/${length}`);
+
 /** What BIRD says of the route once both nodes announce it. */
-function routeOfBoth(): Promise<string> {
+async function routeOfBoth(each: Case): Promise<string> {
+  const to = await address(each);
   const look = async () => {
-    const text = await birdc(`show route all for ${address}/32`);
+    const text = await routeTo(to, each);
     return text.includes("[node1") && text.includes("[node2") && text;
   };
-  return waitFor("the route of both nodes", look, DEADLINE);
+  return waitFor(`the route of both nodes to ${to}`, look, DEADLINE);
 }
+const routesOfAll = () => Promise.all(CASES.map(routeOfBoth));
 
 /** What the agents' metric says, node by node. */
 async function metricOf(name: string): Promise<readonly number[]> {
@@ -64,39 +95,48 @@ async function metricOf(name: string): Promise<readonly number[]> {
 }
 
 describe("the agent with BIRD", () => {
-  test("announces a Service made with kubectl, and says so in the cluster", async () => {
-    const shown = await routeOfBoth();
-    expect(shown).toContain("BGP.community: (64513,5)");
-    expect(shown).toContain("BGP.next_hop: 192.168.1.11");
-    for (const node of ["node1", "node2"]) {
-      const isUp = async () =>
-        ((await get("bgppeer", "-n", NAMESPACE, "bird")).status?.conditions ?? []).some(
-          ({ type, status }: Record<string, string>) => type === `session.ironbridge.io/${node}` && status === "True",
-        );
-      await waitFor(`the condition of ${node}`, isUp, DEADLINE);
-    }
-    const statuses = await waitFor(
-      "ServiceBGPStatus of both nodes",
-      async () => {
-        const ours = (await statusesOfService()).map(({ peers }) => peers);
-        return ours.length === 2 && ours;
-      },
-      DEADLINE,
-    );
-    expect(statuses).toEqual([["bird"], ["bird"]]);
-  }, 60_000);
+  test.each(CASES)(
+    "announces a Service made with kubectl, and says so in the cluster, $family",
+    async (each) => {
+      const shown = await routeOfBoth(each);
+      expect(shown).toContain("BGP.community: (64513,5)");
+      expect(shown).toContain(`BGP.next_hop: ${each.nextHop}`);
+      for (const node of ["node1", "node2"]) {
+        const isUp = async () =>
+          ((await get("bgppeer", "-n", NAMESPACE, "bird")).status?.conditions ?? []).some(
+            ({ type, status }: Record<string, string>) => type === `session.ironbridge.io/${node}` && status === "True",
+          );
+        await waitFor(`the condition of ${node}`, isUp, DEADLINE);
+      }
+      const told = async () => {
+        const peers = await peersOf(each);
+        return peers.length === 2 && peers;
+      };
+      expect(await waitFor("ServiceBGPStatus of both nodes", told, DEADLINE)).toEqual([["bird"], ["bird"]]);
+    },
+    60_000,
+  );
 
-  test("answers ARP for what has an L2Advertisement too, and BGP goes on whether or not it has", async () => {
-    const answers = async () =>
-      (await lab.outside.exec("arping", ["-c", "1", "-w", "1", "-I", "eth0", address])).stdout.includes("reply from");
-    const answersOnce = async () => (await answers()) || undefined;
-    await lab.kubectl(["delete", "l2advertisement", "-n", NAMESPACE, "lab-pool"]);
-    await waitFor("no answer", async () => !(await answers()), { deadline: 5000 });
-    await routeOfBoth();
-    await apply(lab, metallb("L2Advertisement", "lab-pool", { ipAddressPools: ["lab-pool"] }));
-    await waitFor("an answer", answersOnce, DEADLINE);
-    await routeOfBoth();
-  }, 60_000);
+  test.each(CASES)(
+    "answers for what has an L2Advertisement too, and BGP goes on whether or not it has, $family",
+    async (each) => {
+      const {
+        pool,
+        ask: [program, ...options],
+      } = each;
+      const to = await address(each);
+      const device = each.family === "IPv6" ? ["eth0"] : [];
+      const answers = async () => (await lab.outside.exec(program, [...options, to, ...device])).exitCode === 0;
+      await waitFor("an answer", answers, DEADLINE);
+      await lab.kubectl(["delete", "l2advertisement", "-n", NAMESPACE, pool]);
+      await waitFor("no answer", async () => !(await answers()), { deadline: 5000 });
+      await routeOfBoth(each);
+      await apply(lab, arpAndNdp(pool));
+      await waitFor("an answer", answers, DEADLINE);
+      await routeOfBoth(each);
+    },
+    60_000,
+  );
 
   test("tells a mistake in BGP's configuration as stale, and goes on as before", async () => {
     const stale = () => metricOf("metallb_k8s_client_config_stale_bool");
@@ -108,7 +148,7 @@ describe("the agent with BIRD", () => {
     await apply(lab, bgpPeer({ bfdProfile: "late" }));
     await waitFor("stale", async () => (await stale()).join() === "1,1", DEADLINE);
     await waitFor("Invalid", async () => (await results()).join() === "Invalid,Invalid", DEADLINE);
-    await routeOfBoth();
+    await routesOfAll();
     await apply(lab, metallb("BFDProfile", "late", { echoMode: true }));
     await waitFor("not stale", async () => (await stale()).join() === "0,0", DEADLINE);
     await waitFor("Valid", async () => (await results()).join() === "Valid,Valid", DEADLINE);
@@ -117,22 +157,28 @@ describe("the agent with BIRD", () => {
     expect(condition.message).toContain("no echo packets are sent");
     expect(await metricOf("metallb_k8s_client_config_loaded_bool")).toEqual([1, 1]);
     for (const updates of await metricOf("metallb_k8s_client_updates_total")) expect(updates).toBeGreaterThan(0);
-    await routeOfBoth();
+    await routesOfAll();
   }, 60_000);
 
-  test("withdraws a Service that is deleted, and what it said of it", async () => {
-    await lab.kubectl(["delete", "service", "-n", SERVICE.namespace, SERVICE.name]);
-    await waitFor("no route", async () => !(await birdc(`show route for ${address}/32`)).includes("[node"), DEADLINE);
-    await waitFor("no ServiceBGPStatus", async () => (await statusesOfService()).length === 0, DEADLINE);
-  }, 60_000);
+  test.each(CASES)(
+    "withdraws a Service that is deleted, and what it said of it, $family",
+    async (each) => {
+      const to = await address(each);
+      await lab.kubectl(["delete", "service", each.service]);
+      await waitFor("no route", async () => !(await routeTo(to, each)).includes("[node"), DEADLINE);
+      await waitFor("no ServiceBGPStatus", async () => (await peersOf(each)).length === 0, DEADLINE);
+    },
+    60_000,
+  );
 });
 
-async function statusesOfService(): Promise<readonly { readonly peers: readonly string[] }[]> {
+/** The peers that each node says it announces the Service to. */
+async function peersOf({ service }: Case): Promise<readonly (readonly string[])[]> {
   const { items } = await get("servicebgpstatuses", "-A");
   const statuses: { serviceName: string; serviceNamespace: string; peers: string[] }[] = items.flatMap(
     ({ status }: { status?: object }) => status ?? [],
   );
-  return statuses.filter(
-    ({ serviceName, serviceNamespace }) => serviceName === SERVICE.name && serviceNamespace === SERVICE.namespace,
-  );
+  return statuses
+    .filter(({ serviceName, serviceNamespace }) => serviceName === service && serviceNamespace === "default")
+    .map(({ peers }) => peers);
 }

@@ -3,16 +3,25 @@ import { once } from "node:events";
 import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CLIENT_ADDRESS, type IpFamilies, lan6Address } from "../../../lab/address-plan.ts";
 import type { Lab } from "../../../lab/mod.ts";
 import { exec } from "../../../linux/mod.ts";
 import { apply, startTestLab } from "../../support/test-lab.ts";
 import { waitFor } from "../../support/wait.ts";
 import { FAST_BFD, type Frr, startFrr } from "./frr.ts";
 
-/** Addresses of the host outside the cluster, which is the router here, and of the client behind it. */
-const ROUTER = { lan: "192.168.1.10", wan: "198.51.100.1" } as const;
-const CLIENT = "198.51.100.2";
-const BEHIND = "198.51.100.0/24";
+/** Addresses of the host outside the cluster, which is the router here, and of the client behind it, by family. */
+const SITES = [
+  { lan: CLIENT_ADDRESS, wan: "198.51.100.1", client: "198.51.100.2", behind: "198.51.100.0/24", length: 24 },
+  {
+    lan: lan6Address(CLIENT_ADDRESS),
+    wan: "2001:db8:51::1",
+    client: "2001:db8:51::2",
+    behind: "2001:db8:51::/64",
+    length: 64,
+  },
+] as const;
+type Site = (typeof SITES)[number];
 
 /** A whole cluster, FRR on the host outside of it, and a client that reaches the cluster through FRR alone. */
 export interface BgpCluster extends AsyncDisposable {
@@ -26,6 +35,8 @@ export interface BgpCluster extends AsyncDisposable {
 
 export interface BgpClusterOptions {
   readonly nodes: number;
+  /** ipv4 when absent. With both the session of a node, which runs over IPv4, carries both. */
+  readonly families?: IpFamilies;
   /** Fields of the BGPPeer. */
   readonly peer?: object;
   /** Lines of FRR: of the whole router, and of each neighbour. */
@@ -36,11 +47,13 @@ export interface BgpClusterOptions {
 /** Starts it with the lab's samples, whose Services are announced by BGP too, and waits for the sessions. */
 export async function startBgpCluster({
   nodes,
+  families = "ipv4",
   peer,
   router = [],
   neighbour = [],
 }: BgpClusterOptions): Promise<BgpCluster> {
-  const lab = await startTestLab({ nodes });
+  const lab = await startTestLab({ nodes, families });
+  const sites = families === "dual" ? SITES : SITES.slice(0, 1);
   const directory = mkdtempSync(join(tmpdir(), "ib-frr-"));
   const { netns } = lab.outside;
   const client = `${netns}-behind`;
@@ -55,8 +68,8 @@ export async function startBgpCluster({
     daemons.push(child);
     return child;
   };
-  await buildClient(lab, client);
-  await apply(lab, ...objects(peer));
+  await buildClient(lab, client, sites);
+  await apply(lab, ...objects({ dualStackAddressFamily: families === "dual", ...peer }));
   await lab.applySamples();
   const frr = await startFrr({ directory, daemon, inRouter }, [
     ...FAST_BFD,
@@ -68,6 +81,11 @@ export async function startBgpCluster({
     ),
     " address-family ipv4 unicast",
     "  maximum-paths 8",
+    " exit-address-family",
+    " address-family ipv6 unicast",
+    "  maximum-paths 8",
+    ...(families === "dual" ? lab.nodes.map(({ ip }) => `  neighbor ${ip} activate`) : []),
+    " exit-address-family",
   ]);
   const established = async () => {
     const { peers } = (await frr.show("show bgp ipv4 unicast summary")) as {
@@ -94,32 +112,35 @@ export async function startBgpCluster({
   };
 }
 
-async function buildClient(lab: Lab, client: string): Promise<void> {
+async function buildClient(lab: Lab, client: string, sites: readonly Site[]): Promise<void> {
   const { netns } = lab.outside;
   const batch = (where: string, lines: readonly string[]) =>
     exec("ip", ["-n", where, "-batch", "-"], { input: `${lines.join("\n")}\n` });
   await exec("ip", ["netns", "add", client]);
   await batch(netns, [
     `link add name wan0 type veth peer name eth0 netns ${client}`,
-    `address add ${ROUTER.wan}/24 dev wan0`,
     "link set dev wan0 up",
+    ...sites.map(({ wan, length }) => `address add ${wan}/${length} dev wan0 nodad`),
   ]);
   await batch(client, [
     "link set dev lo up",
     "link set dev eth0 up",
-    `address add ${CLIENT}/24 dev eth0`,
-    `route add default via ${ROUTER.wan}`,
+    ...sites.map(({ client, length }) => `address add ${client}/${length} dev eth0 nodad`),
+    ...sites.map(({ wan }) => `route add default via ${wan}`),
   ]);
   // By ports too, so that the connections of one client take all ways.
-  const settings = ["net.ipv4.ip_forward=1", "net.ipv4.fib_multipath_hash_policy=1", "net.ipv4.conf.all.rp_filter=0"];
-  await lab.outside.exec("sysctl", ["-qw", ...settings]);
-  for (const node of lab.nodes) await node.exec("ip", ["route", "replace", BEHIND, "via", ROUTER.lan]);
+  const spread = ["net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"];
+  const forward = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0"];
+  await lab.outside.exec("sysctl", ["-qw", ...spread, ...forward]);
+  for (const node of lab.nodes) {
+    for (const { behind, lan } of sites) await node.exec("ip", ["route", "replace", behind, "via", lan]);
+  }
 }
 
 function objects(peer: object = {}): object[] {
   const metadata = (name: string) => ({ name, namespace: "ironbridge-system" });
   const times = { transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3 };
-  const spec = { myASN: 64513, peerASN: 64512, peerAddress: ROUTER.lan, ...peer };
+  const spec = { myASN: 64513, peerASN: 64512, peerAddress: CLIENT_ADDRESS, ...peer };
   return [
     { apiVersion: "metallb.io/v1beta1", kind: "BFDProfile", metadata: metadata("fast"), spec: times },
     { apiVersion: "metallb.io/v1beta2", kind: "BGPPeer", metadata: metadata("router"), spec },
