@@ -5,6 +5,7 @@ import { waitFor } from "../support/wait.ts";
 import { isUp, VIP } from "./support/bgp-lab.ts";
 import type { BgpAnswer } from "./support/bgp-node.ts";
 import { type FrrLab, routerPeer, SECRET_KEY, startFrrLab } from "./support/frr-lab.ts";
+import { tcpCount } from "./support/tcp-count.ts";
 
 /** Sessions of two nodes with one FRR: what is agreed on, how they end, and how they come back. */
 let site: FrrLab;
@@ -127,10 +128,7 @@ describe("startBgp() with FRR", () => {
     await site.first.until("no session", ({ state }) => state.peers.router6?.phase !== "established");
     const shown = await site.frr.show(`show bgp neighbors ${site.first.v6}`);
     expect(shown[site.first.v6]).not.toMatchObject({ bgpState: "Established" });
-    const refused = async () => {
-      const [names = "", values = ""] = (await site.lab.inRouter("grep", "TcpExt", "/proc/net/netstat")).split("\n");
-      return Number(values.split(" ")[names.split(" ").indexOf("TCPMD5Failure")]);
-    };
+    const refused = () => tcpCount(site.lab.inRouter, "TCPMD5Failure");
     const before = await refused();
     await waitFor("segments the kernel drops", async () => (await refused()) > before, DEADLINE);
     expect((await site.first.order({ kind: "tell" })).state.peers.router6?.phase).not.toBe("established");
@@ -146,7 +144,7 @@ describe("startBgp() with FRR", () => {
     await site.pathsVia(`${VIP.v4}/32`, nodes("v4"));
   }, 60_000);
 
-  test("lets the thread of BGP and BFD go site.first, and no other", async () => {
+  test("lets the thread of BGP and BFD go first, and no other", async () => {
     const { pid } = site.first.process;
     // proc(5): the 19th field of stat is the nice value, the 17th behind the name.
     const nices = readdirSync(`/proc/${pid}/task`).map((thread) =>

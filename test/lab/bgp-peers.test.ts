@@ -1,10 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { DUAL, FAST, isUp, NAMESPACE, peerObject, ROUTER, VIP } from "./support/bgp-lab.ts";
+import type { BGPPeer } from "../../config/mod.ts";
+import { waitFor } from "../support/wait.ts";
+import { type BgpNode, DUAL, FAR, FAST, isUp, NAMESPACE, peerObject, ROUTER, VIP } from "./support/bgp-lab.ts";
 import { labPerTest } from "./support/lab-per-test.ts";
+import { tcpCount } from "./support/tcp-count.ts";
 import { shows, startBird, startGobgp } from "./support/text-routers.ts";
 
 /** Kinds of sessions, each with a router of its own: BIRD or GoBGP. */
 const start = labPerTest("peers");
+/** One more address of the node. */
+const SECOND = "192.0.2.111";
+
+/** BIRD's end of a session over the router in between. */
+function farSession(node: string, more = ""): string {
+  return `protocol bgp node { local ${FAR} as 64512; neighbor ${node} as 65001; multihop 2; ${more}
+    connect delay time 0; connect retry time 1; error wait time 1, 1; ipv4 { import all; export none; }; }`;
+}
 
 describe("startBgp() with BIRD", () => {
   test("internal, both families over IPv4, with preference, BFD, and a key", async () => {
@@ -47,7 +58,7 @@ describe("startBgp() with BIRD", () => {
     await shows(bird, `show route all for ${VIP.v6}/128`, `BGP.next_hop: ${lab.nodes[0]!.v6}`);
   });
 
-  test("a passive node is found by the router, and both dialling at once end with one session", async () => {
+  test("node and router that dial at once end with one session", async () => {
     const lab = await start(() => DUAL, { listenPort: 179 });
     const bird = await startBird(lab, [
       `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${lab.nodes[0]!.v4} as 64513; connect delay time 0;
@@ -63,18 +74,41 @@ describe("startBgp() with BIRD", () => {
     }
   }, 60_000);
 
-  test("several hops away, with TTL 255, a source address, local AS and GTSM", async () => {
-    const annotations = { "ironbridge.io/ttl-security": "1" };
-    const peer = peerObject({ localASN: 65001, sourceAddress: "192.0.2.11", routerID: "10.10.10.1" });
-    const guarded = { ...peer, metadata: { ...peer.metadata, annotations } };
-    const lab = await start(() => ({ ...DUAL, bgpPeers: [guarded] }));
-    const bird = await startBird(lab, [
-      `protocol bgp node { local 192.0.2.1 as 64512; neighbor ${lab.nodes[0]!.v4} as 65001; ttl security on;
-        connect retry time 1; ipv4 { import all; export none; }; }`,
-    ]);
-    await shows(bird, `show route all for ${VIP.v4}/32`, "BGP.as_path: 65001\n");
+  test("two hops away, from another address of the node, with a local AS and a router ID", async () => {
+    const spec = { peerAddress: FAR, ebgpMultiHop: true, localASN: 65001, routerID: "10.10.10.1" };
+    const lab = await start(() => ({ bgpPeers: [peerObject({ ...spec, sourceAddress: SECOND })] }));
+    const [node] = lab.nodes as [BgpNode];
+    await lab.inNode(node, "ip", "address", "add", `${SECOND}/24`, "dev", "eth0");
+    const bird = await startBird(lab.far, [farSession(SECOND)]);
+    const route = await shows(bird, `show route all for ${VIP.v4}/32`, "BGP.as_path: 65001\n");
+    expect(route).toContain(`BGP.next_hop: ${SECOND}`);
     await shows(bird, "show protocols all node", "Neighbor ID:      10.10.10.1");
-  });
+    const { state } = await node.until("a session", (answer) => isUp(answer));
+    expect(state.peers.router).toMatchObject({ localAddress: SECOND, remote: `${FAR}:179` });
+  }, 60_000);
+
+  test.each(["dials", "is dialled"])(
+    "a peer that is further away than GTSM allows has no session: the node %s",
+    async (way) => {
+      const peer = (hops: number): BGPPeer => {
+        const guard = { "ironbridge.io/ttl-security": String(hops) };
+        const annotations = way === "dials" ? guard : { ...guard, "ironbridge.io/passive": "true" };
+        const object = peerObject({ peerAddress: FAR, ebgpMultiHop: true, localASN: 65001 });
+        return { ...object, metadata: { ...object.metadata, annotations } };
+      };
+      const lab = await start(() => ({ bgpPeers: [peer(1)] }), way === "dials" ? {} : { listenPort: 179 });
+      const [node] = lab.nodes as [BgpNode];
+      const passive = way === "dials" ? "passive on;" : "";
+      await startBird(lab.far, [farSession(node.v4, `ttl security on; ${passive}`)]);
+      const dropped = () => tcpCount((...command) => lab.inNode(node, ...command), "TCPMinTTLDrop");
+      await waitFor("segments the kernel drops", async () => (await dropped()) > 2, { deadline: 20_000 });
+      const { state } = await node.order({ kind: "tell" });
+      expect(state.peers.router).toMatchObject({ losses: 0, counts: { opensReceived: 0 } });
+      await node.order({ kind: "set", objects: { bgpPeers: [peer(2)] } });
+      await node.until("a session", (answer) => isUp(answer), 20_000);
+    },
+    60_000,
+  );
 });
 
 describe("startBgp() with BIRD on addresses of both families", () => {

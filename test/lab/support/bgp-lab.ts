@@ -14,6 +14,8 @@ import type { RouterHost } from "./frr.ts";
 /** What the routers of a lab have in common. */
 export const ROUTER = { v4: "192.0.2.1", v6: "2001:db8:1::1", asn: 64512 } as const;
 export const NODE_ASN = 64513;
+/** Behind the router: the client, and routers that are a hop further from the nodes. */
+export const FAR = "198.51.100.2";
 
 export interface BgpNode {
   readonly name: string;
@@ -35,6 +37,8 @@ export interface BgpLab extends RouterHost, AsyncDisposable {
   readonly router: string;
   readonly client: string;
   readonly nodes: readonly BgpNode[];
+  /** For routers that are a router away from the nodes: beside the client. */
+  readonly far: RouterHost;
   inNode(node: BgpNode, program: string, ...args: readonly string[]): Promise<string>;
   inClient(program: string, ...args: readonly string[]): Promise<string>;
 }
@@ -78,20 +82,24 @@ export async function startBgpLab(options: BgpLabOptions): Promise<BgpLab> {
   const { listenPort, clusterCidrs } = options;
   const more = { ...objects, ...(listenPort && { listenPort }), ...(clusterCidrs && { clusterCidrs }) };
   const nodes = hosts.map((host) => bgpNode(host, more, directory, children));
-  return {
+  const routerHost = (netns: string): RouterHost => ({
     directory,
-    router,
-    client,
-    nodes,
     daemon: (program, ...args) => {
       const log = openSync(join(directory, `${program.split("/").at(-1)}.log`), "a");
-      const inside = [`--net=/run/netns/${router}`, program, ...args];
+      const inside = [`--net=/run/netns/${netns}`, program, ...args];
       // A real router shares its processor with nobody.
       const child = spawn("nice", ["-n", "-15", "nsenter", ...inside], { stdio: ["ignore", log, log] });
       children.push(child);
       return child;
     },
-    inRouter: (program, ...args) => inNetns(router, program, args),
+    inRouter: (program, ...args) => inNetns(netns, program, args),
+  });
+  return {
+    ...routerHost(router),
+    router,
+    client,
+    nodes,
+    far: routerHost(client),
     inNode: ({ netns }, program, ...args) => inNetns(netns, program, args),
     inClient: (program, ...args) => inNetns(client, program, args),
     [Symbol.asyncDispose]: async () => {
@@ -150,7 +158,7 @@ async function build(router: string, client: string, hosts: readonly BgpHost[]):
   await batch(client, [
     "link set dev lo up",
     "link set dev eth0 up",
-    "address add 198.51.100.2/24 dev eth0",
+    `address add ${FAR}/24 dev eth0`,
     "route add default via 198.51.100.1",
   ]);
 }
