@@ -31,16 +31,19 @@ function rankedNames(): [Name, Name, Name] {
   return [next(), next(), next()];
 }
 
-/** Labels and condition NetworkUnavailable of nodes; the others have none. */
-type NodeFacts = Partial<
-  Record<Name, { readonly labels?: Record<string, string>; readonly networkUnavailable?: true }>
->;
+/** Labels, conditions by type, and keys of taints of nodes; the others have none. */
+interface NodeFact {
+  readonly labels?: Record<string, string>;
+  readonly conditions?: Record<string, "True" | "False" | "Unknown">;
+  readonly taints?: readonly string[];
+}
+type NodeFacts = Partial<Record<Name, NodeFact>>;
 
 async function cluster(facts: NodeFacts): Promise<void> {
   const nodes = lab.topology.nodes.map((host): V1Node => {
-    const { labels = {}, networkUnavailable } = facts[host.name as Name] ?? {};
-    const node = nodeObject(host);
-    const conditions = networkUnavailable ? [{ type: "NetworkUnavailable", status: "True" }] : [];
+    const { labels = {}, conditions: states = {}, taints = [] } = facts[host.name as Name] ?? {};
+    const node = nodeObject(host, { taints: taints.map((key) => ({ key, effect: "NoExecute" })) });
+    const conditions = Object.entries(states).map(([type, status]) => ({ type, status }));
     return { ...node, metadata: { name: host.name, labels }, status: { ...node.status, conditions } };
   });
   await Promise.all(lab.nodes.map((node) => node.order({ kind: "nodes", nodes })));
@@ -80,7 +83,28 @@ const prefer = (weight: number, key: string) => ({ weight, preference: on(key) }
 
 describe("a node that can't serve", () => {
   test("row 5: without a network it gives the address away, and gets it back", async () => {
-    await cluster({ [natural]: { networkUnavailable: true } });
+    await cluster({ [natural]: { conditions: { NetworkUnavailable: "True" } } });
+    await announcedBy(second);
+    await cluster({});
+    await announcedBy(natural);
+  });
+
+  test.each(["False", "Unknown"] as const)("not ready, %s, it gives the address to one that is", async (ready) => {
+    await cluster({ [natural]: { conditions: { Ready: ready } } });
+    await announcedBy(second);
+    await cluster({ [natural]: { conditions: { Ready: "True" } } });
+    await announcedBy(natural);
+  });
+
+  test("where no node is ready the address stays", async () => {
+    const unready: NodeFact = { conditions: { Ready: "Unknown" } };
+    await cluster({ [natural]: unready, [second]: unready, [third]: unready });
+    await pause(500);
+    await announcedBy(natural);
+  });
+
+  test("out of service it answers no more though it runs, and gets the address back", async () => {
+    await cluster({ [natural]: { taints: ["node.kubernetes.io/out-of-service"] } });
     await announcedBy(second);
     await cluster({});
     await announcedBy(natural);
