@@ -1,6 +1,8 @@
 import { createSocket, type Socket } from "node:dgram";
 import type { Server } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { encodeOffloadMessage } from "../../cni/offload-message.ts";
 import { createUdpSocket, openNetns, readTxChecksum, runInNetns } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { WORKER } from "../support/worker.ts";
@@ -10,6 +12,7 @@ import { askFrom, listenIn } from "./support/http.ts";
 
 /** Of the agents' questions and answers. */
 const PORT = 7477;
+const NONCE = "00112233445566778899aabbccddeeff";
 const OBJECTS = [nodeObject(1), nodeObject(2)];
 /** Node 1's ends of the tunnel to node 2's. */
 const ENDS = {
@@ -59,6 +62,7 @@ async function counted(node: CniNode): Promise<number[]> {
   return counters.flatMap(({ counter }) => (counter === undefined ? [] : [counter.packets]));
 }
 
+/** A socket that is closed after the test. */
 function udpSocket(netns: string, address: string, port: number): Socket {
   const namespace = openNetns(netns);
   try {
@@ -69,6 +73,22 @@ function udpSocket(netns: string, address: string, port: number): Socket {
   } finally {
     namespace.close();
   }
+}
+
+/** What node 2 answers to a question from `address` of the namespace at `netns`. */
+async function answerTo(
+  netns: string,
+  address: string,
+  { ttl }: { readonly ttl: number },
+): Promise<string | undefined> {
+  const socket = udpSocket(netns, address, PORT);
+  const question = encodeOffloadMessage({ kind: "question", nonce: NONCE });
+  const answer = new Promise<string>((resolve) => {
+    socket.once("message", (bytes) => resolve(bytes.toString("hex")));
+  });
+  socket.setTTL(ttl);
+  socket.send(question, PORT, ENDS.ipv4.to);
+  return Promise.race([answer, pause(300).then(() => undefined)]);
 }
 
 /** Whether a datagram from one pod arrives at another. */
@@ -133,6 +153,25 @@ test.each(["ipv4", "ipv6"] as const)(
     expect(offloaded(node2)).toBe(true);
   },
 );
+
+test("the other ends of the tunnel are answered, and nobody else", { timeout: 60_000 }, async () => {
+  const { node1, node2 } = lab;
+  await start(node1, node2);
+  const netns = `/run/netns/${node1.netns}`;
+  const pod = await lab.addPod();
+  const { ipv4 } = await node1.add("asker", pod);
+  await waitFor("the way to node 2", () => node1.run("ping", "-c1", "-W1", "-I", ENDS.ipv4.from, ENDS.ipv4.to), {
+    deadline: 10_000,
+  });
+  await node1.kill();
+  const answer = Buffer.from(encodeOffloadMessage({ kind: "answer", nonce: NONCE })).toString("hex");
+  const answered = () => answerTo(netns, ENDS.ipv4.from, { ttl: 255 });
+  await waitFor("an answer", async () => (await answered()) === answer, { deadline: 10_000 });
+  expect(await answerTo(netns, ENDS.ipv4.from, { ttl: 254 })).toBeUndefined();
+  expect(await answerTo(netns, "192.168.1.11", { ttl: 255 })).toBeUndefined();
+  expect(await answerTo(pod, ipv4, { ttl: 255 })).toBeUndefined();
+  expect(await answered()).toBe(answer);
+});
 
 test("without a fault it stays on, for a handful of datagrams", { timeout: 60_000 }, async () => {
   const { node1, node2 } = lab;
