@@ -1,9 +1,9 @@
 import { explainError } from "../core/mod.ts";
 import { readSysctl, runInNetns, writeSysctl } from "../linux/mod.ts";
-import { type Address, parsePrefix } from "../net/mod.ts";
+import { type Address, BRIDGE_NAME, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth, shaperLinkName } from "./bandwidth.ts";
-import { BRIDGE_NAME, type Bridge } from "./bridge.ts";
+import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Address, addressToBytes } from "../net/mod.ts";
+import { type Address, addressToBytes, POD_LINK_NAME } from "../net/mod.ts";
 
 /** An interface of a container: what ADD makes and DEL removes. */
 export interface AttachmentKey {
@@ -29,7 +29,7 @@ export function hostLinkName(key: AttachmentKey): string {
 
 /** True for the names that hostLinkName() gives. */
 export function isHostLinkName(name: string): boolean {
-  return /^ib[0-9a-f]{13}$/.test(name);
+  return POD_LINK_NAME.test(name);
 }
 
 /**

@@ -2,6 +2,7 @@ import { IronbridgeError } from "../core/mod.ts";
 import type { LinkAddress, Rtnetlink } from "../linux/mod.ts";
 import {
   type Address,
+  BRIDGE_NAME,
   compareAddresses,
   isLinkLocal,
   type Prefix,
@@ -12,8 +13,6 @@ import {
 import { AddressPool } from "./address-pool.ts";
 import { macOf } from "./attachment.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
-
-export const BRIDGE_NAME = "ironbr0";
 
 /** The bridge that the node's pods share. */
 export interface Bridge {

@@ -1,8 +1,7 @@
 import type { Link, LinkAddress, Route } from "../linux/mod.ts";
-import { printAddress, printMac, sameAddress, tryParseAddress } from "../net/mod.ts";
+import { BRIDGE_NAME, printAddress, printMac, sameAddress, tryParseAddress } from "../net/mod.ts";
 import { hostLinkName } from "./attachment.ts";
 import { bandwidthProblems } from "./bandwidth.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import type { Lease } from "./lease-store.ts";
 import type { PrevResult } from "./network-config.ts";

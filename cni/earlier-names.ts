@@ -1,6 +1,6 @@
 import type { Link, Rtnetlink } from "../linux/mod.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
-import { isOwnTunnel, TUNNEL_NAME } from "./tunnel.ts";
+import { BRIDGE_NAME, TUNNEL_NAME } from "../net/mod.ts";
+import { isOwnTunnel } from "./tunnel.ts";
 
 /** Names that the node's links had at first; the bridge's was that of the first InfiniBand interface. */
 const EARLIER: readonly { readonly from: string; readonly to: string; readonly isOurs: (link: Link) => boolean }[] = [

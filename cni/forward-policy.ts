@@ -1,6 +1,5 @@
 import type { Nft } from "../linux/mod.ts";
-import { type Prefix, parsePrefix, prefixContains } from "../net/mod.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
+import { BRIDGE_NAME, type Prefix, parsePrefix, prefixContains } from "../net/mod.ts";
 
 const TABLES = [
   { family: "ipv4", table: "ip filter", program: "iptables" },

@@ -1,6 +1,5 @@
 import type { Diff } from "../core/mod.ts";
-import type { Family } from "../net/mod.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
+import { BRIDGE_NAME, type Family } from "../net/mod.ts";
 import { elementName, FAMILY_SUFFIX, type HostPortElement } from "./host-port.ts";
 
 export const HOST_PORT_TABLE = "inet ironbridge_hostport";

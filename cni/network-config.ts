@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { BRIDGE_NAME } from "../net/mod.ts";
 import type { AttachmentKey } from "./attachment.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type HostLocalConfig, parseHostLocal } from "./host-local.ts";
 import {

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { explainError, Gauge, type Log, type Metrics, startRunner } from "../core/mod.ts";
 import { disableTxChecksum, readTxChecksum } from "../linux/mod.ts";
-import { printAddress } from "../net/mod.ts";
+import { printAddress, TUNNEL_NAME } from "../net/mod.ts";
 import { OffloadProbe, type Spoiled, type TunnelEnd } from "./offload-probe.ts";
 import { type OffloadStation, openOffloadStation, printPlace, type StationPlace } from "./offload-station.ts";
-import { TUNNEL_NAME, type TunnelNode } from "./tunnel.ts";
+import type { TunnelNode } from "./tunnel.ts";
 
 /** The tunnel as it is now: the device, this node's ends, and the other nodes. */
 export interface TunnelFacts extends StationPlace {

@@ -1,8 +1,7 @@
 import { type LinkDatagrams, openLinkDatagrams } from "../linux/mod.ts";
-import { type Address, type Family, printAddress } from "../net/mod.ts";
+import { type Address, type Family, printAddress, TUNNEL_NAME } from "../net/mod.ts";
 import { decodeOffloadMessage, encodeOffloadMessage } from "./offload-message.ts";
 import type { OffloadProbe, Question } from "./offload-probe.ts";
-import { TUNNEL_NAME } from "./tunnel.ts";
 
 /** UDP port of questions and answers, inside the tunnel. */
 const PORT = 7477;

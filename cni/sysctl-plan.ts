@@ -1,6 +1,5 @@
 import { exec, ipv6ForwardingSettings, listSysctls, readSysctl, type Sysctls, writeSysctl } from "../linux/mod.ts";
-import type { Prefix } from "../net/mod.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
+import { BRIDGE_NAME, type Prefix } from "../net/mod.ts";
 
 /** Kernel settings, key and value, in the order they must be written. */
 export type SysctlPlan = readonly (readonly [key: string, value: string])[];

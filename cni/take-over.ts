@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { explainError, type Log } from "../core/mod.ts";
 import type { Rtnetlink } from "../linux/mod.ts";
-import { type Address, type Prefix, sameAddress, tryParseAddress } from "../net/mod.ts";
+import { type Address, BRIDGE_NAME, type Prefix, sameAddress, tryParseAddress } from "../net/mod.ts";
 import { type AttachmentKey, printKey } from "./attachment.ts";
-import { BRIDGE_NAME, gatewaysOf } from "./bridge.ts";
+import { gatewaysOf } from "./bridge.ts";
 import type { Ipam } from "./ipam.ts";
 import { readResultCache } from "./result-cache.ts";
 

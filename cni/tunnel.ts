@@ -1,10 +1,16 @@
 import { createHash } from "node:crypto";
 import { explainError } from "../core/mod.ts";
 import { type Link, type Rtnetlink, readSysctl, writeSysctl } from "../linux/mod.ts";
-import { ADDRESS_BITS, type Address, type Prefix, printAddress, printMac, sameAddress } from "../net/mod.ts";
+import {
+  ADDRESS_BITS,
+  type Address,
+  type Prefix,
+  printAddress,
+  printMac,
+  sameAddress,
+  TUNNEL_NAME,
+} from "../net/mod.ts";
 import type { Uplink } from "./uplink.ts";
-
-export const TUNNEL_NAME = "ironvx0";
 
 /** The network number of all nodes: one that other pod networks do not use, so that both can be there in a change-over. */
 const VNI = 7373;

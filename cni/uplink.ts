@@ -1,6 +1,5 @@
 import type { Rtnetlink } from "../linux/mod.ts";
-import { type Address, type Prefix, prefixOf, sameAddress } from "../net/mod.ts";
-import { BRIDGE_NAME } from "./bridge.ts";
+import { type Address, BRIDGE_NAME, type Prefix, prefixOf, sameAddress } from "../net/mod.ts";
 
 /** The interface by which other nodes reach this one. */
 export interface Uplink {

@@ -78,6 +78,7 @@ export {
   type NeighbourSolicitation,
   solicitedNodeGroup,
 } from "./ndp.ts";
+export { BRIDGE_NAME, POD_LINK_NAME, TUNNEL_NAME } from "./own-links.ts";
 export {
   type Prefix,
   parsePrefix,

@@ -2,12 +2,16 @@ import { namesInterface } from "../../config/mod.ts";
 import type { Link, LinkAddress } from "../../linux/mod.ts";
 import {
   type Address,
+  BRIDGE_NAME,
+  MAC_LENGTH,
+  POD_LINK_NAME,
   type Prefix,
   parsePrefix,
   prefixContains,
   prefixOf,
   printMac,
   printPrefix,
+  TUNNEL_NAME,
 } from "../../net/mod.ts";
 
 /** An interface of the host that may face clients. */
@@ -37,7 +41,7 @@ const EXCLUDED_INTERFACES: readonly string[] = [
 ];
 
 /** Ironbridge's own links: the bridge of the pods, the tunnel between nodes, and the node's ends of pods' links. */
-const OWN_INTERFACES: readonly string[] = ["^iron(br|vx)0$", "^ib[0-9a-f]{13}$"];
+const OWN_INTERFACES: readonly string[] = [`^${BRIDGE_NAME}$`, `^${TUNNEL_NAME}$`, POD_LINK_NAME.source];
 
 /** Patterns of interfaces that are never announced on: those `given`, and Ironbridge's own. */
 export function excludedPatterns(given: readonly string[] = EXCLUDED_INTERFACES): readonly RegExp[] {
@@ -66,8 +70,8 @@ export function hostLinks(
 }
 
 function facesClients(link: Link): boolean {
-  const usable = link.up && link.carrier && link.broadcast && !link.loopback && !link.noArp;
-  return usable && link.master === undefined;
+  const isEthernet = link.broadcast && link.mac.length === MAC_LENGTH && !link.loopback && !link.noArp;
+  return isEthernet && link.up && link.carrier && link.master === undefined;
 }
 
 /** True when addresses are announced alike on both. */

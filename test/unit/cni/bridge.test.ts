@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { hostLinkName } from "../../../cni/attachment.ts";
-import { applyBridge, BRIDGE_NAME } from "../../../cni/bridge.ts";
+import { applyBridge } from "../../../cni/bridge.ts";
 import { type FakeRtnetlink, fakeRtnetlink } from "../../../linux/mod.ts";
-import { parseAddress, parsePrefix, printAddress, printMac } from "../../../net/mod.ts";
+import { BRIDGE_NAME, parseAddress, parsePrefix, printAddress, printMac } from "../../../net/mod.ts";
 
 let kernel: FakeRtnetlink;
 beforeEach(() => {

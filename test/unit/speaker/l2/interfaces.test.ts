@@ -31,6 +31,7 @@ describe("hostLinks()", () => {
     ["a link without carrier", { carrier: false }, false],
     ["a link without ARP", { noArp: true }, false],
     ["a link without broadcast", { broadcast: false }, false],
+    ["InfiniBand", { name: "ib0", mac: new Uint8Array(20) }, false],
     ["loopback", { name: "lo", loopback: true }, false],
     ...["docker0", "veth12ab", "cali1", "cni0", "flannel.1", "lxc_health", "kube-ipvs0", "virbr0", ...OWN].map(
       (name): [string, Partial<Link>, boolean] => [name, { name }, false],
