@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, explainError, type Log, type Metrics, ownModule, startRunner, systemClock } from "../core/mod.ts";
 import type { KubeClient, Reporter, Store, V1Node } from "../kube/mod.ts";
+import { alarm } from "./alarm.ts";
 import { announcementsOf, type Candidacy, candidaciesOf } from "./announce.ts";
 import { announceFailures } from "./announce-failure.ts";
 import { announcementReporter } from "./announcement-reporter.ts";
@@ -107,18 +108,15 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     },
     signal,
   );
-  const statusWriter = options.statuses && startL2StatusWriter({ ...options.statuses, node, announced, log }, signal);
+  const writing = { node, ownNode: () => nodes.get(node), announced, log };
+  const statusWriter = options.statuses && startL2StatusWriter({ ...options.statuses, ...writing }, signal);
 
   const poke = () => runner.poke();
   const view = new ServiceView(options, poke, signal);
   const stopNodes = nodes.subscribe(poke);
   for (const store of stores) void store.whenSynced.then(poke);
 
-  let cancelWake = () => {};
-  const wakeAfter = (ms: number) => {
-    cancelWake();
-    if (ms !== Number.POSITIVE_INFINITY) cancelWake = clock.after(ms, poke);
-  };
+  const wake = alarm(clock, poke);
 
   const work = async () => {
     if (signal.aborted || !stores.every(({ synced }) => synced)) return;
@@ -132,7 +130,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
     candidacies = candidaciesOf(view.facts, own);
     const again = readiness.update([...candidacies.keys()], programmed, clock.now());
     const settled = clock.now() - startedAt >= SETTLE || [...candidacies.keys()].every((key) => readiness.isReady(key));
-    wakeAfter(Math.min(again ?? Number.POSITIVE_INFINITY, settled ? Number.POSITIVE_INFINITY : SETTLE));
+    wake.set([again, settled ? undefined : SETTLE]);
     const assignment: Assignment = {
       peers: peersOf(nodes.list(), node),
       announcements: announcementsOf(candidacies.values(), (service) => readiness.isReady(service)),
@@ -159,7 +157,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
 
   const leave = () => {
     stopNodes();
-    cancelWake();
+    wake.cancel();
     cancelFailure();
     tell({ kind: "leave", how: leavingOf(nodes.get(node)) });
   };

@@ -28,6 +28,7 @@ import {
   type V1Service,
 } from "../../kube/mod.ts";
 import type { Prefix } from "../../net/mod.ts";
+import { alarm } from "../alarm.ts";
 import { LastGood } from "../last-good.ts";
 import { heededNodes } from "../node-condition.ts";
 import { Readiness } from "../readiness.ts";
@@ -202,11 +203,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   ];
   for (const store of stores) void store.whenSynced.then(poke);
 
-  let cancelWake = () => {};
-  const wakeAfter = (ms: number) => {
-    cancelWake();
-    if (ms !== Number.POSITIVE_INFINITY) cancelWake = clock.after(ms, poke);
-  };
+  const wake = alarm(clock, poke);
 
   const work = async () => {
     if (signal.aborted || !stores.every(({ synced }) => synced)) return;
@@ -225,8 +222,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     const now = clock.now();
     const settled = now - startedAt >= SETTLE || readiness.complete;
     const change = view.settle(changed, isReady);
-    const pauses = [readiness.pause(now), settled ? undefined : SETTLE, rulesChanged ? LOOK_INTERVAL : undefined];
-    wakeAfter(Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY)));
+    wake.set([readiness.pause(now), settled ? undefined : SETTLE, rulesChanged ? LOOK_INTERVAL : undefined]);
     const pods = own === undefined ? [] : (podNetwork?.prefixesOf(own) ?? []);
     feed.put(change);
     feed.put(view.put(POD_NETWORK, pods.map(podRoute)));
@@ -286,7 +282,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
 
   const leave = () => {
     for (const stop of stops) stop();
-    cancelWake();
+    wake.cancel();
     tell({ kind: "leave" });
   };
   if (signal.aborted) leave();
