@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RoutingMode } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
@@ -18,7 +18,7 @@ import { linkRemover } from "./link-remover.ts";
 import { clearUnavailable } from "./node-condition.ts";
 import { startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
-import { openLeaseStore } from "./open-lease-store.ts";
+import { openLeaseStore, readBootId, STORE_NAME } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
 import { followClaims } from "./pod-namespaces.ts";
 import { rangeClaims } from "./pod-ranges.ts";
@@ -76,8 +76,7 @@ export interface Cni {
 export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const { log, namespaces } = options;
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
-  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const { store, isNew } = openLeaseStore(join(options.stateDir, "pod-addresses.db"), bootId, log);
+  const { store, isNew } = openLeaseStore(join(options.stateDir, STORE_NAME), readBootId(), log);
   const ipam = new Ipam(store, () => rangeClaims(namespaces.list()));
   const unfollow = followClaims(namespaces, () => ipam.claimsChanged());
   const kernel = openRtnetlink();

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { foreignListProblem } from "./foreign-list.ts";
 
@@ -48,13 +48,29 @@ export function pluginInstaller({ shimPath, binDir, confDir, socketPath }: Insta
   return () => {
     if (!compared || !existsSync(plugin)) replaceFile(plugin, readFileSync(shimPath), 0o755);
     // Anybody's will do, but ours of an earlier version is brought up to date.
-    if (!existsSync(loopback) || (!compared && readFileSync(loopback).includes(OWN_MARK))) {
+    if (!existsSync(loopback) || (!compared && isOwnProgram(loopback))) {
       replaceFile(loopback, readFileSync(shimPath), 0o755);
     }
     compared = true;
     replaceFile(join(confDir, CONFLIST_NAME), conflist, 0o644);
     return foreignListProblem(confDir, CONFLIST_NAME, PLUGIN_TYPE);
   };
+}
+
+/** Takes the configuration away from container runtimes, which add no pod with it from then on. */
+export function removeConfiguration(confDir: string): void {
+  rmSync(join(confDir, CONFLIST_NAME), { force: true });
+}
+
+/** Removes the plugin under both names; the loopback plugin of others stays. */
+export function removePrograms(binDir: string): void {
+  rmSync(join(binDir, PLUGIN_TYPE), { force: true });
+  const loopback = join(binDir, LOOPBACK_TYPE);
+  if (isOwnProgram(loopback)) rmSync(loopback);
+}
+
+function isOwnProgram(path: string): boolean {
+  return readIfThere(path)?.includes(OWN_MARK) ?? false;
 }
 
 /**

@@ -1,9 +1,23 @@
-import { renameSync, rmSync, statSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { explainError, type Log } from "../core/mod.ts";
 import { LeaseStore } from "./lease-store.ts";
 
+/** Name of the store in the directory for what must survive. */
+export const STORE_NAME = "pod-addresses.db";
+/** What SQLite keeps beside a database, and what a damaged one was renamed to. */
+const SUFFIXES = { journals: ["-wal", "-shm"], damaged: ".damaged" } as const;
+/** Names of all files that it can have left. */
+export const STORE_FILES: readonly string[] = ["", ...SUFFIXES.journals, SUFFIXES.damaged].map(
+  (suffix) => STORE_NAME + suffix,
+);
+
 /** Primary result codes of SQLite for a file that is no use any more: SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
+
+/** Changes with every boot of the machine. */
+export function readBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
 
 /**
  * Opens the store. One that is damaged is put aside: its pods are found again by what they have in the kernel, and a node
@@ -17,9 +31,9 @@ export function openLeaseStore(path: string, bootId: string, log: Log): { store:
     return { store: new LeaseStore(path, bootId), isNew };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    const aside = `${path}.damaged`;
+    const aside = path + SUFFIXES.damaged;
     renameSync(path, aside);
-    for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+    for (const suffix of SUFFIXES.journals) rmSync(`${path}${suffix}`, { force: true });
     log.error(
       { event: "cni.store_damaged", aside, reason: explainError(error) },
       "the store of pod addresses is damaged",

@@ -59,6 +59,8 @@ export {
   PROXY_MODES,
   type ProxyMode,
   ROUTING_MODES,
+  CLEANUP_OPTIONS,
+  type CleanupOptions,
   type RoutingMode,
   readAgentOptions,
   readApiServerOptions,
@@ -69,4 +71,5 @@ export { resolveConfig } from "./resolve.ts";
 export { byAge, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
 export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";
 export { SERVICE_BGP_STATUSES, type ServiceBGPStatus } from "./service-bgp-status.ts";
+  readCleanupOptions,
 export { SERVICE_L2_STATUSES, type ServiceL2Status } from "./service-l2-status.ts";

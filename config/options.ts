@@ -228,9 +228,22 @@ export const API_SERVER_OPTIONS = {
   apiServerFile: { placeholder: "file", help: "where the URL is written", required: true, read: absolutePath },
 } as const;
 
+/** Settings of `ironbridge cleanup`. */
+export const CLEANUP_OPTIONS = {
+  parts: {
+    ...AGENT_OPTIONS.parts,
+    help: `the parts whose traces go, separated by commas, of ${AGENT_PARTS.join(", ")}`,
+  },
+  stateDir: AGENT_OPTIONS.stateDir,
+  runDir: AGENT_OPTIONS.runDir,
+  cniBinDir: AGENT_OPTIONS.cniBinDir,
+  cniConfDir: AGENT_OPTIONS.cniConfDir,
+} as const;
+
 export type AgentOptions = OptionValues<typeof AGENT_OPTIONS>;
 export type ControllerOptions = OptionValues<typeof CONTROLLER_OPTIONS>;
 export type ApiServerOptions = OptionValues<typeof API_SERVER_OPTIONS>;
+export type CleanupOptions = OptionValues<typeof CLEANUP_OPTIONS>;
 
 type Raw = Readonly<Record<string, unknown>>;
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -248,6 +261,11 @@ export function readControllerOptions(flags: Raw, environment: Environment = {})
 /** @throws {IronbridgeError} IB_OPTION_INVALID, see readOptions(). */
 export function readApiServerOptions(flags: Raw, environment: Environment = {}): ApiServerOptions {
   return readOptions(API_SERVER_OPTIONS, flags, environment);
+}
+
+/** @throws {IronbridgeError} IB_OPTION_INVALID, see readOptions(). */
+export function readCleanupOptions(flags: Raw, environment: Environment = {}): CleanupOptions {
+  return readOptions(CLEANUP_OPTIONS, flags, environment);
 }
 
 function text(value: string): string | Refusal {

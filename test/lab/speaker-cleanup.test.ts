@@ -7,13 +7,13 @@ const NETNS = `ib-spcl-${process.pid}`;
 const run = (command: readonly string[], input?: string) =>
   exec("ip", ["netns", "exec", NETNS, ...command], input === undefined ? {} : { input });
 
-test("`ironbridge cleanup` removes the tables of the speaker, where there are any, and no others", async () => {
+test("`ironbridge cleanup --parts speaker` removes the tables of the speaker, where there are any, and no others", async () => {
   await exec("ip", ["netns", "add", NETNS]);
   try {
     const tables = ["inet ironbridge-echo", "ip ironbridge-flows", "ip6 ironbridge-flows", "ip other"];
     await run(["nft", "-f", "-"], tables.map((table) => `add table ${table}\n`).join(""));
     for (let round = 0; round < 2; round++) {
-      await run([IRONBRIDGE, "cleanup"]);
+      await run([IRONBRIDGE, "cleanup", "--parts", "speaker"]);
       expect((await run(["nft", "list", "tables"])).trim()).toBe("table ip other");
     }
   } finally {
