@@ -52,6 +52,8 @@ export {
   type AgentPart,
   API_SERVER_OPTIONS,
   type ApiServerOptions,
+  CLEANUP_OPTIONS,
+  type CleanupOptions,
   CONTROLLER_LEASE,
   CONTROLLER_OPTIONS,
   type ControllerOptions,
@@ -59,11 +61,10 @@ export {
   PROXY_MODES,
   type ProxyMode,
   ROUTING_MODES,
-  CLEANUP_OPTIONS,
-  type CleanupOptions,
   type RoutingMode,
   readAgentOptions,
   readApiServerOptions,
+  readCleanupOptions,
   readControllerOptions,
   WEBHOOK_NAME,
 } from "./options.ts";
@@ -71,5 +72,4 @@ export { resolveConfig } from "./resolve.ts";
 export { byAge, type CustomResource, compareText, type ObjectMeta } from "./resource.ts";
 export { type LabelSelector, type Labels, matchesAny, matchesSelector } from "./selector.ts";
 export { SERVICE_BGP_STATUSES, type ServiceBGPStatus } from "./service-bgp-status.ts";
-  readCleanupOptions,
 export { SERVICE_L2_STATUSES, type ServiceL2Status } from "./service-l2-status.ts";
