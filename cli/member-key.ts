@@ -95,7 +95,9 @@ export function makeMemberKey(namespace: string, { client, log }: Cluster, signa
   const metadata = { name: MEMBERS_SECRET, namespace };
   const make = async () => {
     if ((await client.get(SECRETS, metadata)) !== undefined) return;
-    const data = { [FIELD]: randomBytes(KEY_LENGTH).toString("base64") };
+    // One line of text: while it is replaced, the next one stands below it.
+    const key = Buffer.from(randomBytes(KEY_LENGTH).toString("hex"));
+    const data = { [FIELD]: key.toString("base64") };
     try {
       await client.create(SECRETS, { metadata, type: "Opaque", data });
       log.info({ event: "members.key_made", ...metadata }, "made the shared key of the agents");
