@@ -27,7 +27,7 @@ const announced = (node: string) =>
   waitFor(`a status that names ${node}`, async () => (await statuses()).join() === node, { deadline: 5000 });
 
 describe("ServiceL2Status", () => {
-  test("there is one, and it names the node that answers", async () => {
+  test("row 2: there is one, and it names the node that answers", async () => {
     const node = (await waitFor("an announcer", () => announcerOf(lab, ADDRESS), { deadline: 5000 }))!;
     await announced(node);
     const events = await lab.kubectl([
@@ -54,7 +54,7 @@ describe("ServiceL2Status", () => {
     }
   });
 
-  test("names the interfaces of an advertisement that is limited to some", async () => {
+  test("row 17: names the interfaces of an advertisement that is limited to some", async () => {
     const advert = {
       apiVersion: "metallb.io/v1beta1",
       kind: "L2Advertisement",
@@ -107,7 +107,7 @@ describe("ServiceL2Status", () => {
     await waitFor("silence", async () => !(await ping()), { deadline: 5000 });
   });
 
-  test("is gone with the Service", async () => {
+  test("row 2: is gone with the Service", async () => {
     await lab.kubectl(["delete", "service", "web"]);
     await waitFor("no status", async () => (await statuses()).length === 0, { deadline: 5000 });
   });
