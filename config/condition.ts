@@ -34,6 +34,8 @@ export const conditionStatus = z.object({ conditions: conditionList }).optional(
 export const VALID = "Valid";
 /** Reasons of that condition, MetalLB's words. */
 export const ValidReason = { Reconciled: "Reconciled", ConfigurationError: "ConfigurationError" } as const;
+/** Of a BGPPeer, before the name of a node: how its session with that node stands. */
+export const SESSION_CONDITION = "session.ironbridge.io/";
 
 /**
  * `conditions` with `news` in the place of the one of `type`, or without it when there is no news. The time of the last

@@ -12,7 +12,14 @@ export { BGP_ADVERTISEMENTS, type BGPAdvertisement } from "./bgp-advertisement.t
 export { BGP_PEERS, type BGPPeer, LONGEST_PASSWORD } from "./bgp-peer.ts";
 export { COMMUNITIES, type Community } from "./community.ts";
 export { type CommunityValue, parseCommunity, printCommunity } from "./community-value.ts";
-export { type Condition, type ConditionNews, VALID, ValidReason, withCondition } from "./condition.ts";
+export {
+  type Condition,
+  type ConditionNews,
+  SESSION_CONDITION,
+  VALID,
+  ValidReason,
+  withCondition,
+} from "./condition.ts";
 export {
   CONFIG_KINDS,
   CONFIG_LISTS,

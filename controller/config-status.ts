@@ -5,11 +5,12 @@ import {
   type ConfigurationState,
   configurationStatus,
   type Problem,
+  SESSION_CONDITION,
   VALID,
   withCondition,
 } from "../config/mod.ts";
 import { type Clock, explainError, type Log, type Runner, startRunner } from "../core/mod.ts";
-import { type KubeClient, refusalStatus, type Store } from "../kube/mod.ts";
+import { type KubeClient, refusalStatus, type Store, type V1Node } from "../kube/mod.ts";
 import type { ConfigKind, ConfigObject } from "./config-stores.ts";
 import { type Verdicts, verdictKey } from "./config-verdicts.ts";
 
@@ -23,6 +24,8 @@ export interface ConfigReport {
 export interface ConfigStatusDeps {
   readonly client: KubeClient;
   readonly kinds: readonly ConfigKind[];
+  /** What others say of sessions with nodes that are none of these is taken away. */
+  readonly nodes: Store<V1Node>;
   /** Undefined: no ConfigurationState is kept, since nobody said where. */
   readonly states?: { readonly namespace: string; readonly store: Store<ConfigurationState> };
   /** Undefined until there is one, and while another replica leads. */
@@ -41,9 +44,11 @@ export function startConfigStatus(deps: ConfigStatusDeps, signal: AbortSignal): 
   const work = async () => {
     const report = deps.report();
     if (report === undefined) return;
+    const isPresent = nodeTest(deps.nodes);
     for (const { resource, store } of kinds) {
       for (const object of store.list()) {
-        const conditions = newConditions(object, report.verdicts.get(verdictKey(resource.kind, object)), now);
+        const verdict = report.verdicts.get(verdictKey(resource.kind, object));
+        const conditions = newConditions(object, verdict, isPresent, now);
         if (conditions === undefined) continue;
         const { namespace = "", name = "" } = object.metadata ?? {};
         const body = { status: { conditions } };
@@ -60,11 +65,27 @@ export function startConfigStatus(deps: ConfigStatusDeps, signal: AbortSignal): 
   return startRunner(work, { minInterval: 200, retryInterval: 2000, maxInterval: 300_000, onError }, signal);
 }
 
-function newConditions(object: ConfigObject, news: ConditionNews | undefined, now: () => Date) {
+/** Whether there is a node of a name; every one counts as there while the nodes are not known. */
+function nodeTest(nodes: Store<V1Node>): (name: string) => boolean {
+  return (name) => !nodes.synced || nodes.get(name) !== undefined;
+}
+
+/** Undefined when the object says all of it already. */
+function newConditions(
+  object: ConfigObject,
+  news: ConditionNews | undefined,
+  isPresent: (node: string) => boolean,
+  now: () => Date,
+) {
   if (news === undefined) return undefined;
   const shown = object.status?.conditions ?? [];
-  const conditions = withCondition(shown, VALID, news, now);
-  return conditions === shown ? undefined : conditions;
+  const standing = shown.filter(({ type }) => !isOfSession(type) || isPresent(type.slice(SESSION_CONDITION.length)));
+  const conditions = withCondition(standing, VALID, news, now);
+  return conditions === standing && standing.length === shown.length ? undefined : conditions;
+}
+
+function isOfSession(type: string): boolean {
+  return type.startsWith(SESSION_CONDITION);
 }
 
 async function keepState(

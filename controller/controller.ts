@@ -62,7 +62,7 @@ export function startController(deps: ControllerDeps, signal: AbortSignal): Cont
   const runner = startRunner(() => duty.work(), { ...pace, onError: (error) => tellFailure(log, error) }, signal);
   const usage = new PoolUsageWatch(usageThresholds);
   const counters = startPoolStatus({ client, pools, reporter, log, allocator: () => duty.account, usage }, signal);
-  const statusDeps = { client, kinds, clock, log, report: () => duty.findings.report };
+  const statusDeps = { client, kinds, nodes: deps.nodes, clock, log, report: () => duty.findings.report };
   const told = startConfigStatus(states === undefined ? statusDeps : { ...statusDeps, states }, signal);
   const onStatus = () => {
     counters.poke();

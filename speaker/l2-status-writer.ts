@@ -1,6 +1,6 @@
 import { SERVICE_L2_STATUSES, type ServiceL2Status } from "../config/mod.ts";
 import { explainError, type Log, startRunner } from "../core/mod.ts";
-import type { KubeClient } from "../kube/mod.ts";
+import type { KubeClient, V1Node } from "../kube/mod.ts";
 import { applyStatusChange, STATUS_LABEL, STATUS_ROUND, type StatusChange, statusBasics } from "./service-status.ts";
 
 /** Services this node announces, and the interfaces they are limited to; none: all of them. */
@@ -11,6 +11,7 @@ export interface L2StatusWriterOptions {
   /** Where the objects live. */
   readonly namespace: string;
   readonly node: string;
+  readonly ownNode: () => V1Node | undefined;
   readonly announced: () => Announced;
   readonly log: Log;
 }
@@ -18,7 +19,7 @@ export interface L2StatusWriterOptions {
 /** Keeps one ServiceL2Status for each Service this node announces, as MetalLB's speakers do. */
 export function startL2StatusWriter(options: L2StatusWriterOptions, signal: AbortSignal): { poke(): void } {
   const { client, namespace, announced, log, node } = options;
-  const home = { resource: SERVICE_L2_STATUSES, namespace, prefix: "l2-" };
+  const home = { resource: SERVICE_L2_STATUSES, namespace, prefix: "l2-", owner: options.ownNode };
   const round = async () => {
     const { items } = await client.list(SERVICE_L2_STATUSES, { namespace });
     await applyStatusChange(client, home, statusChange(items, announced(), node));

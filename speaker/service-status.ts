@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { KubeClient, KubeObject, Resource } from "../kube/mod.ts";
+import type { KubeClient, KubeObject, Resource, V1Node } from "../kube/mod.ts";
+import { ownedByNode } from "./node-owner.ts";
 
 /** Labels by which MetalLB's status objects are found. */
 export const STATUS_LABEL = {
@@ -23,6 +24,8 @@ export interface StatusHome<T extends KubeObject> {
   readonly resource: Resource<T>;
   readonly namespace: string;
   readonly prefix: string;
+  /** The Node of the agent that writes them, with which they go; nothing is created while it is not known. */
+  readonly owner: () => V1Node | undefined;
 }
 
 /** The labels and the part of the status that every kind has, of the object that `node` writes about a Service. */
@@ -39,16 +42,19 @@ export function statusBasics(key: string, node: string) {
 /** Carries `change` out; what is created is named as the API server would from MetalLB's prefix. */
 export async function applyStatusChange<T extends KubeObject & { readonly status?: object | undefined }>(
   client: KubeClient,
-  { resource, namespace, prefix }: StatusHome<T>,
+  { resource, namespace, prefix, owner }: StatusHome<T>,
   { create, update, remove }: StatusChange<T>,
 ): Promise<void> {
   for (const { metadata } of remove) {
     await client.delete(resource, { name: metadata?.name ?? "", namespace: metadata?.namespace ?? "" });
   }
   for (const object of update) await client.update(resource, object, "status");
+  const owned = ownedByNode(owner());
+  if (owned === undefined) return;
   for (const object of create) {
     const name = `${prefix}${randomBytes(4).toString("hex")}`;
-    const created = await client.create(resource, { ...object, metadata: { ...object.metadata, namespace, name } });
+    const metadata = { ...object.metadata, ...owned, namespace, name };
+    const created = await client.create(resource, { ...object, metadata });
     await client.update(resource, { ...created, status: object.status }, "status");
   }
 }

@@ -173,15 +173,17 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
     if (standingOf(statuses) !== before) statusWriter?.poke();
   });
 
-  const sessions = () =>
-    peers.map((peer) => {
+  const sessions = () => {
+    if (sent === "") return undefined;
+    return peers.map((peer) => {
       const status = statuses.find(({ name }) => name === peer.name);
       return { peer, status, untold: status === undefined ? [] : tooLongRoutes(status, view) };
     });
+  };
   const isReady = (service: string) => readiness.isReady(service);
   const announced = () => announcedTo(view, isReady, peers);
   const problems = () => config && [...config.problems, ...peers.flatMap(waitOf)];
-  const writing = { node, bgpPeers, announced, sessions, problems, clock, log };
+  const writing = { node, ownNode: () => nodes.get(node), bgpPeers, announced, sessions, problems, clock, log };
   const statusWriter = options.statuses && startBgpStatusWriter({ ...writing, ...options.statuses }, signal);
   const stateWriter = options.statuses && startConfigurationStateWriter({ ...writing, ...options.statuses }, signal);
 

@@ -3,10 +3,11 @@ import {
   type BGPPeer,
   type Condition,
   SERVICE_BGP_STATUSES,
+  SESSION_CONDITION,
   type ServiceBGPStatus,
 } from "../../config/mod.ts";
 import { type Clock, explainError, type Log, startRunner } from "../../core/mod.ts";
-import type { KubeClient, Store } from "../../kube/mod.ts";
+import { type KubeClient, objectKey, type Store, type V1Node } from "../../kube/mod.ts";
 import { applyStatusChange, STATUS_LABEL, STATUS_ROUND, type StatusChange, statusBasics } from "../service-status.ts";
 import type { PeerStatus } from "./message.ts";
 import type { NodePeer } from "./peer-settings.ts";
@@ -16,32 +17,38 @@ export interface BgpStatusWriterOptions {
   /** Where ServiceBGPStatus objects live. */
   readonly namespace: string;
   readonly node: string;
+  readonly ownNode: () => V1Node | undefined;
   readonly bgpPeers: Store<BGPPeer>;
   /** Services this node announces, and the names of the peers they are for. */
   readonly announced: () => ReadonlyMap<string, readonly string[]>;
-  /** The peers of this node and how their sessions stand. */
-  readonly sessions: () => readonly {
-    readonly peer: NodePeer;
-    readonly status: PeerStatus | undefined;
-    /** Why it is not told some routes, in sentences. */
-    readonly untold: readonly string[];
-  }[];
+  /** Undefined while this node does not know the cluster: what an earlier run wrote stands as long. */
+  readonly sessions: () => readonly NodeSession[] | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+/** A peer of this node and how its session stands. */
+export interface NodeSession {
+  readonly peer: NodePeer;
+  readonly status: PeerStatus | undefined;
+  /** Why it is not told some routes, in sentences. */
+  readonly untold: readonly string[];
+}
+
 /** Keeps a ServiceBGPStatus for each Service this node announces, and a condition of this node on each of its BGPPeers. */
 export function startBgpStatusWriter(options: BgpStatusWriterOptions, signal: AbortSignal): { poke(): void } {
-  const { client, namespace, node, announced, log } = options;
+  const { client, namespace, node, announced, sessions, log } = options;
   const conditions = new ConditionWriter(options);
-  const home = { resource: SERVICE_BGP_STATUSES, namespace, prefix: "bgp-" };
+  const home = { resource: SERVICE_BGP_STATUSES, namespace, prefix: "bgp-", owner: options.ownNode };
   const round = async () => {
+    const found = sessions();
+    if (found === undefined) return;
     const { items } = await client.list(SERVICE_BGP_STATUSES, {
       namespace,
       labelSelector: `${STATUS_LABEL.node}=${node}`,
     });
     await applyStatusChange(client, home, serviceStatusChange(items, announced(), node));
-    await conditions.write();
+    await conditions.write(found);
   };
   const onError = (error: unknown) =>
     log.warn({ event: "bgp.status", reason: explainError(error) }, "could not write what BGP does to the cluster");
@@ -120,33 +127,41 @@ class ConditionWriter {
     this.#options = options;
   }
 
-  async write(): Promise<void> {
-    const { bgpPeers, sessions } = this.#options;
+  async write(sessions: readonly NodeSession[]): Promise<void> {
+    const { bgpPeers } = this.#options;
     const wanted = new Map(
-      sessions().map(({ peer, status, untold }) => [
-        `${peer.namespace}/${peer.name}`,
-        statementOf(peer, status, untold),
-      ]),
+      sessions.map(({ peer, status, untold }) => [`${peer.namespace}/${peer.name}`, statementOf(peer, status, untold)]),
     );
-    for (const key of new Set([...this.#written.keys(), ...wanted.keys()])) {
+    // An earlier run of this agent may have left some.
+    const left = bgpPeers.list().filter((object) => this.#shown(object) !== undefined);
+    for (const key of new Set([...this.#written.keys(), ...left.map(objectKey), ...wanted.keys()])) {
       const object = bgpPeers.get(key);
       if (object === undefined) this.#written.delete(key);
       else await this.#writeOne(key, object, wanted.get(key));
     }
   }
 
+  #shown({ status }: BGPPeer): Condition | undefined {
+    return status?.conditions?.find(({ type }) => type === this.#type);
+  }
+
+  get #type(): string {
+    return `${SESSION_CONDITION}${this.#options.node}`;
+  }
+
   async #writeOne(key: string, object: BGPPeer, statement: Statement | undefined): Promise<void> {
     const { client, node, clock } = this.#options;
     const before = this.#written.get(key);
     const text = JSON.stringify([statement, object.metadata?.generation]);
-    if (before?.text === text) return;
+    // Others write conditions too, and may have taken ours away by mistake.
+    if (before?.text === text && this.#shown(object) !== undefined) return;
     const now = clock
       .date()
       .toISOString()
       .replace(/\.\d+Z$/, "Z");
     const since = before !== undefined && before.status === statement?.status ? before.since : now;
     const condition = statement && {
-      type: `session.ironbridge.io/${node}`,
+      type: this.#type,
       ...statement,
       observedGeneration: object.metadata?.generation ?? 0,
       lastTransitionTime: since,

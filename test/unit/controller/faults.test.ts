@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { CONFIGURATION_STATES, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
-import { type FakeKubeClient, fakeKubeClient, type KubeClient, SERVICES } from "../../../kube/mod.ts";
+import { BGP_PEERS, CONFIGURATION_STATES, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS } from "../../../config/mod.ts";
+import { type FakeKubeClient, fakeKubeClient, type KubeClient, NODES, SERVICES } from "../../../kube/mod.ts";
 import { unreachable } from "../../../kube/refusal.ts";
 import { poolObject, service } from "./objects.ts";
 import { LEASE_DURATION, type Running, type StartOptions, startOver } from "./start.ts";
@@ -248,6 +248,24 @@ describe("what the controller says about configuration", () => {
     const name = { namespace: "metallb-system", name: "b" };
     await client.patch(IP_ADDRESS_POOLS, name, { kind: "merge", body: { spec: { addresses: ["10.0.1.0/24"] } } });
     await until(() => expect(conditionsOf(client)[1]).toEqual(["b", "Valid True Reconciled"]));
+  });
+
+  test("stands beside what nodes say of their sessions, for as long as the nodes are there", async () => {
+    const client = cluster(1);
+    const stood = { reason: "Established", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" };
+    const said = (type: string) => ({ type, status: "True" as const, ...stood });
+    client.seed(NODES, { metadata: { name: "a" } }, { metadata: { name: "b" } });
+    client.seed(BGP_PEERS, {
+      metadata: { name: "tor", namespace: "metallb-system" },
+      spec: { myASN: 64512, peerASN: 64513, peerAddress: "192.0.2.1" },
+      status: { conditions: ["session.ironbridge.io/a", "session.ironbridge.io/b", "Other"].map(said) },
+    });
+    start(client);
+    const types = () => client.objects(BGP_PEERS)[0]?.status?.conditions?.map(({ type }) => type);
+    const others = ["session.ironbridge.io/b", "Other", "Valid"];
+    await until(() => expect(types()).toEqual(["session.ironbridge.io/a", ...others]));
+    await client.delete(NODES, { name: "a" });
+    await until(() => expect(types()).toEqual(others));
   });
 
   test("stands in the ConfigurationState, which comes back when somebody deletes it", async () => {

@@ -62,7 +62,8 @@ describe("startL2StatusWriter()", () => {
     const client = fakeKubeClient();
     const stop = new AbortController();
     let announced = new Map([["shop/web", [] as string[]]]);
-    const options = { client, namespace: "lb", node: "node1", announced: () => announced, log: silentLog() };
+    const ownNode = () => ({ metadata: { name: "node1", uid: "4f1c" } });
+    const options = { client, namespace: "lb", node: "node1", ownNode, announced: () => announced, log: silentLog() };
     const writer = startL2StatusWriter(options, stop.signal);
     const list = async () => (await client.list(SERVICE_L2_STATUSES, { namespace: "lb" })).items;
     const [written] = await waitFor("the object", async () => (await list())[0]?.status && (await list()), {
@@ -70,6 +71,7 @@ describe("startL2StatusWriter()", () => {
     });
     expect(written?.status).toMatchObject({ node: "node1", serviceName: "web", serviceNamespace: "shop" });
     expect(written?.metadata?.name).toMatch(/^l2-/);
+    expect(written?.metadata).toMatchObject({ ownerReferences: [{ kind: "Node", name: "node1", uid: "4f1c" }] });
     announced = new Map();
     writer.poke();
     await waitFor("its end", async () => (await list()).length === 0, { deadline: 2000 });
