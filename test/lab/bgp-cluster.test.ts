@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab, LabNode } from "../../lab/mod.ts";
-import { addressOf, apply, startTestLab } from "../support/test-lab.ts";
+import { apply, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
-import { IPV6_POOL, ipv6Service } from "./support/ipv6-web.ts";
+import { applyDualStackWeb, WEB_ADDRESSES } from "./support/dual-stack-web.ts";
 
 /** The whole path, from kubectl to BIRD on a host outside of the cluster. */
 const FILES = mkdtempSync(join(tmpdir(), "ib-bird-"));
@@ -13,23 +13,21 @@ const SOCKET = join(FILES, "bird.ctl");
 const DEADLINE = { deadline: 20_000 };
 const NAMESPACE = "ironbridge-system";
 let lab: Lab;
-/** A Service of each family with the same pods, where its address is from, and who asks which node has that address. */
+/** The address of the Service "web" in each family, the way there, and who asks which node has it. */
 const CASES = [
   {
     family: "IPv4",
-    service: "web",
-    length: 32,
+    address: WEB_ADDRESSES[0],
+    prefix: `${WEB_ADDRESSES[0]}/32`,
     nextHop: "192.168.1.11",
-    pool: "lab-pool",
-    ask: ["arping", "-c", "1", "-w", "1", "-I", "eth0"],
+    ask: ["arping", "-c", "1", "-w", "1", "-I", "eth0", WEB_ADDRESSES[0]],
   },
   {
     family: "IPv6",
-    service: "web6",
-    length: 128,
+    address: WEB_ADDRESSES[1],
+    prefix: `${WEB_ADDRESSES[1]}/128`,
     nextHop: "fd00:1::11",
-    pool: "lab-pool6",
-    ask: ["ndisc6", "-1", "-r", "1", "-w", "1000"],
+    ask: ["ndisc6", "-1", "-r", "1", "-w", "1000", WEB_ADDRESSES[1], "eth0"],
   },
 ] as const;
 type Case = (typeof CASES)[number];
@@ -45,8 +43,7 @@ beforeAll(async () => {
   writeFileSync(join(FILES, "bird.conf"), `${config}\n`);
   await lab.outside.exec("bird", ["-c", join(FILES, "bird.conf"), "-s", SOCKET, "-P", join(FILES, "bird.pid")]);
   await apply(lab, bgpPeer({}), metallb("BGPAdvertisement", "all", { communities: ["64513:5"] }));
-  await lab.applySamples();
-  await apply(lab, IPV6_POOL, ipv6Service("web6"), arpAndNdp("lab-pool6"));
+  await applyDualStackWeb(lab);
 }, 60_000);
 afterAll(async () => {
   await lab?.stop();
@@ -60,28 +57,20 @@ function bgpPeer(more: object): object {
   const peer = { myASN: 64513, peerASN: 64512, peerAddress: "192.168.1.10", dualStackAddressFamily: true };
   return metallb("BGPPeer", "bird", { ...peer, ...more }, "v1beta2");
 }
-/** Of the pool of that name. */
-function arpAndNdp(pool: string): object {
-  return metallb("L2Advertisement", pool, { ipAddressPools: [pool] });
-}
 
 const birdc = async (command: string) =>
   (await lab.outside.exec("birdc", ["-s", SOCKET, ...command.split(" ")])).stdout;
 const get = async (...what: readonly string[]) => JSON.parse(await lab.kubectl(["get", ...what, "-o", "json"]));
 
-const address = ({ service }: Case) => addressOf(lab, `default/${service}`);
-
-/** What BIRD says of the way to an address. */
-const routeTo = async (to: string, { length }: Case) => birdc(`show route all for ${to}/${length}`);
+const routeTo = ({ prefix }: Case) => birdc(`show route all for ${prefix}`);
 
 /** What BIRD says of the route once both nodes announce it. */
-async function routeOfBoth(each: Case): Promise<string> {
-  const to = await address(each);
+function routeOfBoth(each: Case): Promise<string> {
   const look = async () => {
-    const text = await routeTo(to, each);
+    const text = await routeTo(each);
     return text.includes("[node1") && text.includes("[node2") && text;
   };
-  return waitFor(`the route of both nodes to ${to}`, look, DEADLINE);
+  return waitFor(`the route of both nodes to ${each.address}`, look, DEADLINE);
 }
 const routesOfAll = () => Promise.all(CASES.map(routeOfBoth));
 
@@ -96,47 +85,43 @@ async function metricOf(name: string): Promise<readonly number[]> {
 
 describe("the agent with BIRD", () => {
   test.each(CASES)(
-    "announces a Service made with kubectl, and says so in the cluster, $family",
+    "announces a Service made with kubectl, $family",
     async (each) => {
       const shown = await routeOfBoth(each);
       expect(shown).toContain("BGP.community: (64513,5)");
       expect(shown).toContain(`BGP.next_hop: ${each.nextHop}`);
-      for (const node of ["node1", "node2"]) {
-        const isUp = async () =>
-          ((await get("bgppeer", "-n", NAMESPACE, "bird")).status?.conditions ?? []).some(
-            ({ type, status }: Record<string, string>) => type === `session.ironbridge.io/${node}` && status === "True",
-          );
-        await waitFor(`the condition of ${node}`, isUp, DEADLINE);
-      }
-      const told = async () => {
-        const peers = await peersOf(each);
-        return peers.length === 2 && peers;
-      };
-      expect(await waitFor("ServiceBGPStatus of both nodes", told, DEADLINE)).toEqual([["bird"], ["bird"]]);
     },
     60_000,
   );
 
-  test.each(CASES)(
-    "answers for what has an L2Advertisement too, and BGP goes on whether or not it has, $family",
-    async (each) => {
-      const {
-        pool,
-        ask: [program, ...options],
-      } = each;
-      const to = await address(each);
-      const device = each.family === "IPv6" ? ["eth0"] : [];
-      const answers = async () => (await lab.outside.exec(program, [...options, to, ...device])).exitCode === 0;
-      await waitFor("an answer", answers, DEADLINE);
-      await lab.kubectl(["delete", "l2advertisement", "-n", NAMESPACE, pool]);
-      await waitFor("no answer", async () => !(await answers()), { deadline: 5000 });
-      await routeOfBoth(each);
-      await apply(lab, arpAndNdp(pool));
-      await waitFor("an answer", answers, DEADLINE);
-      await routeOfBoth(each);
-    },
-    60_000,
-  );
+  test("says in the cluster which sessions there are, and what is announced", async () => {
+    for (const node of ["node1", "node2"]) {
+      const isUp = async () =>
+        ((await get("bgppeer", "-n", NAMESPACE, "bird")).status?.conditions ?? []).some(
+          ({ type, status }: Record<string, string>) => type === `session.ironbridge.io/${node}` && status === "True",
+        );
+      await waitFor(`the condition of ${node}`, isUp, DEADLINE);
+    }
+    const told = async () => {
+      const peers = await peersTold();
+      return peers.length === 2 && peers;
+    };
+    expect(await waitFor("ServiceBGPStatus of both nodes", told, DEADLINE)).toEqual([["bird"], ["bird"]]);
+  }, 60_000);
+
+  test("answers ARP and NDP for what has an L2Advertisement too, and BGP goes on whether or not it has", async () => {
+    const answering = async () => {
+      const asked = CASES.map(({ ask: [program, ...options] }) => lab.outside.exec(program, options));
+      return (await Promise.all(asked)).filter(({ exitCode }) => exitCode === 0).length;
+    };
+    await waitFor("answers", async () => (await answering()) === CASES.length, DEADLINE);
+    await lab.kubectl(["delete", "l2advertisement", "-n", NAMESPACE, "lab-pool"]);
+    await waitFor("no answer", async () => (await answering()) === 0, { deadline: 5000 });
+    await routesOfAll();
+    await apply(lab, metallb("L2Advertisement", "lab-pool", { ipAddressPools: ["lab-pool"] }));
+    await waitFor("answers", async () => (await answering()) === CASES.length, DEADLINE);
+    await routesOfAll();
+  }, 60_000);
 
   test("tells a mistake in BGP's configuration as stale, and goes on as before", async () => {
     const stale = () => metricOf("metallb_k8s_client_config_stale_bool");
@@ -160,25 +145,21 @@ describe("the agent with BIRD", () => {
     await routesOfAll();
   }, 60_000);
 
-  test.each(CASES)(
-    "withdraws a Service that is deleted, and what it said of it, $family",
-    async (each) => {
-      const to = await address(each);
-      await lab.kubectl(["delete", "service", each.service]);
-      await waitFor("no route", async () => !(await routeTo(to, each)).includes("[node"), DEADLINE);
-      await waitFor("no ServiceBGPStatus", async () => (await peersOf(each)).length === 0, DEADLINE);
-    },
-    60_000,
-  );
+  test("withdraws a Service that is deleted, and what it said of it", async () => {
+    await lab.kubectl(["delete", "service", "web"]);
+    const remaining = async () => (await Promise.all(CASES.map(routeTo))).filter((text) => text.includes("[node"));
+    await waitFor("no route", async () => (await remaining()).length === 0, DEADLINE);
+    await waitFor("no ServiceBGPStatus", async () => (await peersTold()).length === 0, DEADLINE);
+  }, 60_000);
 });
 
 /** The peers that each node says it announces the Service to. */
-async function peersOf({ service }: Case): Promise<readonly (readonly string[])[]> {
+async function peersTold(): Promise<readonly (readonly string[])[]> {
   const { items } = await get("servicebgpstatuses", "-A");
   const statuses: { serviceName: string; serviceNamespace: string; peers: string[] }[] = items.flatMap(
     ({ status }: { status?: object }) => status ?? [],
   );
   return statuses
-    .filter(({ serviceName, serviceNamespace }) => serviceName === service && serviceNamespace === "default")
+    .filter(({ serviceName, serviceNamespace }) => serviceName === "web" && serviceNamespace === "default")
     .map(({ peers }) => peers);
 }

@@ -8,6 +8,7 @@ import type { Lab } from "../../../lab/mod.ts";
 import { exec } from "../../../linux/mod.ts";
 import { apply, startTestLab } from "../../support/test-lab.ts";
 import { waitFor } from "../../support/wait.ts";
+import { applyDualStackWeb } from "./dual-stack-web.ts";
 import { FAST_BFD, type Frr, startFrr } from "./frr.ts";
 
 /** Addresses of the host outside the cluster, which is the router here, and of the client behind it, by family. */
@@ -44,7 +45,7 @@ export interface BgpClusterOptions {
   readonly neighbour?: readonly string[];
 }
 
-/** Starts it with the lab's samples, whose Services are announced by BGP too, and waits for the sessions. */
+/** Starts it with the lab's samples, of which web alone has both families, whose Services are announced by BGP too, and waits for the sessions. */
 export async function startBgpCluster({
   nodes,
   families = "ipv4",
@@ -70,7 +71,8 @@ export async function startBgpCluster({
   };
   await buildClient(lab, client, sites);
   await apply(lab, ...objects({ dualStackAddressFamily: families === "dual", ...peer }));
-  await lab.applySamples();
+  if (families === "dual") await applyDualStackWeb(lab);
+  else await lab.applySamples();
   const frr = await startFrr({ directory, daemon, inRouter }, [
     ...FAST_BFD,
     "router bgp 64512",
