@@ -188,6 +188,7 @@ function cniSettings({
   clusterCidr,
   routingMode,
   tunnelPort,
+  nonMasqueradeCidrs,
   podFastPath,
 }: AgentOptions) {
   return {
@@ -198,6 +199,7 @@ function cniSettings({
     confDir: cniConfDir,
     shimPath: ownFile("dist/ironbridge-cni"),
     clusterCidrs: clusterCidr,
+    nonMasqueradeCidrs,
     routing: routingMode,
     tunnelPort,
     fastPath: podFastPath === "on",

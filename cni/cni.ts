@@ -47,6 +47,8 @@ export interface CniOptions {
   readonly shimPath: string;
   /** Prefixes of the cluster, reached by pods with their own address. */
   readonly clusterCidrs: readonly Prefix[];
+  /** Prefixes outside of it that pods reach with their own address. */
+  readonly nonMasqueradeCidrs: readonly Prefix[];
   /** How other nodes' pods are reached. */
   readonly routing: RoutingMode;
   /** The ways to other nodes where routing is `bgp`. */

@@ -6,8 +6,8 @@ export const MASQUERADE_TABLE = "ironbridge_cni";
 export interface MasqueradePlan {
   /** Pod prefixes of this node. */
   readonly pods: readonly Prefix[];
-  /** Where pods go with their own address: the whole cluster. */
-  readonly cluster: readonly Prefix[];
+  /** Where pods go with their own address: the whole cluster, and what the operator named. */
+  readonly native: readonly Prefix[];
 }
 
 const MULTICAST = [parsePrefix("224.0.0.0/4"), parsePrefix("ff00::/8")];
@@ -16,17 +16,17 @@ const FAMILIES: readonly { readonly family: Family; readonly word: string; reado
   { family: "ipv6", word: "ip6", suffix: "v6" },
 ];
 
-/** The whole table as one transaction: pods leave the cluster with the node's address. One rule per family, never per pod. */
+/** The whole table as one transaction: pods leave with the node's address. One rule per family, never per pod. */
 export function printMasquerade(plan: MasqueradePlan): string {
   const table = `inet ${MASQUERADE_TABLE}`;
   const lines = [`add table ${table}`, `delete table ${table}`, `table ${table} {`];
   for (const { family, suffix } of FAMILIES) {
     lines.push(printSet(`pods_${suffix}`, family, plan.pods));
-    lines.push(printSet(`cluster_${suffix}`, family, [...plan.cluster, ...plan.pods, ...MULTICAST]));
+    lines.push(printSet(`native_${suffix}`, family, [...plan.native, ...plan.pods, ...MULTICAST]));
   }
   lines.push("  chain postrouting {", "    type nat hook postrouting priority srcnat; policy accept;");
   for (const { word, suffix } of FAMILIES) {
-    lines.push(`    ${word} saddr @pods_${suffix} ${word} daddr != @cluster_${suffix} masquerade fully-random`);
+    lines.push(`    ${word} saddr @pods_${suffix} ${word} daddr != @native_${suffix} masquerade fully-random`);
   }
   lines.push("  }", "}");
   return `${lines.join("\n")}\n`;

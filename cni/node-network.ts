@@ -23,6 +23,8 @@ export interface NodeNetworkOptions {
   readonly node: string;
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
+  /** Prefixes outside of it that pods reach with their own address. */
+  readonly nonMasqueradeCidrs: readonly Prefix[];
   readonly routing: RoutingMode;
   /** The ways to other nodes where routing is `bgp`. */
   readonly podRoutes?: PodRoutes;
@@ -185,9 +187,10 @@ function missingPrefix(node: string): string {
 }
 
 /** Pods reach every pod prefix of the cluster with their own address, also those outside the configured prefixes. */
-function masqueradePlan({ clusterCidrs, nodes, node }: NodeNetworkOptions, own: PodNetwork): MasqueradePlan {
+function masqueradePlan(options: NodeNetworkOptions, own: PodNetwork): MasqueradePlan {
+  const { clusterCidrs, nonMasqueradeCidrs, nodes, node } = options;
   const others = [...desiredRoutes(nodes.list(), node).routes.values()].map(({ destination }) => destination);
-  return { pods: own.prefixes, cluster: [...clusterCidrs, ...others] };
+  return { pods: own.prefixes, native: [...clusterCidrs, ...nonMasqueradeCidrs, ...others] };
 }
 
 function hasTunnel(mode: RoutingMode): boolean {

@@ -130,6 +130,12 @@ export const AGENT_OPTIONS = {
     fallback: "8472",
     read: port,
   },
+  nonMasqueradeCidrs: {
+    placeholder: "list",
+    help: "prefixes outside the cluster, separated by commas, that pods reach with their own address",
+    fallback: "",
+    read: prefixes,
+  },
   podFastPath: {
     placeholder: "on|off",
     help: "established TCP connections between pods pass bridge and rules by, where the kernel can (6.6 and later)",

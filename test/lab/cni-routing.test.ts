@@ -19,6 +19,11 @@ beforeAll(async () => {
     await node.run("ip", "address", "add", `fd00:1::1${number}/64`, "dev", "eth0", "nodad");
   }
   await exec("ip", ["-n", basename(lab.outside), "address", "add", "fd00:1::10/64", "dev", "eth0", "nodad"]);
+  // Links that are new look for others with their link-local addresses first, and ask nobody for a neighbour meanwhile.
+  for (const netns of [lab.node1.netns, lab.node2.netns, basename(lab.outside)]) {
+    const tentative = () => exec("ip", ["-n", netns, "-6", "address", "show", "tentative"]);
+    await waitFor("link-local addresses", async () => (await tentative()) === "", { deadline: 10_000 });
+  }
 });
 afterEach(async () => {
   for (const server of servers) server.close();
@@ -158,4 +163,23 @@ test("pods follow the MTU of the node's interface", async () => {
   expect(await mtuOf(lab.node1.netns, "ironbr0")).toBe(1350);
   await lab.node1.run("ip", "link", "set", "eth0", "mtu", "1500");
   await waitFor("the pod's MTU", async () => (await mtuOf(basename(a), "eth0")) === 1450, { deadline: 5000 });
+});
+
+test("pods reach prefixes that are not masqueraded with their own address, and all else with the node's", async () => {
+  const outside = (...command: readonly string[]) => exec("ip", ["-n", basename(lab.outside), ...command]);
+  for (const [pods, node] of [
+    ["10.244.1.0/24", "192.168.1.11"],
+    ["fd00:244:1::/64", "fd00:1::11"],
+  ] as const) {
+    await outside("route", "add", pods, "via", node);
+  }
+  await outside("address", "add", "192.168.1.9/24", "dev", "eth0");
+  lab.node1.start([object(1), object(2)], { nonMasqueradeCidrs: ["192.168.1.10/32", "fd00:1::10/128"] });
+  await lab.node1.whenReady();
+  const pod = await lab.addPod();
+  const { ipv4, ipv6 } = await lab.node1.add("native", pod);
+  servers.push(listenIn(lab.outside, 8080));
+  expect(await askFrom(pod, "192.168.1.10", 8080)).toBe(ipv4);
+  expect(await askFrom(pod, "fd00:1::10", 8080)).toBe(ipv6);
+  expect(await askFrom(pod, "192.168.1.9", 8080)).toBe("192.168.1.11");
 });

@@ -98,6 +98,7 @@ export class CniNode {
       node: name,
       namespaces: [{ metadata: { name: "default" } }],
       clusterCidrs: ["10.244.0.0/16", "fd00:244::/32"],
+      nonMasqueradeCidrs: [],
       routing: "direct",
       tunnelPort: 8472,
       fastPath: true,

@@ -26,6 +26,7 @@ export interface ClusterNews {
 export interface CniNodeOptions extends Required<ClusterNews> {
   readonly node: string;
   readonly clusterCidrs: readonly string[];
+  readonly nonMasqueradeCidrs: readonly string[];
   readonly routing: RoutingMode;
   readonly tunnelPort: number;
   readonly fastPath: boolean;
@@ -74,6 +75,7 @@ const cni = startCni(
     client: fakeKubeClient(),
     ...(options.routing === "bgp" && { podRoutes }),
     clusterCidrs: options.clusterCidrs.map(parsePrefix),
+    nonMasqueradeCidrs: options.nonMasqueradeCidrs.map(parsePrefix),
     log: createLog("cni-node", options.logLevel ?? "debug"),
     metrics: createMetrics(),
   },

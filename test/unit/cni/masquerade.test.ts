@@ -5,20 +5,20 @@ import type { Nft } from "../../../linux/mod.ts";
 import { parsePrefix, prefixContains, prefixOf, prefixRange, printPrefix, rangesOverlap } from "../../../net/mod.ts";
 
 const prefixes = (...texts: readonly string[]) => texts.map(parsePrefix);
-const PLAN = { pods: prefixes("10.244.1.0/24"), cluster: prefixes("10.244.0.0/16", "10.244.2.0/24", "10.96.0.0/16") };
+const PLAN = { pods: prefixes("10.244.1.0/24"), native: prefixes("10.244.0.0/16", "10.244.2.0/24", "10.96.0.0/16") };
 
 test("printMasquerade() prints the whole table as one transaction", () => {
   expect(printMasquerade(PLAN)).toBe(`add table inet ironbridge_cni
 delete table inet ironbridge_cni
 table inet ironbridge_cni {
   set pods_v4 { type ipv4_addr; flags interval; elements = { 10.244.1.0/24 }; }
-  set cluster_v4 { type ipv4_addr; flags interval; elements = { 10.244.0.0/16, 10.96.0.0/16, 224.0.0.0/4 }; }
+  set native_v4 { type ipv4_addr; flags interval; elements = { 10.244.0.0/16, 10.96.0.0/16, 224.0.0.0/4 }; }
   set pods_v6 { type ipv6_addr; flags interval; }
-  set cluster_v6 { type ipv6_addr; flags interval; elements = { ff00::/8 }; }
+  set native_v6 { type ipv6_addr; flags interval; elements = { ff00::/8 }; }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr @pods_v4 ip daddr != @cluster_v4 masquerade fully-random
-    ip6 saddr @pods_v6 ip6 daddr != @cluster_v6 masquerade fully-random
+    ip saddr @pods_v4 ip daddr != @native_v4 masquerade fully-random
+    ip6 saddr @pods_v6 ip6 daddr != @native_v6 masquerade fully-random
   }
 }
 `);

@@ -40,6 +40,7 @@ describe("readAgentOptions()", () => {
       cniBinDir: "/opt/cni/bin",
       cniConfDir: "/etc/cni/net.d",
       routingMode: "direct",
+      nonMasqueradeCidrs: [],
       podFastPath: "on",
       tunnelPort: 8472,
       adminAddress: { host: "127.0.0.1", port: 10249 },
