@@ -45,7 +45,10 @@ export interface BgpClusterOptions {
   readonly neighbour?: readonly string[];
 }
 
-/** Starts it with the lab's samples, of which web alone has both families, whose Services are announced by BGP too, and waits for the sessions. */
+/**
+ * Starts it with the lab's samples, or with web alone where there are both families, which are announced by BGP too, and waits
+ * for the sessions.
+ */
 export async function startBgpCluster({
   nodes,
   families = "ipv4",
