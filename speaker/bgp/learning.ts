@@ -17,6 +17,8 @@ export interface LearningPorts {
   readonly learnWithin: () => readonly Prefix[] | undefined;
   /** What the peer told is other than before. */
   readonly onLearned: () => void;
+  /** The peer tells more routes than are taken: called once in each session. */
+  readonly onOverflow: () => void;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -40,6 +42,11 @@ export class Learning {
     return this.#rib.routes;
   }
 
+  /** The peer tells more routes than are taken. */
+  get overflowed(): boolean {
+    return this.#rib.overflowed;
+  }
+
   /** The peer has told everything of these families. */
   isComplete(families: readonly Family[]): boolean {
     return families.every((family) => this.#heardAll.has(family));
@@ -48,12 +55,14 @@ export class Learning {
   hear(update: BgpUpdate, receiver: Receiver): void {
     const within = this.#ports.learnWithin();
     if (within === undefined) return;
+    const { overflowed } = this.#rib;
     const ended = endOfRibOf(update);
     if (ended !== undefined) {
       this.#heardAll.add(ended);
       this.#rib.flush([ended]);
     }
     if (this.#rib.hear(update, within, receiver) || ended !== undefined) this.#ports.onLearned();
+    if (this.#rib.overflowed && !overflowed) this.#ports.onOverflow();
   }
 
   /** The session is up: of the families that the peer did not go on forwarding by, nothing older counts. */

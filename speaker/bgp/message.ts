@@ -83,6 +83,8 @@ export interface PeerStatus {
   readonly pending: number;
   /** Routes it is not told, since no message of this many octets has room for them: some of them. */
   readonly tooLong?: { readonly octets: number; readonly routes: readonly string[] };
+  /** The peer tells more routes than this, and no more are taken. */
+  readonly tooMany?: number;
   /** How often the session was lost. */
   readonly losses: number;
   readonly bfd?: BfdStatus;

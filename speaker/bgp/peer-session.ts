@@ -10,12 +10,12 @@ import { survivor } from "./agreement.ts";
 import { Connection, type ConnectionEnd, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import { Learning, type LearningPorts } from "./learning.ts";
 import type { PeerSettings, PeerStatus } from "./message.ts";
-import type { HeardRoute, Receiver } from "./rib-in.ts";
+import { type HeardRoute, MOST_HEARD, type Receiver } from "./rib-in.ts";
 import type { OfferedRoute } from "./route.ts";
 import { Telling, type TellingPorts } from "./telling.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
-export type PeerSessionPorts = ConnectionPorts & LearningPorts & TellingPorts;
+export type PeerSessionPorts = ConnectionPorts & Omit<LearningPorts, "onOverflow"> & TellingPorts;
 
 /** The session with one peer: its connections, of which one stays, what it is told, and what it tells. */
 export class PeerSession implements ConnectionOwner {
@@ -37,7 +37,7 @@ export class PeerSession implements ConnectionOwner {
     this.settings = settings;
     this.#ports = ports;
     this.#why = settings.passive ? "the peer has not connected" : "not started";
-    this.#learning = new Learning(ports);
+    this.#learning = new Learning({ ...ports, onOverflow: () => this.#tellOverflow() });
     this.#telling = new Telling(settings, ports);
     this.#dialed = new Connection("dialed", settings, ports, this);
   }
@@ -125,6 +125,7 @@ export class PeerSession implements ConnectionOwner {
       families: agreement?.families ?? [],
       ...(transport === undefined ? {} : { localAddress: printAddress(transport.local) }),
       ...(tooLong && { tooLong }),
+      ...(this.#learning.overflowed ? { tooMany: MOST_HEARD } : {}),
       announced: this.told,
       pending: this.#telling.pending,
       losses: this.#losses,
@@ -199,6 +200,12 @@ export class PeerSession implements ConnectionOwner {
 
   onPhase(): void {
     this.#ports.onChange();
+  }
+
+  #tellOverflow(): void {
+    const fields = { peer: this.settings.name, most: MOST_HEARD };
+    const message = "the peer tells more ways to pods than are taken from one; let it tell those of this cluster only";
+    this.#ports.onLog("warn", "bgp.tooMany", fields, message);
   }
 
   #furthest(): Connection {

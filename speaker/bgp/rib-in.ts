@@ -44,8 +44,8 @@ export interface Receiver {
   readonly device?: string;
 }
 
-/** Routes that one peer may tell; a cluster has some per node. */
-const MOST = 20_000;
+/** Routes that are taken from one peer; a cluster has some per node. */
+export const MOST_HEARD = 20_000;
 const DEFAULT_LOCAL_PREF = 100;
 
 /** What one peer told of the ways to pods. Its routes outlive a restart of it, as a helper of RFC 4724 has it. */
@@ -53,6 +53,12 @@ export class RibIn {
   readonly #routes = new Map<string, HeardRoute>();
   /** Those that the peer has not told again since it came back. */
   readonly #stale = new Set<string>();
+  #overflowed = false;
+
+  /** True once the peer told more routes than are taken from one, until the session is lost. */
+  get overflowed(): boolean {
+    return this.#overflowed;
+  }
 
   get routes(): Iterable<HeardRoute> {
     return this.#routes.values();
@@ -70,15 +76,17 @@ export class RibIn {
       const key = printPrefix(prefix);
       const way = wayOf(attributes, prefix.family, receiver.device);
       const inside = within.some((each) => each.length <= prefix.length && holds(each, prefix));
-      const room = this.#routes.size < MOST || this.#routes.has(key);
-      if (!usable || way === undefined || !inside || !room) changed = this.#forget(key) || changed;
-      else changed = this.#remember(heard(key, prefix, way, attributes)) || changed;
+      if (!usable || way === undefined || !inside) changed = this.#forget(key) || changed;
+      else if (this.#routes.size < MOST_HEARD || this.#routes.has(key))
+        changed = this.#remember(heard(key, prefix, way, attributes)) || changed;
+      else this.#overflowed = true;
     }
     return changed;
   }
 
-  /** The session is lost; what was told counts on until keep() or flush(). */
+  /** The session is lost; what was told counts on until it is told again, or flush() is called. */
   lose(): void {
+    this.#overflowed = false;
     for (const key of this.#routes.keys()) this.#stale.add(key);
   }
 

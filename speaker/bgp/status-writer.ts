@@ -95,8 +95,11 @@ export function statementOf(
 ): Statement {
   if ("waits" in peer) return { status: "False", reason: "Waiting", message: `The session waits: ${peer.waits}.` };
   if (status?.phase === "established") {
-    const message = `The session with AS ${status.peerAsn} at ${status.remote} is up.`;
-    if (untold === undefined) return { status: "True", reason: "Established", message };
+    const surplus =
+      status.tooMany === undefined ? "" : ` Of its ways to pods ${status.tooMany} are taken, and no more.`;
+    const message = `The session with AS ${status.peerAsn} at ${status.remote} is up.${surplus}`;
+    const reason = status.tooMany === undefined ? "Established" : "RoutesTooMany";
+    if (untold === undefined) return { status: "True", reason, message };
     const rest = more.length === 0 ? "" : ` And ${more.length} more like it.`;
     return { status: "True", reason: "RoutesTooLong", message: `${message} ${untold}.${rest}` };
   }
@@ -106,13 +109,14 @@ export function statementOf(
 
 /** What conditions of BGPPeers say of the sessions; counters are not among it. */
 export function standingOf(statuses: readonly PeerStatus[]): string {
-  const told = ({ name, phase, remote, why, peerAsn, tooLong }: PeerStatus) => [
+  const told = ({ name, phase, remote, why, peerAsn, tooLong, tooMany }: PeerStatus) => [
     name,
     phase,
     remote,
     why,
     peerAsn,
     tooLong,
+    tooMany,
   ];
   return JSON.stringify(statuses.map(told));
 }

@@ -12,7 +12,7 @@ import {
 } from "../../../../net/mod.ts";
 import type { Agreement } from "../../../../speaker/bgp/agreement.ts";
 import { Learning } from "../../../../speaker/bgp/learning.ts";
-import { bestRoutes } from "../../../../speaker/bgp/rib-in.ts";
+import { bestRoutes, MOST_HEARD } from "../../../../speaker/bgp/rib-in.ts";
 
 const WITHIN = [parsePrefix("10.244.0.0/16"), parsePrefix("2001:db8:244::/48")];
 const SELF = { asn: 64513, routerId: 7 };
@@ -43,11 +43,14 @@ function told(prefix: string, more: Partial<BgpUpdate["attributes"]> = {}): BgpU
 let clock: FakeClock;
 let learning: Learning;
 let changes: number;
+let overflows: number;
 
 beforeEach(() => {
   clock = fakeClock();
   changes = 0;
-  learning = new Learning({ clock, learnWithin: () => WITHIN, onLearned: () => void changes++ });
+  overflows = 0;
+  const onOverflow = () => void overflows++;
+  learning = new Learning({ clock, learnWithin: () => WITHIN, onLearned: () => void changes++, onOverflow });
 });
 
 const known = () =>
@@ -122,6 +125,20 @@ describe("Learning", () => {
     const before = known();
     learning.hear(update, SELF);
     expect(known()).toEqual(update.announced[0]?.first === parsePrefix("10.244.2.0/24").first ? [] : before);
+  });
+
+  test("takes so many routes of one peer and no more, and says so once", () => {
+    learning.start(AGREED);
+    const many = Array.from({ length: MOST_HEARD }, (_, i) => parsePrefix(`10.244.${i >> 8}.${i & 255}/32`));
+    learning.hear({ ...told("10.244.200.1/32"), announced: many }, SELF);
+    expect([overflows, learning.overflowed]).toEqual([0, false]);
+    for (const last of [1, 2]) learning.hear(told(`10.244.200.${last}/32`), SELF);
+    expect([overflows, learning.overflowed]).toEqual([1, true]);
+    expect([...learning.routes]).toHaveLength(MOST_HEARD);
+    learning.hear(told("10.244.0.7/32", { localPref: 300 }), SELF);
+    expect([...learning.routes].filter(({ localPref }) => localPref === 300)).toHaveLength(1);
+    learning.lose();
+    expect(learning.overflowed).toBe(false);
   });
 
   test("loses everything with the session of a peer that can't restart", () => {

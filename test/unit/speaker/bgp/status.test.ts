@@ -59,6 +59,12 @@ describe("statementOf()", () => {
     const long = statementOf(peer, status(), ["Service default/web: it is too long", "another", "a third"]);
     expect(long).toMatchObject({ status: "True", reason: "RoutesTooLong" });
     expect(long.message).toMatch(/ is up\. Service default\/web: it is too long\. And 2 more like it\.$/);
+    const many = statementOf(peer, status({ tooMany: 20_000 }), []);
+    expect(many).toMatchObject({
+      status: "True",
+      reason: "RoutesTooMany",
+      message: expect.stringMatching(/20000 are/),
+    });
     expect(waits).toMatchObject({ reason: "Waiting", message: "The session waits: the Secret is not there." });
   });
 });
