@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Claim } from "./claim.ts";
-import type { Reach } from "./member-table.ts";
+import type { Reach } from "./member-link.ts";
 
 /** A member's claim to one address, and how far the member itself can be reached. */
 export interface Contender extends Claim {

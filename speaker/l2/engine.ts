@@ -1,17 +1,19 @@
-import { type Clock, explainError, hasCode } from "../../core/mod.ts";
-import { parseAddress } from "../../net/mod.ts";
-import { type Claims, FITNESS, sameClaims } from "../claim.ts";
-import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type Phase } from "../heartbeat.ts";
-import { memberKeys } from "../member-keys.ts";
-import { MEMBER_TIMES, MemberTable, type Outgoing, type Peer } from "../member-table.ts";
+import type { Clock } from "../../core/mod.ts";
+import { type Claims, sameClaims } from "../claim.ts";
+import type { Phase } from "../heartbeat.ts";
+import { MemberTable, type Outgoing, type Peer } from "../member-table.ts";
+import { MEMBER_TIMES } from "../member-times.ts";
 import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
-import { decideHoldings, type Holdings, isStoodInFor, type Wanted } from "./holdings.ts";
-import { type HostLink, hasNewPlace, placeOf, sameHostLinks } from "./interfaces.ts";
+import { decideHoldings, type Holdings } from "./holdings.ts";
+import { type HostLink, hasNewPlace, sameHostLinks } from "./interfaces.ts";
 import { type Keepers, keepersOf } from "./keepers.ts";
+import { Listening } from "./listening.ts";
 import { type Assignment, type Happening, type Leaving, NOTHING_KNOWN, type Status } from "./message.ts";
+import { type Offer, offersOf } from "./offers.ts";
 import type { Foreigner, Responder } from "./responder.ts";
+import { SealedPost } from "./sealed-post.ts";
 import { addressStatus } from "./status.ts";
 
 /** What the engine acts through. */
@@ -35,10 +37,6 @@ export interface EngineOptions {
   readonly epoch: bigint;
 }
 
-/** Longest wait for the other members' claims before taking part: as long as one is given up after. */
-const LISTEN = MEMBER_TIMES.deadAfter + MEMBER_TIMES.tick;
-/** Shortest wait after this node was cut off or held up: what it knows of the others is old, their news is coming in. */
-const LISTEN_AGAIN = MEMBER_TIMES.period + MEMBER_TIMES.tick;
 /** A program held up for this long may have been taken for dead by the others. */
 const HELD_UP = MEMBER_TIMES.deadAfter - MEMBER_TIMES.period;
 /** Longest time in which this node goes on answering, before it pauses, for others to begin to answer in its name. */
@@ -48,11 +46,6 @@ const PAUSE_WAIT = 300;
 const SOON = 1;
 
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
-
-/** An address that could be announced, and where. */
-interface Offer extends Wanted {
-  readonly interfaces: readonly string[];
-}
 
 /**
  * Announces addresses together with the other members: hears and sends heartbeats, decides what this node holds, and tells
@@ -64,7 +57,8 @@ export class Engine {
   readonly #members: MemberTable;
   readonly #announcing: Announcing;
   readonly #duplicates = new Duplicates();
-  #keys: readonly Uint8Array[];
+  readonly #post: SealedPost;
+  readonly #listening: Listening;
   #assignment = NOTHING_ASSIGNED;
   #links: readonly HostLink[] = [];
   /** What is assigned and has an interface, by address. */
@@ -75,10 +69,6 @@ export class Engine {
   #keepers: Keepers = new Map();
   #published: { readonly phase: Phase; readonly claims: Claims } = { phase: "starting", claims: new Map() };
   #phase: Phase = "starting";
-  /** Earliest and latest end of listening. */
-  #listen: { readonly from: number; readonly until: number };
-  /** What this node held before it listened again. */
-  #resumable: ReadonlySet<string> = new Set();
   #tickedAt: number;
   #cancelTick: () => void = () => {};
   #cancelSoon: () => void = () => {};
@@ -87,8 +77,6 @@ export class Engine {
   #onLeft: () => void = () => {};
   #status = NOTHING_KNOWN;
   #statusText = "";
-  /** Why heartbeats could not be read, so that each reason is logged once and not ten times a second. */
-  readonly #complaints = new Set<string>();
   #decidedAt = 0;
   /** What the last decision was based on. */
   #outline = "";
@@ -96,11 +84,11 @@ export class Engine {
   constructor(options: EngineOptions, ports: EnginePorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#keys = memberKeys(options.key);
+    this.#post = new SealedPost(options.key, ports);
     const now = ports.clock.now();
     this.#members = new MemberTable(options.node, options.epoch, MEMBER_TIMES, now);
     this.#announcing = new Announcing({ ...ports, mayAnnounce: () => this.mayAnswer });
-    this.#listen = { from: now, until: now + LISTEN };
+    this.#listening = new Listening(now);
     this.#tickedAt = now;
     this.#tick();
   }
@@ -130,20 +118,19 @@ export class Engine {
     this.#links = links;
     this.#offers = offersOf(this.#assignment, links);
     const cutOff = before.length === 0 && this.#phase === "running";
-    if (cutOff && links.length > 0) this.#listenAgain(this.#now(), LISTEN);
+    if (cutOff && links.length > 0) this.#listenAgain(this.#now(), "cutOff");
     this.#decide();
   }
 
   /** The members' key was replaced. See memberKeys(). */
   setKey(key: Uint8Array): void {
-    this.#keys = memberKeys(key);
-    this.#complaints.clear();
+    this.#post.setKey(key);
   }
 
   /** @param from Where it came from, for the log. */
   receive(datagram: Uint8Array, from: string): void {
     this.#catchUp();
-    const heartbeat = this.#read(datagram, from);
+    const heartbeat = this.#post.open(datagram, from);
     if (heartbeat === undefined) return;
     this.#sendAll(this.#members.receive(heartbeat, this.#now()));
     this.#decideSoon();
@@ -182,26 +169,6 @@ export class Engine {
     this.#announcing.stop();
   }
 
-  #read(datagram: Uint8Array, from: string): Heartbeat | undefined {
-    try {
-      const heartbeat = decodeHeartbeat(datagram, this.#keys);
-      if (heartbeat !== "strange") return heartbeat;
-      this.#ports.onHappening({ kind: "strangeDatagram", from });
-      this.#complain(from, "member.otherKey", "was sealed with a key that is not ours", "a member has another key");
-    } catch (error) {
-      if (!hasCode(error, "IB_WIRE_TRUNCATED")) throw error;
-      this.#complain(from, "member.otherVersion", explainError(error), "a member speaks another version");
-    }
-    return undefined;
-  }
-
-  #complain(from: string, event: string, reason: string, message: string): void {
-    const complaint = `${from} ${reason}`;
-    if (this.#complaints.has(complaint)) return;
-    this.#complaints.add(complaint);
-    this.#ports.onLog("warn", event, { from, reason }, message);
-  }
-
   #now(): number {
     return this.#ports.clock.now();
   }
@@ -213,8 +180,8 @@ export class Engine {
     this.#tickedAt = now;
     if (gap >= HELD_UP && this.#assignment.peers.length > 0) {
       this.#ports.onLog("warn", "speaker.heldUp", { milliseconds: Math.round(gap) }, "was held up; listening again");
-      if (this.#phase === "starting") this.#goOnListening(now, gap - MEMBER_TIMES.tick);
-      else this.#listenAgain(now, LISTEN_AGAIN);
+      if (this.#phase === "starting") this.#listening.goOn(now, gap - MEMBER_TIMES.tick);
+      else this.#listenAgain(now, "heldUp");
     }
     this.#sendAll(outgoing);
     this.#decideOnNews();
@@ -228,23 +195,17 @@ export class Engine {
     this.#tick();
   }
 
-  /**
-   * Others may have taken this node for dead: it answers for nothing until it has heard what they did.
-   * @param patience Longest wait for all of them.
-   */
-  #listenAgain(now: number, patience: number): void {
+  /** Others may have taken this node for dead: it answers for nothing until it has heard what they did. */
+  #listenAgain(now: number, cause: "cutOff" | "heldUp"): void {
     if (this.#isEnding()) return;
     const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds" || stance === "handsOver");
-    this.#resumable = new Set(held.map(([address]) => address));
+    this.#listening.beginAgain(
+      now,
+      cause,
+      held.map(([address]) => address),
+    );
     this.#holdings = new Map();
     this.#phase = "starting";
-    this.#listen = { from: now + LISTEN_AGAIN, until: now + patience };
-  }
-
-  /** Time in which this program was held up is no time of listening, and what came in meanwhile is yet to be read. */
-  #goOnListening(now: number, heldUp: number): void {
-    const later = (at: number) => Math.max(at + heldUp, now + SOON);
-    this.#listen = { from: later(this.#listen.from), until: later(this.#listen.until) };
   }
 
   #isEnding(): boolean {
@@ -286,14 +247,14 @@ export class Engine {
   }
 
   #decideHoldings(peers: readonly Peer[], now: number): Holdings {
-    const begins = this.#phase === "starting" && this.#hasListened(peers, now);
+    const begins = this.#phase === "starting" && this.#assignment.settled && this.#listening.isOver(now, peers);
     if (begins) this.#phase = "running";
     return decideHoldings({
       self: this.#options.node,
       wanted: this.#phase === "running" ? this.#offers : new Map(),
       peers,
       before: this.#holdings,
-      resume: (address) => begins && (this.#resumable.has(address) || isStoodInFor(address, peers)),
+      resume: (address) => begins && this.#listening.mayResume(address, peers),
       now,
     });
   }
@@ -317,11 +278,6 @@ export class Engine {
     for (const happening of happenings) this.#ports.onHappening(happening);
   }
 
-  #hasListened(peers: readonly Peer[], now: number): boolean {
-    const { from, until } = this.#listen;
-    return this.#assignment.settled && now >= from && (now >= until || peers.every(({ known }) => known));
-  }
-
   /** True when others answer for all that this node holds, or nobody is there to do it. */
   #isCovered(peers: readonly Peer[]): boolean {
     const others = peers.filter(({ reach }) => reach === "alive");
@@ -342,7 +298,7 @@ export class Engine {
   }
 
   #sendAll(outgoing: readonly Outgoing[]): void {
-    for (const { to, heartbeat } of outgoing) this.#ports.send(to, encodeHeartbeat(heartbeat, this.#keys));
+    for (const { to, heartbeat } of outgoing) this.#ports.send(to, this.#post.seal(heartbeat));
   }
 
   #tellStatus(peers: readonly Peer[]): void {
@@ -359,15 +315,4 @@ export class Engine {
     this.#statusText = text;
     this.#ports.onStatus(this.#status);
   }
-}
-
-/** What is assigned to a node and has an interface; in the address's subnet is better than anywhere else. */
-function offersOf({ announcements }: Assignment, links: readonly HostLink[]): ReadonlyMap<string, Offer> {
-  const offers = new Map<string, Offer>();
-  for (const { address, rankAddress, rule, score, interfaces: asked } of announcements) {
-    const { interfaces, inSubnet } = placeOf(parseAddress(address), asked, links);
-    if (interfaces.length === 0) continue;
-    offers.set(address, { rankAddress, rule, interfaces, score: score + (inSubnet ? FITNESS.inSubnet : 0) });
-  }
-  return offers;
 }

@@ -1,6 +1,6 @@
 import type { Claim, ElectionRule } from "../claim.ts";
 import type { LogLine } from "../log-line.ts";
-import type { Reach } from "../member-table.ts";
+import type { Reach } from "../member-link.ts";
 import type { Counts, Foreigner } from "./responder.ts";
 
 /** An address this node may announce: what the cluster says about it and this node. */

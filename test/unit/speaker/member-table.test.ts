@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Claims } from "../../../speaker/claim.ts";
 import type { Heartbeat } from "../../../speaker/heartbeat.ts";
-import { MEMBER_TIMES, MemberTable, type Outgoing } from "../../../speaker/member-table.ts";
+import { MemberTable, type Outgoing } from "../../../speaker/member-table.ts";
+import { MEMBER_TIMES } from "../../../speaker/member-times.ts";
 
 const HOLDS: Claims = new Map([["192.0.2.1", { stance: "holds", score: 0 }]]);
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Claims, ElectionRule, Stance } from "../../../../speaker/claim.ts";
 import { decideHoldings, type Holding, type HoldingsInput, isStoodInFor } from "../../../../speaker/l2/holdings.ts";
-import type { Peer, Reach } from "../../../../speaker/member-table.ts";
+import type { Reach } from "../../../../speaker/member-link.ts";
+import type { Peer } from "../../../../speaker/member-table.ts";
 
 const ADDRESS = "192.168.10.0";
 /** In the order in which they rank for the address. */
