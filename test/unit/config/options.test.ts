@@ -57,6 +57,11 @@ describe("readAgentOptions()", () => {
     expect(readAgentOptions({ node: "n", parts: "cni,speaker" }).parts).toEqual(["speaker", "cni"]);
   });
 
+  test("listens for BGP routers only when told, since other programs may have the port", () => {
+    expect(readAgentOptions({ node: "n" }).bgpListenPort).toBeUndefined();
+    expect(readAgentOptions({ node: "n" }, { IRONBRIDGE_BGP_LISTEN_PORT: "179" }).bgpListenPort).toBe(179);
+  });
+
   test("takes the flag before the environment, the environment before the fallback", () => {
     const environment = { IRONBRIDGE_PROXY_MODE: "iptables", IRONBRIDGE_MEMBER_PORT: "7000" };
     const options = readAgentOptions({ node: "n", memberPort: "8000" }, environment);
@@ -90,6 +95,7 @@ describe("readAgentOptions()", () => {
     [{ node: "n", memberPort: "0" }, '--member-port is "0", want a port from 1 to 65535'],
     [{ node: "n", memberPort: "65536" }, '--member-port is "65536", want a port'],
     [{ node: "n", memberPort: "7e3" }, '--member-port is "7e3", want a port'],
+    [{ node: "n", bgpListenPort: "0" }, '--bgp-listen-port is "0", want a port from 1 to 65535'],
     [{ node: "n", adminAddress: "10249" }, '--admin-address is "10249", want an address and a port'],
     [{ node: "n", adminAddress: "localhost:1" }, '--admin-address is "localhost:1", want an address and a port'],
     [{ node: "n", logLevel: "loud" }, '--log-level is "loud", want one of debug, info, warn, error'],
