@@ -34,6 +34,8 @@ export interface Proxy {
   readonly done: Promise<void>;
   /** The kernel has been brought to what the cluster says at least once, and is sound now. */
   ready(): boolean;
+  /** Why it is not ready, once something went wrong. */
+  problem(): string | undefined;
   state(): unknown;
   /** The kernel has for this Service what the stores last said. */
   programmed(serviceKey: string): boolean;
@@ -139,6 +141,7 @@ export function startProxy(options: ProxyOptions, signal: AbortSignal): Proxy {
   return {
     done: Promise.all([runner.done, keeper.done]).then(close),
     ready: () => reconciler.inForce,
+    problem: () => lastFailure || undefined,
     state: () => ({ mode: options.mode, ...reconciler.state() }),
     programmed: (serviceKey) => reconciler.programmed(serviceKey),
     subscribe: (listener) => {

@@ -24,6 +24,13 @@ export interface SpeakerState {
   readonly refused: Readonly<Record<string, ServiceRefusal>>;
 }
 
+/** Why this node takes no part yet, in words; undefined when it does. */
+export function problemOf({ listening, members }: Status): string | undefined {
+  if (!listening) return undefined;
+  const others = Object.entries(members).map(([name, reach]) => `${name} is ${reach}`);
+  return `it has not heard yet who announces what; ${others.join(", ") || "no other member is known"}`;
+}
+
 /** What the speaker knows, for people. */
 export function stateOf(
   facts: ReadonlyMap<string, ServiceFacts>,

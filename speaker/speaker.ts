@@ -21,7 +21,7 @@ import { heededNodes, isCordoned, isOutOfService } from "./node-condition.ts";
 import { internalAddresses, peersOf } from "./peer-address.ts";
 import { Readiness } from "./readiness.ts";
 import { type ServiceStores, ServiceView } from "./service-view.ts";
-import { type SpeakerState, stateOf } from "./speaker-state.ts";
+import { problemOf, type SpeakerState, stateOf } from "./speaker-state.ts";
 
 export interface SpeakerOptions extends ServiceStores {
   /** Name of the Node object of this node. */
@@ -46,6 +46,8 @@ export interface Speaker {
   readonly done: Promise<void>;
   /** True once this node knows the cluster and has heard the other members. */
   ready(): boolean;
+  /** Why it is not ready. */
+  problem(): string | undefined;
   state(): SpeakerState;
   /** Says that an answer of `programmed` may have changed. */
   poke(): void;
@@ -167,6 +169,7 @@ export function startSpeaker(options: SpeakerOptions, signal: AbortSignal): Spea
   return {
     done: exited,
     ready: () => !status.listening,
+    problem: () => problemOf(status),
     state: () => stateOf(view.facts, nodes.list(), status),
     poke,
     setMemberKey: (key) => tell({ kind: "key", key }),

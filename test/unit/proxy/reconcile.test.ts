@@ -154,12 +154,15 @@ describe("startProxy()", () => {
 
   test("tells of a failure once, however often it tries, and of its end", async () => {
     refused = /10\.96\.0\.11/;
+    expect(proxy.problem()).toBeUndefined();
     services.set(service("api", { clusterIP: "10.96.0.11" }));
     const isTriedAgain = async () => (await metrics.metrics()).includes("ironbridge_proxy_sync_failures_total 3");
     await waitFor("three attempts", isTriedAgain, { deadline: 5000 });
+    expect(proxy.problem()).toContain("refused by the test");
     refused = undefined;
     await until("the change", () => proxy.programmed("shop/api"));
     await until("the news", () => told.includes("proxy.sync.recovered"));
+    expect(proxy.problem()).toBeUndefined();
     expect(told.filter((event) => event.startsWith("proxy.sync"))).toEqual([
       "proxy.sync.failed",
       "proxy.sync.recovered",

@@ -8,7 +8,7 @@ import { FITNESS } from "../../../speaker/claim.ts";
 import type { Status } from "../../../speaker/l2/message.ts";
 import type { ServiceFacts } from "../../../speaker/mod.ts";
 import { peersOf } from "../../../speaker/peer-address.ts";
-import { stateOf } from "../../../speaker/speaker-state.ts";
+import { problemOf, stateOf } from "../../../speaker/speaker-state.ts";
 
 const EXCLUDED = { "node.kubernetes.io/exclude-from-external-load-balancers": "" };
 const node = (name: string, labels: Record<string, string> = {}, ...addresses: string[]): V1Node => ({
@@ -43,6 +43,15 @@ const status = (stance?: Stance): Status => ({
   members: { node2: "alive" },
   keepers: {},
   interfaces: ["eth0"],
+});
+
+describe("problemOf()", () => {
+  test("tells which members a node waits for, and nothing once it takes part", () => {
+    const listening: Status = { ...status(), listening: true, members: { node2: "alive", node3: "lost" } };
+    expect(problemOf(listening)).toBe("it has not heard yet who announces what; node2 is alive, node3 is lost");
+    expect(problemOf({ ...listening, members: {} })).toMatch(/; no other member is known$/);
+    expect(problemOf(status())).toBeUndefined();
+  });
 });
 
 describe("stateOf()", () => {
