@@ -4,22 +4,11 @@ import { Engine } from "../../../../speaker/l2/engine.ts";
 import type { HostLink } from "../../../../speaker/l2/interfaces.ts";
 import type { Announcement, Happening, Status } from "../../../../speaker/l2/message.ts";
 import type { Answer, Responder } from "../../../../speaker/l2/responder.ts";
+import { ETHERNET } from "./ethernet.ts";
 
 /** The members' secret. */
 export const KEY = new Uint8Array(32).fill(7);
-const ETH0: HostLink = {
-  index: 2,
-  name: "eth0",
-  mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
-  mtu: 1500,
-  up: true,
-  carrier: true,
-  loopback: false,
-  broadcast: true,
-  noArp: false,
-  subnets: [parsePrefix("192.168.1.0/24")],
-  speaksIpv6: false,
-};
+const ETH0: HostLink = { ...ETHERNET, subnets: [parsePrefix("192.168.1.0/24")], speaksIpv6: false };
 
 /** One node of the fake LAN: its engine, and whether its program and its machine run. */
 export interface FakeNode {

@@ -1,23 +1,12 @@
 import type { FramePorts, FramePortsOptions } from "../../../../speaker/l2/frame-ports.ts";
 import type { HostLink } from "../../../../speaker/l2/interfaces.ts";
 import type { Responder, ResponderOptions } from "../../../../speaker/l2/responder.ts";
+import { ETHERNET } from "./ethernet.ts";
 
-export const OWN = Uint8Array.of(2, 0, 0, 0, 0, 1);
+export const OWN = ETHERNET.mac;
 export const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 2);
 
-export const ETH0: HostLink = {
-  index: 2,
-  name: "eth0",
-  mac: OWN,
-  mtu: 1500,
-  up: true,
-  carrier: true,
-  loopback: false,
-  broadcast: true,
-  noArp: false,
-  subnets: [],
-  speaksIpv6: true,
-};
+export const ETH0: HostLink = { ...ETHERNET, subnets: [], speaksIpv6: true };
 
 /** A responder on a network without a kernel: every frame reaches it, whatever the kernel's filter would say. */
 export function onFakePorts(

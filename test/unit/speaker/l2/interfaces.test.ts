@@ -2,19 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { Link } from "../../../../linux/mod.ts";
 import { parseAddress, parsePrefix } from "../../../../net/mod.ts";
 import { excludedPatterns, hostLinks, placeOf } from "../../../../speaker/l2/interfaces.ts";
+import { ETHERNET } from "./ethernet.ts";
 
-const link = (more: Partial<Link> = {}): Link => ({
-  index: 2,
-  name: "eth0",
-  mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
-  mtu: 1500,
-  up: true,
-  carrier: true,
-  loopback: false,
-  broadcast: true,
-  noArp: false,
-  ...more,
-});
+const link = (more: Partial<Link> = {}): Link => ({ ...ETHERNET, ...more });
 
 const excluded = excludedPatterns();
 /** Of Ironbridge: the pods' bridge, the tunnel between nodes, and a pod's link. */
