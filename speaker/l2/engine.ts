@@ -3,6 +3,7 @@ import { type Claims, sameClaims } from "../claim.ts";
 import type { Phase } from "../heartbeat.ts";
 import { MemberTable, type Outgoing, type Peer } from "../member-table.ts";
 import { MEMBER_TIMES } from "../member-times.ts";
+import { AbsentLinks, peersBehind } from "./absent-links.ts";
 import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
@@ -61,6 +62,7 @@ export class Engine {
   readonly #listening: Listening;
   #assignment = NOTHING_ASSIGNED;
   #links: readonly HostLink[] = [];
+  readonly #absent = new AbsentLinks();
   /** What is assigned and has an interface, by address. */
   #offers: ReadonlyMap<string, Offer> = new Map();
   #holdings: Holdings = new Map();
@@ -104,7 +106,10 @@ export class Engine {
     this.#assignment = assignment;
     this.#offers = offersOf(assignment, this.#links);
     this.#members.setPeers(assignment.peers.map(({ name }) => name));
-    if (assignment.peers.some(({ name }) => !known.has(name))) this.#sendAll(this.#members.announce(this.#now()));
+    if (assignment.peers.some(({ name }) => !known.has(name))) {
+      this.#listening.waitForOthers(this.#now());
+      this.#sendAll(this.#members.announce(this.#now()));
+    }
     this.#decide();
   }
 
@@ -112,13 +117,12 @@ export class Engine {
   setLinks(links: readonly HostLink[]): void {
     this.#catchUp();
     const before = this.#links;
+    if (this.#mayBeReplaced(this.#absent.follow(before, links), links)) this.#listenAgain(this.#now(), "cutOff");
     this.#announcing.setLinks(links, hasNewPlace(before, links) ? "added" : "same");
     // Most looks are for links of pods that come and go; they must not cost answers about a thousand addresses.
     if (sameHostLinks(links, before)) return;
     this.#links = links;
     this.#offers = offersOf(this.#assignment, links);
-    const cutOff = before.length === 0 && this.#phase === "running";
-    if (cutOff && links.length > 0) this.#listenAgain(this.#now(), "cutOff");
     this.#decide();
   }
 
@@ -195,15 +199,27 @@ export class Engine {
     this.#tick();
   }
 
+  /** True when others, to whom the links lead that have come, were not heard for so long that they may have taken over. */
+  #mayBeReplaced(come: readonly HostLink[], links: readonly HostLink[]): boolean {
+    const behind = peersBehind(come, links, this.#assignment.peers);
+    const isHeard = ({ reach, silence }: Peer) => reach === "alive" && silence < HELD_UP;
+    return this.#members.peers(this.#now()).some((peer) => behind.includes(peer.name) && !isHeard(peer));
+  }
+
   /** Others may have taken this node for dead: it answers for nothing until it has heard what they did. */
   #listenAgain(now: number, cause: "cutOff" | "heldUp"): void {
     if (this.#isEnding()) return;
+    if (this.#phase === "starting") {
+      this.#listening.hearMore(now);
+      return;
+    }
     const held = [...this.#holdings].filter(([, { stance }]) => stance === "holds" || stance === "handsOver");
     this.#listening.beginAgain(
       now,
       cause,
       held.map(([address]) => address),
     );
+    this.#announcing.apply(this.#holdings, new Map(), () => []);
     this.#holdings = new Map();
     this.#phase = "starting";
   }

@@ -22,6 +22,11 @@ export class Listening {
     this.#until = now + PATIENCE;
   }
 
+  /** Others were named that nothing was heard of yet. */
+  waitForOthers(now: number): void {
+    this.#until = Math.max(this.#until, now + PATIENCE);
+  }
+
   /**
    * Others may have taken this node for dead.
    * @param cause After a cut every one of the others is waited for; one that was held up has their news in its sockets.
@@ -31,6 +36,11 @@ export class Listening {
     this.#held = new Set(held);
     this.#from = now + NEWS;
     this.#until = now + (cause === "cutOff" ? PATIENCE : NEWS);
+  }
+
+  /** A link came by which others may be heard: what they have to say begins to come in now. */
+  hearMore(now: number): void {
+    this.#until = Math.max(this.#until, now + PATIENCE);
   }
 
   /** Time in which this program was held up is no time of listening, and what came in meanwhile is yet to be read. */

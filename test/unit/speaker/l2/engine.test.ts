@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { encodeHeartbeat } from "../../../../speaker/heartbeat.ts";
-import { announcement, type FakeLan, fakeLan, KEY } from "./fake-lan.ts";
+import { announcement, ETH0, ETH1, type FakeLan, fakeLan, KEY } from "./fake-lan.ts";
 
 const NODES = ["node1", "node2", "node3"];
 const ADDRESS = "192.168.1.100";
@@ -77,6 +77,23 @@ describe("Engine", () => {
     }
   });
 
+  test("a node that learns late of the others listens from then on", () => {
+    for (const late of NODES) {
+      const lan = fakeLan(NODES, [announcement(ADDRESS)]);
+      for (const name of others(late)) lan.start(name);
+      lan.die(late);
+      lan.clock.advance(1000);
+      const before = owner(lan);
+      lan.startIgnorant(late);
+      lan.clock.advance(2000);
+      lan.assign(late, [announcement(ADDRESS)]);
+      for (let i = 0; i < 1000; i++) {
+        expect(lan.owners(ADDRESS)).toEqual([before]);
+        lan.clock.advance(1);
+      }
+    }
+  });
+
   test("another node takes over within 400 ms when the holder's machine dies", () => {
     for (let phase = 0; phase < 100; phase += 7) {
       const lan = startedLan();
@@ -141,6 +158,70 @@ describe("Engine", () => {
     lan.setLinks(before, "up");
     for (let i = 0; i < 500; i++) {
       expect(lan.owners(ADDRESS)).toEqual([after]);
+      lan.clock.advance(1);
+    }
+  });
+
+  describe.each([{ left: [] }, { left: [ETH1] }])("whose cable was out while it had $left.length links", ({ left }) => {
+    /** The holder is cut off, and back by a link that first has no address; `each` is called every millisecond after. */
+    const cutAndBack = (away: number, each: (lan: FakeLan, holders: { before: string; after: string }) => void) => {
+      const lan = startedLan();
+      const before = owner(lan);
+      for (const name of NODES) lan.setLinks(name, [ETH0, ...left]);
+      lan.setNetwork((from, to) => (from === before) === (to === before));
+      lan.setLinks(before, left);
+      lan.clock.advance(away);
+      const after = lan.owners(ADDRESS).find((name) => name !== before) ?? before;
+      lan.setNetwork(() => true);
+      const since = lan.clock.now();
+      lan.setLinks(before, [{ ...ETH0, subnets: [] }, ...left]);
+      for (let i = 0; i < 600; i++) {
+        if (i === 20) lan.setLinks(before, [ETH0, ...left]);
+        each(lan, { before, after });
+        lan.clock.advance(1);
+      }
+      return { lan, before, after, announced: lan.node(before).announced.filter(({ at }) => at >= since) };
+    };
+
+    test("takes nothing and announces nothing when others took over", () => {
+      const { before, after, announced } = cutAndBack(2000, (lan, { after }) =>
+        expect(lan.owners(ADDRESS)).toEqual([after]),
+      );
+      expect(after).not.toBe(before);
+      expect(announced).toEqual([]);
+    });
+
+    test("goes on when the cable was out for a moment", () => {
+      const { lan, before } = cutAndBack(100, () => {});
+      expect(owner(lan)).toBe(before);
+    });
+  });
+
+  test("announces at once on a link that comes while it hears the others", () => {
+    const lan = startedLan();
+    const holder = owner(lan);
+    lan.clock.advance(10_000);
+    const since = lan.clock.now();
+    lan.setLinks(holder, [ETH0, ETH1]);
+    lan.clock.advance(10);
+    expect(owner(lan)).toBe(holder);
+    expect(lan.node(holder).announced.some(({ at }) => at >= since)).toBe(true);
+  });
+
+  test("takes nothing when the first link to the others comes while it listens", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    const late = others(before)[0]!;
+    lan.kill(late);
+    lan.setNetwork((from, to) => from !== late && to !== late);
+    lan.clock.advance(12_000);
+    lan.start(late);
+    lan.setLinks(late, [ETH1]);
+    lan.clock.advance(390);
+    lan.setNetwork(() => true);
+    lan.setLinks(late, [ETH0, ETH1]);
+    for (let i = 0; i < 600; i++) {
+      expect(lan.owners(ADDRESS)).toEqual([before]);
       lan.clock.advance(1);
     }
   });

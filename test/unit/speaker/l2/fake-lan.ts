@@ -8,7 +8,17 @@ import { ETHERNET } from "./ethernet.ts";
 
 /** The members' secret. */
 export const KEY = new Uint8Array(32).fill(7);
-const ETH0: HostLink = { ...ETHERNET, subnets: [parsePrefix("192.168.1.0/24")], speaksIpv6: false };
+/** The link of the heartbeats. */
+export const ETH0: HostLink = { ...ETHERNET, subnets: [parsePrefix("192.168.1.0/24")], speaksIpv6: false };
+
+/** A link to another network. */
+export const ETH1: HostLink = {
+  ...ETH0,
+  index: 3,
+  name: "eth1",
+  mac: Uint8Array.of(2, 0, 0, 0, 1, 1),
+  subnets: [parsePrefix("10.0.0.0/8")],
+};
 
 /** One node of the fake LAN: its engine, and whether its program and its machine run. */
 export interface FakeNode {
@@ -50,7 +60,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     else hear();
   };
 
-  const start = (node: FakeNode, assigned = announcements) => {
+  const start = (node: FakeNode, assigned: readonly Announcement[] | undefined) => {
     const life = ++node.life;
     const nodeClock: Clock = {
       now: () => clock.now() + node.ahead,
@@ -98,11 +108,12 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       },
     );
     node.engine.setLinks([ETH0]);
-    assign(node, assigned);
+    if (assigned !== undefined) assign(node, assigned);
   };
 
   const assign = (node: FakeNode, assigned: readonly Announcement[]) => {
-    const peers = names.filter((name) => name !== node.name).map((name) => ({ name, address: name }));
+    const others = names.filter((name) => name !== node.name);
+    const peers = others.map((name) => ({ name, address: `192.168.1.${11 + names.indexOf(name)}` }));
     node.engine.assign({ peers, announcements: assigned, settled: true });
   };
 
@@ -127,12 +138,15 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
     clock,
     node: nodeOf,
     /** Starts the program of a node that is not running. */
-    start: (name: string, assigned?: readonly Announcement[]) => start(nodeOf(name), assigned),
+    start: (name: string, assigned = announcements) => start(nodeOf(name), assigned),
+    /** The same while its main thread does not know the cluster yet: assign() comes later. */
+    startIgnorant: (name: string) => start(nodeOf(name), undefined),
     startAll: () => {
-      for (const node of nodes.values()) start(node);
+      for (const node of nodes.values()) start(node, announcements);
     },
     assign: (name: string, assigned: readonly Announcement[]) => assign(nodeOf(name), assigned),
-    setLinks: (name: string, links: "up" | "down") => nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : []),
+    setLinks: (name: string, links: "up" | "down" | readonly HostLink[]) =>
+      nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : links === "down" ? [] : links),
     /** Its link, up, with another hardware address, as a bond has that fails over. */
     setMac: (name: string, mac: Uint8Array) => nodeOf(name).engine.setLinks([{ ...ETH0, mac }]),
     /** Its link, up, in other subnets. */
