@@ -45,12 +45,20 @@ function named(resources: readonly ApiResource[]): readonly ApiResource[] {
 }
 
 function apiGroup(name: string, members: readonly ApiResource[]): JsonObject {
-  const versions = [...new Set(members.map(({ version }) => version))].map((version) => ({
-    groupVersion: `${name}/${version}`,
-    version,
-  }));
+  const served = [...new Set(members.map(({ version }) => version))].sort(byPreference);
+  const versions = served.map((version) => ({ groupVersion: `${name}/${version}`, version }));
   return { name, versions, preferredVersion: versions[0] };
 }
+
+/** The stable ones, then beta, then alpha, and of those the newest first: what Kubernetes has clients use. */
+function byPreference(a: string, b: string): number {
+  const [, majorA, stageA = "stable", minorA] = VERSION_NAME.exec(a) ?? [];
+  const [, majorB, stageB = "stable", minorB] = VERSION_NAME.exec(b) ?? [];
+  if (stageA !== stageB) return stageA < stageB ? 1 : -1; // by luck the alphabet has them in order
+  return Number(majorB) - Number(majorA) || Number(minorB ?? 0) - Number(minorA ?? 0);
+}
+
+const VERSION_NAME = /^v(\d+)(?:(alpha|beta)(\d+))?$/;
 
 /** /api/v1 and /apis/GROUP/VERSION; undefined when nothing is served there. */
 export function resourceList(resources: readonly ApiResource[], groupVersion: string): JsonObject | undefined {
@@ -87,11 +95,13 @@ export function aggregated(all: readonly ApiResource[], groups: "core" | "named"
   const members = all.filter(({ group }) => (group === "") === (groups === "core"));
   const items = [...Map.groupBy(members, ({ group }) => group)].map(([name, ofGroup]) => ({
     metadata: { name, creationTimestamp: null },
-    versions: [...Map.groupBy(ofGroup, ({ version }) => version)].map(([version, ofVersion]) => ({
-      version,
-      freshness: "Current",
-      resources: ofVersion.map(aggregatedResource),
-    })),
+    versions: [...Map.groupBy(ofGroup, ({ version }) => version)]
+      .sort(([a], [b]) => byPreference(a, b))
+      .map(([version, ofVersion]) => ({
+        version,
+        freshness: "Current",
+        resources: ofVersion.map(aggregatedResource),
+      })),
   }));
   return { kind: "APIGroupDiscoveryList", apiVersion, metadata: {}, items };
 }
