@@ -3,7 +3,6 @@ import { type Claims, sameClaims } from "../claim.ts";
 import type { Phase } from "../heartbeat.ts";
 import { MemberTable, type Outgoing, type Peer } from "../member-table.ts";
 import { MEMBER_TIMES } from "../member-times.ts";
-import { AbsentLinks, peersBehind } from "./absent-links.ts";
 import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
@@ -13,6 +12,7 @@ import { type Keepers, keepersOf } from "./keepers.ts";
 import { Listening } from "./listening.ts";
 import { type Assignment, type Happening, type Leaving, NOTHING_KNOWN, type Status } from "./message.ts";
 import { type Offer, offersOf } from "./offers.ts";
+import { peersBehind } from "./peers-behind.ts";
 import type { Foreigner, Responder } from "./responder.ts";
 import { SealedPost } from "./sealed-post.ts";
 import { addressStatus } from "./status.ts";
@@ -62,7 +62,6 @@ export class Engine {
   readonly #listening: Listening;
   #assignment = NOTHING_ASSIGNED;
   #links: readonly HostLink[] = [];
-  readonly #absent = new AbsentLinks();
   /** What is assigned and has an interface, by address. */
   #offers: ReadonlyMap<string, Offer> = new Map();
   #holdings: Holdings = new Map();
@@ -117,7 +116,8 @@ export class Engine {
   setLinks(links: readonly HostLink[]): void {
     this.#catchUp();
     const before = this.#links;
-    if (this.#mayBeReplaced(this.#absent.follow(before, links), links)) this.#listenAgain(this.#now(), "cutOff");
+    if (this.#mayBeReplaced(peersBehind(before, links, this.#assignment.peers)))
+      this.#listenAgain(this.#now(), "cutOff");
     this.#announcing.setLinks(links, hasNewPlace(before, links) ? "added" : "same");
     // Most looks are for links of pods that come and go; they must not cost answers about a thousand addresses.
     if (sameHostLinks(links, before)) return;
@@ -199,11 +199,10 @@ export class Engine {
     this.#tick();
   }
 
-  /** True when others, to whom the links lead that have come, were not heard for so long that they may have taken over. */
-  #mayBeReplaced(come: readonly HostLink[], links: readonly HostLink[]): boolean {
-    const behind = peersBehind(come, links, this.#assignment.peers);
+  /** True when one of `names` was not heard for so long that it may have taken over. */
+  #mayBeReplaced(names: readonly string[]): boolean {
     const isHeard = ({ reach, silence }: Peer) => reach === "alive" && silence < HELD_UP;
-    return this.#members.peers(this.#now()).some((peer) => behind.includes(peer.name) && !isHeard(peer));
+    return this.#members.peers(this.#now()).some((peer) => names.includes(peer.name) && !isHeard(peer));
   }
 
   /** Others may have taken this node for dead: it answers for nothing until it has heard what they did. */
