@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Lab, LabNode } from "../../lab/mod.ts";
 import { apply, startTestLab } from "../support/test-lab.ts";
 import { waitFor } from "../support/wait.ts";
@@ -33,6 +33,7 @@ const CASES = [
 type Case = (typeof CASES)[number];
 
 beforeAll(async () => {
+  vi.stubEnv("IRONBRIDGE_BGP_LISTEN_PORT", "179");
   lab = await startTestLab({ nodes: 2, families: "dual" });
   const neighbours = [1, 2].map(
     (n) =>
@@ -46,6 +47,7 @@ beforeAll(async () => {
   await applyDualStackWeb(lab);
 }, 60_000);
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await lab?.stop();
   rmSync(FILES, { recursive: true });
 });
@@ -142,6 +144,42 @@ describe("the agent with BIRD", () => {
     expect(condition.message).toContain("no echo packets are sent");
     expect(await metricOf("metallb_k8s_client_config_loaded_bool")).toEqual([1, 1]);
     for (const updates of await metricOf("metallb_k8s_client_updates_total")) expect(updates).toBeGreaterThan(0);
+    await routesOfAll();
+  }, 60_000);
+
+  test("waits for BIRD to connect where the BGPPeer asks for it", async () => {
+    const annotate = (value: string) =>
+      lab.kubectl(["annotate", "--overwrite", "bgppeer", "-n", NAMESPACE, "bird", `ironbridge.io/passive${value}`]);
+    const dialled = async () => {
+      const asked = lab.nodes.map((node) => node.exec("ss", ["-Htn", "state", "established", "sport", "=", ":179"]));
+      return (await Promise.all(asked)).every(({ stdout }) => stdout.trim().split("\n").length === 1 && stdout !== "");
+    };
+    await annotate("=true");
+    await waitFor("one connection to each node", dialled, DEADLINE);
+    await routesOfAll();
+    await annotate("-");
+  }, 60_000);
+
+  test("what an agent says goes with its Node, and is said anew when the Node is back", async () => {
+    const uidOf = async () => (await get("nodes")).items.find(isNode2)?.metadata.uid as string | undefined;
+    const isNode2 = ({ metadata }: { metadata: { name: string } }) => metadata.name === "node2";
+    /** The Nodes that objects about node2 go with. */
+    const owners = async () => {
+      const states = (await get("configurationstates", "-n", NAMESPACE, "-l", "metallb.io/node-name=node2")).items;
+      const statuses = (await get("servicebgpstatuses", "-n", NAMESPACE, "-l", "metallb.io/node=node2")).items;
+      const found = [...states, ...statuses] as { metadata: { ownerReferences?: { uid: string }[] } }[];
+      return found.map(({ metadata }) => metadata.ownerReferences?.[0]?.uid);
+    };
+    const before = await uidOf();
+    await waitFor("both objects", async () => (await owners()).length === 2, DEADLINE);
+    expect(await owners()).toEqual([before, before]);
+    await lab.kubectl(["delete", "node", "node2"]);
+    await waitFor("neither of the old Node", async () => !(await owners()).includes(before), DEADLINE);
+    // The kubelet looks after its Node once a minute, and whenever the network is another.
+    writeFileSync(join(lab.directory.node("node2").cniConf, "news"), "");
+    const isBack = async () => ((await uidOf()) === before ? undefined : uidOf());
+    const after = await waitFor("the Node", isBack, DEADLINE);
+    await waitFor("both of the new Node", async () => (await owners()).join() === [after, after].join(), DEADLINE);
     await routesOfAll();
   }, 60_000);
 
