@@ -14,6 +14,7 @@ import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
 import { leakFinder } from "./leak.ts";
 import type { PodRoutes } from "./learned-routes.ts";
+import { printLease } from "./lease-state.ts";
 import { linkRemover } from "./link-remover.ts";
 import { clearUnavailable } from "./node-condition.ts";
 import { startNodeNetwork } from "./node-network.ts";
@@ -23,6 +24,7 @@ import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
 import { followClaims } from "./pod-namespaces.ts";
 import { rangeClaims } from "./pod-ranges.ts";
 import { queueBeside, runQueuedDeletions } from "./queued-deletions.ts";
+import { rememberedKeys } from "./result-cache.ts";
 import { listenForPlugins } from "./server.ts";
 import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
 
@@ -129,9 +131,11 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
   const { resultDir = RESULT_DIRECTORY, hostLocalDir = HOST_LOCAL_DIRECTORY } = options;
   const takeOverPods = (prefixes: readonly Prefix[]) =>
     takeOver({ kernel, ipam, prefixes, resultDir, hostLocalDir, log });
-  const leaks = leakFinder();
+  const findLeaks = leakFinder();
   const freeLeaks = async () => {
-    for (const lease of leaks(ipam.list(), kernel.links(), performance.now())) {
+    const remembered = () => rememberedKeys(resultDir);
+    const facts = { leases: ipam.list(), links: kernel.links(), remembered, now: performance.now() };
+    for (const lease of findLeaks(facts)) {
       await detach({ kernel, ipam, removeLink, hostPorts: ports }, lease.key);
       log.warn({ event: "cni.leak_freed", ...lease.key, pod: lease.pod }, "freed addresses of a pod that is gone");
     }
@@ -177,6 +181,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
       ready: ready(),
       problems: [notChosen ?? [], network.problems(), network.warnings()].flat(),
       prefixes: ipam.usage(),
+      leases: ipam.list().map(printLease),
       fastPath: network.fastPath(),
       checksumOffload: network.checksumOffload(),
     }),

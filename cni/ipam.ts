@@ -1,7 +1,7 @@
 import { type Address, type Prefix, prefixContains, printAddress, printPrefix } from "../net/mod.ts";
 import type { AttachmentKey } from "./attachment.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
-import type { Lease, LeaseStore } from "./lease-store.ts";
+import type { Lease, LeaseStore, NewLease } from "./lease-store.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { planSlices, type RangeClaim, type SlicePlan } from "./pod-ranges.ts";
 import type { PodAddress } from "./result.ts";
@@ -70,7 +70,7 @@ export class Ipam {
    * @throws {CniError} AlreadyAttached, AddressRefused naming the address asked for or what is wrong with the claim of the
    * pod's Namespace, or NoFreeAddress naming what is full.
    */
-  reserve(lease: Omit<Lease, "addresses" | "complete">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
+  reserve(lease: Omit<NewLease, "addresses">, wish: AddressWish = ANY_ADDRESS): PodAddress[] {
     this.#refuseSecond(lease.key);
     const namespace = lease.pod?.namespace;
     const prefixes = this.#prefixesFor(namespace, wish.subnets);
@@ -93,7 +93,7 @@ export class Ipam {
    * Writes down an attachment whose addresses another plugin gave, not complete yet.
    * @throws {CniError} AlreadyAttached
    */
-  record(lease: Omit<Lease, "complete">): void {
+  record(lease: NewLease): void {
     this.#refuseSecond(lease.key);
     this.#store.insert(lease);
     for (const prefix of this.#current().prefixes) for (const address of lease.addresses) prefix.hold(address);

@@ -14,11 +14,19 @@ export interface Lease extends LeaseExtras {
   readonly pod?: PodName;
   /** One per family, in the order they were given. */
   readonly addresses: readonly Address[];
+  /** When it was written down, in ISO 8601; absent of those that an earlier version wrote. */
+  readonly since?: string;
   /** False while ADD is at work: what a killed agent leaves behind is undone at the next start. */
   readonly complete: boolean;
 }
 
-const SCHEMA_VERSION = 2;
+/** An attachment as ADD asks for it. */
+export type NewLease = Omit<Lease, "complete" | "since">;
+
+/** Where the namespace of a pod would be that nobody knows. It exists as long as the machine, so that the pod is not taken for lost. */
+export const UNKNOWN_NETNS = "/";
+
+const SCHEMA_VERSION = 3;
 /** Milliseconds an agent waits for its dying predecessor to let go of the store. */
 const LOCK_TIMEOUT = 1000;
 const SCHEMA = `
@@ -26,7 +34,7 @@ const SCHEMA = `
   CREATE TABLE attachment (
     container_id TEXT NOT NULL, ifname TEXT NOT NULL, network TEXT NOT NULL, netns TEXT NOT NULL,
     namespace TEXT, pod TEXT, uid TEXT, complete INTEGER NOT NULL DEFAULT 0,
-    extras TEXT NOT NULL DEFAULT '{}',
+    extras TEXT NOT NULL DEFAULT '{}', since TEXT,
     PRIMARY KEY (container_id, ifname)
   ) STRICT;
   CREATE TABLE lease (
@@ -41,7 +49,10 @@ const SCHEMA = `
 /** What makes a store of version N one of version N + 1. */
 const MIGRATIONS: Readonly<Record<number, string>> = {
   1: "ALTER TABLE attachment ADD COLUMN extras TEXT NOT NULL DEFAULT '{}'; PRAGMA user_version = 2;",
+  2: "ALTER TABLE attachment ADD COLUMN since TEXT; PRAGMA user_version = 3;",
 };
+
+const NOW = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
 
 /** Name of the node's end of the attachment. */
 export function linkOf({ key, link }: Pick<Lease, "key" | "link">): string {
@@ -69,7 +80,7 @@ export class LeaseStore {
   constructor(path: string, bootId: string) {
     this.#db = openDatabase(path);
     const prepare = (sql: string) => this.#db.prepare(sql);
-    this.#insertAttachment = prepare("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)");
+    this.#insertAttachment = prepare(`INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ${NOW})`);
     this.#insertLease = prepare("INSERT INTO lease VALUES (?, ?, ?, ?)");
     this.#deleteFreed = prepare("DELETE FROM freed WHERE address = ?");
     this.#complete = prepare("UPDATE attachment SET complete = 1 WHERE container_id = ? AND ifname = ?");
@@ -94,7 +105,7 @@ export class LeaseStore {
   }
 
   /** @throws {Error} when the attachment exists or an address has an owner. */
-  insert({ key, network, netns, pod, addresses, ...extras }: Omit<Lease, "complete">): void {
+  insert({ key, network, netns, pod, addresses, ...extras }: NewLease): void {
     const { containerId, ifname } = key;
     const { namespace = null, name = null, uid = null } = pod ?? {};
     this.#transaction(() => {
@@ -144,7 +155,7 @@ export class LeaseStore {
 }
 
 const SELECT_LEASES = `
-  SELECT container_id, ifname, network, netns, namespace, pod, uid, complete, extras, address
+  SELECT container_id, ifname, network, netns, namespace, pod, uid, complete, extras, since, address
   FROM attachment LEFT JOIN lease USING (container_id, ifname)`;
 
 type Row = Record<string, unknown>;
@@ -169,6 +180,7 @@ function readAttachment(row: Row): Omit<Lease, "key" | "addresses"> {
     complete: row.complete === 1,
     ...parseExtras(String(row.extras)),
     ...(row.pod === null ? {} : { pod }),
+    ...(row.since === null ? {} : { since: String(row.since) }),
   };
 }
 

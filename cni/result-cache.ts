@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Address, tryParseAddress } from "../net/mod.ts";
-import type { AttachmentKey } from "./attachment.ts";
+import { type AttachmentKey, printKey } from "./attachment.ts";
 import { NO_RUNTIME_CONFIG, type RuntimeConfig, runtimeConfig } from "./runtime-config.ts";
 
 /** What a runtime remembers of one ADD. */
@@ -49,6 +49,11 @@ export function readResultCache(directory: string): CachedResult[] {
       runtime: wishes.success ? wishes.data : NO_RUNTIME_CONFIG,
     };
   });
+}
+
+/** The attachments that the runtime remembers, as printKey() names them. */
+export function rememberedKeys(directory: string): ReadonlySet<string> {
+  return new Set(readResultCache(directory).map(({ key }) => printKey(key)));
 }
 
 /** Names of the files below `directory`; none where it is not there. */

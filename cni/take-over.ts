@@ -6,13 +6,12 @@ import { type Address, BRIDGE_NAME, type Prefix, sameAddress, tryParseAddress } 
 import { type AttachmentKey, printKey } from "./attachment.ts";
 import { gatewaysOf } from "./bridge.ts";
 import type { Ipam } from "./ipam.ts";
+import { UNKNOWN_NETNS } from "./lease-store.ts";
 import { readResultCache } from "./result-cache.ts";
 
 /** The bridge of the CNI project's plugin `bridge`, as flannel and others use it, and the files of `host-local`. */
 const FOREIGN_BRIDGE = "cni0";
 export const HOST_LOCAL_DIRECTORY = "/var/lib/cni/networks";
-/** Exists as long as the machine: a pod whose namespace nobody knows is never taken for lost. */
-const UNKNOWN_NAMESPACE = "/";
 
 export interface TakeOverOptions {
   readonly kernel: Rtnetlink;
@@ -57,7 +56,7 @@ function recordPods({ kernel, ipam, resultDir, hostLocalDir, log }: TakeOverOpti
       .map(({ name }) => name),
   );
   for (const { key, network, addresses } of readHostLocal(hostLocalDir)) {
-    const { netns = UNKNOWN_NAMESPACE, links = [] } = cached.get(printKey(key)) ?? {};
+    const { netns = UNKNOWN_NETNS, links = [] } = cached.get(printKey(key)) ?? {};
     const link = links.find((name) => veths.has(name));
     try {
       const known = link === undefined ? {} : { link };

@@ -47,7 +47,7 @@ test("settings that others change are put back, and the log says which", async (
   lab.node1.start([nodeObject(1)]);
   await lab.node1.whenReady();
   await lab.node1.run("sysctl", "-qw", "net.ipv4.ip_forward=0");
-  await lab.node1.run("ip", "link", "add", "wakes-it", "type", "bridge");
+  await lab.node1.wake();
   await waitFor("the setting", async () => (await setting("net.ipv4.ip_forward")) === "1", { deadline: 5000 });
   expect(lab.node1.log()).toContain("another program set net/ipv4/ip_forward to 0; it is 1 again");
 });

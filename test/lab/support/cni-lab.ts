@@ -222,6 +222,11 @@ export class CniNode {
     return exec("ip", ["netns", "exec", this.netns, ...command]);
   }
 
+  /** Makes the CNI part look at the kernel again: it does when links change, and by itself every 30 s only. */
+  async wake(): Promise<void> {
+    await this.run("ip", "link", "set", "lo", "alias", `woken at ${Date.now()}`);
+  }
+
   log(): string {
     return existsSync(`${this.#directory}.log`) ? readFileSync(`${this.#directory}.log`, "utf8") : "";
   }

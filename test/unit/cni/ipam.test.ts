@@ -331,11 +331,12 @@ describe("LeaseStore", () => {
     expect(store.get(lease("b").key)).toBeUndefined();
   });
 
-  test("keeps the pod's name", () => {
+  test("keeps the pod's name, and since when it is written down", () => {
     const store = openStore();
     const pod = { namespace: "shop", name: "web-0", uid: "u1" };
     store.insert({ ...lease("a"), pod, addresses: [] });
-    expect(store.get(lease("a").key)).toEqual({ ...lease("a"), pod, addresses: [], complete: false });
+    const since = expect.toSatisfy((text) => Math.abs(Date.parse(text) - Date.now()) < 60_000);
+    expect(store.get(lease("a").key)).toEqual({ ...lease("a"), pod, addresses: [], complete: false, since });
   });
 
   test("keeps host ports, limits and MTU over a restart, and takes over a store of the first version", () => {
@@ -350,7 +351,9 @@ describe("LeaseStore", () => {
     expect(openStore().get(lease("a").key)).toMatchObject({ hostPorts, bandwidth, mtu: 1300 });
     closeAll();
     const file = new DatabaseSync(join(directory, "a.db"));
-    file.exec("ALTER TABLE attachment DROP COLUMN extras; PRAGMA user_version = 1");
+    file.exec(
+      "ALTER TABLE attachment DROP COLUMN extras; ALTER TABLE attachment DROP COLUMN since; PRAGMA user_version = 1",
+    );
     file.close();
     expect(openStore().get(lease("a").key)).toEqual({ ...lease("a"), addresses: [], complete: false });
   });
