@@ -67,7 +67,10 @@ export function startOffloadKeeper(log: Log, metrics: Metrics, signal: AbortSign
 
   const work = async () => {
     if (tunnel === undefined || station?.place !== printPlace(tunnel)) leave();
-    if (tunnel === undefined) return;
+    if (tunnel === undefined) {
+      problem = "";
+      return;
+    }
     station ??= enter(tunnel);
     if (offloaded !== false) off = FOUND_OFF;
     offloaded = readTxChecksum(TUNNEL_NAME);
@@ -89,16 +92,7 @@ export function startOffloadKeeper(log: Log, metrics: Metrics, signal: AbortSign
   };
   const runner = startRunner(work, { ...PACE, onError }, signal);
 
-  new Gauge({
-    name: "ironbridge_cni_tunnel_checksum_offload",
-    help: "1 while the checksums of packets in the tunnel are left to the network card, 0 when the kernel makes them",
-    labelNames: ["interface"],
-    registers: [metrics],
-    collect() {
-      this.reset();
-      if (offloaded !== undefined) this.set({ interface: TUNNEL_NAME }, Number(offloaded));
-    },
-  });
+  registerGauge(metrics, () => offloaded);
   const state = () => {
     if (problem !== "") return `unknown: ${problem}`;
     if (offloaded === undefined) return "no tunnel";
@@ -113,6 +107,21 @@ export function startOffloadKeeper(log: Log, metrics: Metrics, signal: AbortSign
     state,
     done: runner.done.then(leave),
   };
+}
+
+/** @param read Undefined when there is no tunnel. */
+function registerGauge(metrics: Metrics, read: () => boolean | undefined): void {
+  new Gauge({
+    name: "ironbridge_cni_tunnel_checksum_offload",
+    help: "1 while the checksums of packets in the tunnel are left to the network card, 0 when the kernel makes them",
+    labelNames: ["interface"],
+    registers: [metrics],
+    collect() {
+      const offloaded = read();
+      this.reset();
+      if (offloaded !== undefined) this.set({ interface: TUNNEL_NAME }, Number(offloaded));
+    },
+  });
 }
 
 /** The other ends that this node has an end of the same family for. */
