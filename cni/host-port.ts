@@ -1,4 +1,4 @@
-import { type Address, type Family, printAddress } from "../net/mod.ts";
+import { type Address, type Family, parseAddress, printAddress } from "../net/mod.ts";
 import type { AttachmentKey } from "./attachment.ts";
 
 /** Protocols of host ports, and their numbers (IPPROTO_*). */
@@ -26,8 +26,13 @@ export interface HostPortElement {
   readonly set: string;
   readonly key: string;
   readonly value: string;
-  /** The node's side, for connection tracking; absent in sets. */
-  readonly port?: { readonly family: Family; readonly port: HostPort };
+}
+
+/** The node's side of a host port. */
+interface NodePort extends Pick<HostPort, "protocol" | "hostPort"> {
+  readonly family: Family;
+  /** Absent for every address of the node. */
+  readonly hostAddress?: Address;
 }
 
 /** Suffixes of the names of maps and sets. */
@@ -57,6 +62,24 @@ export function elementName({ set, key }: { readonly set: string; readonly key: 
   return `${set} ${key}`;
 }
 
+const NODE_PORT = /^(?:any|own)_(v[46]) (?:(\S+) \. )?(\w+) \. (\d+)$/;
+
+/** Reads what elementName() wrote; undefined for elements of sets. */
+export function nodePortOf(name: string): NodePort | undefined {
+  const [, suffix, address, protocol, hostPort] = NODE_PORT.exec(name) ?? [];
+  if (!isProtocol(protocol)) return undefined;
+  return {
+    family: suffix === FAMILY_SUFFIX.ipv4 ? "ipv4" : "ipv6",
+    protocol,
+    hostPort: Number(hostPort),
+    ...(address !== undefined && { hostAddress: parseAddress(address) }),
+  };
+}
+
+function isProtocol(text: string | undefined): text is PortProtocol {
+  return text !== undefined && text in PORT_PROTOCOLS;
+}
+
 /** Undefined for a port of an address of the other family. */
 function portElement(pod: Address, port: HostPort): HostPortElement | undefined {
   const { protocol, hostPort, containerPort, hostAddress } = port;
@@ -67,7 +90,6 @@ function portElement(pod: Address, port: HostPort): HostPortElement | undefined 
     set: own === undefined ? `any_${suffix}` : `own_${suffix}`,
     key: `${own === undefined ? "" : `${printAddress(own)} . `}${protocol} . ${hostPort}`,
     value: `${printAddress(pod)} . ${containerPort}`,
-    port: { family: pod.family, port },
   };
 }
 

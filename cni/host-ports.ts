@@ -1,14 +1,8 @@
-import { diffMaps } from "../core/mod.ts";
+import { type Diff, diffMaps } from "../core/mod.ts";
 import type { Conntrack, Nft } from "../linux/mod.ts";
 import { type Address, sameAddress } from "../net/mod.ts";
 import { type AttachmentKey, printKey } from "./attachment.ts";
-import {
-  type HostPort,
-  type HostPortElement,
-  type HostPortOwner,
-  hostPortElements,
-  PORT_PROTOCOLS,
-} from "./host-port.ts";
+import { type HostPortElement, type HostPortOwner, hostPortElements, nodePortOf, PORT_PROTOCOLS } from "./host-port.ts";
 import {
   HOST_PORT_TABLE,
   type HostPortListing,
@@ -37,10 +31,13 @@ export interface HostPortKernel {
   addresses(): readonly Address[];
 }
 
+/** By "set key". */
+type Elements = ReadonlyMap<string, HostPortElement>;
+
 /** @param owners Pods from before, in the order they came. */
 export function hostPorts(kernel: HostPortKernel, owners: readonly HostPortOwner[]): HostPorts {
   const known = new Map(owners.filter(hasPorts).map((owner) => [printKey(owner.key), owner]));
-  let applied: ReadonlyMap<string, HostPortElement> | undefined;
+  let applied: Elements | undefined;
   /** The table without its elements, as the kernel prints it. */
   let frame: string | undefined;
   let doubtful = false;
@@ -49,17 +46,26 @@ export function hostPorts(kernel: HostPortKernel, owners: readonly HostPortOwner
     const listing = await (await kernel.nft()).list(`list table ${HOST_PORT_TABLE}`);
     return listing === undefined ? undefined : readHostPortTable(listing);
   };
-  const apply = async (wanted: ReadonlyMap<string, HostPortElement>) => {
+  const write = async (nft: Pick<Nft, "apply">, wanted: Elements): Promise<Iterable<string>> => {
+    const found = (await read())?.elements ?? new Map<string, string>();
+    await nft.apply(printHostPortTable(wanted.values()));
+    frame = (await read())?.frame;
+    const values = new Map([...wanted].map(([name, { value }]) => [name, value]));
+    return changedNames(diffMaps(found, values, String));
+  };
+  const change = async (nft: Pick<Nft, "apply">, before: Elements, wanted: Elements): Promise<Iterable<string>> => {
+    const difference = diffMaps(before, wanted, ({ value }) => value);
+    const text = printHostPortChange(before, difference);
+    if (text !== "") await nft.apply(text);
+    return changedNames(difference);
+  };
+  const apply = async (wanted: Elements) => {
     const nft = await kernel.nft();
     const before = applied;
     applied = undefined;
-    const change = diffMaps(before ?? new Map(), wanted, ({ value }) => value);
-    const text = before === undefined ? printHostPortTable(wanted.values()) : printHostPortChange(before, change);
-    if (text !== "") await nft.apply(text);
-    if (before === undefined) frame = (await read())?.frame;
+    const changed = await (before === undefined ? write(nft, wanted) : change(nft, before, wanted));
     applied = wanted;
-    const gone = change.remove.flatMap((name) => before?.get(name) ?? []);
-    if (before !== undefined) forgetFlows(kernel, [...change.set.values(), ...gone]);
+    forgetFlows(kernel, changed);
   };
 
   const sync = sharedRun(async () => {
@@ -119,24 +125,25 @@ function hasPorts({ hostPorts: ports }: HostPortOwner): boolean {
   return ports.length > 0;
 }
 
+function changedNames({ set, remove }: Diff<unknown>): string[] {
+  return [...set.keys(), ...remove];
+}
+
 /**
  * Clients of protocols without an end of a connection would go on with the pod they had, or with none. Connections that
  * only pass through the node to a port of that number are left alone.
+ * @param changed Names of elements.
  */
-function forgetFlows({ conntrack, addresses }: HostPortKernel, elements: readonly HostPortElement[]): void {
-  const ports = elements.map(({ port }) => port).filter((port) => port !== undefined);
-  const endless = ports.filter(({ port }) => port.protocol !== "tcp");
+function forgetFlows({ conntrack, addresses }: HostPortKernel, changed: Iterable<string>): void {
+  const ports = [...changed].map(nodePortOf).filter((port) => port !== undefined);
+  const endless = ports.filter(({ protocol }) => protocol !== "tcp");
   if (endless.length === 0) return;
   const own = addresses();
-  for (const { family, port } of endless) {
-    const filter = { family, protocol: PORT_PROTOCOLS[port.protocol], destinationPort: port.hostPort };
-    const targets = targetsOf(port, own);
+  for (const { family, protocol, hostPort: destinationPort, hostAddress } of endless) {
+    const filter = { family, protocol: PORT_PROTOCOLS[protocol], destinationPort };
+    const targets = hostAddress === undefined ? own : [hostAddress];
     for (const flow of conntrack.flows(filter)) {
       if (targets.some((target) => sameAddress(target, flow.original.destination))) conntrack.remove(flow);
     }
   }
-}
-
-function targetsOf({ hostAddress }: HostPort, own: readonly Address[]): readonly Address[] {
-  return hostAddress === undefined || hostAddress.value === 0n ? own : [hostAddress];
 }

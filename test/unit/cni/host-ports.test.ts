@@ -4,7 +4,7 @@ import { type HostPort, type HostPortOwner, hostPortElements } from "../../../cn
 import { readHostPortTable } from "../../../cni/host-port-table.ts";
 import { hostPorts } from "../../../cni/host-ports.ts";
 import { type Flow, type FlowFilter, fakeNft, type Nft } from "../../../linux/mod.ts";
-import { parseAddress, printAddress } from "../../../net/mod.ts";
+import { type Address, parseAddress, printAddress } from "../../../net/mod.ts";
 
 const TABLE = "list table inet ironbridge_hostport";
 const NODE = ["192.168.1.11", "127.0.0.1"].map(parseAddress);
@@ -164,6 +164,20 @@ describe("hostPorts()", () => {
     flows.push(stale());
     await ports.close({ containerId: "a", ifname: "eth0" });
     expect(flows).toEqual([through]);
+  });
+
+  test("ends UDP flows to ports whose pod changed when the table is written anew", async () => {
+    const dns = (hostPort: number, hostAddress?: Address) =>
+      port(hostPort, { protocol: "udp", ...(hostAddress && { hostAddress }) });
+    const before = fixture([owner("a", "10.0.0.2", dns(53), dns(54), dns(55, NODE[0]!), dns(56))]);
+    await before.ports.repair();
+    // An agent that starts knows other pods than the table has: 53 stays, 54 moves, 55 and 56 go, 57 is new.
+    const after = fixture([owner("a", "10.0.0.2", dns(53)), owner("b", "10.0.0.3", dns(54), dns(57))], before.nft);
+    const kept = [flow("192.168.1.10", "192.168.1.11", 53), flow("192.168.1.10", "8.8.8.8", 54)];
+    const ended = [54, 55, 56, 57].map((number) => flow("192.168.1.10", "192.168.1.11", number));
+    after.flows.push(...kept, ...ended);
+    await after.ports.repair();
+    expect(after.flows).toEqual(kept);
   });
 
   test("ends up with exactly the ports of the pods there are, whatever the order", async () => {
