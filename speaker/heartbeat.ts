@@ -1,7 +1,17 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { IronbridgeError } from "../core/mod.ts";
-import { ADDRESS_BITS, addressFromBytes, addressToBytes, parseAddress, printAddress } from "../net/mod.ts";
+import {
+  ADDRESS_BITS,
+  addressFromBytes,
+  addressToBytes,
+  MAC_LENGTH,
+  parseAddress,
+  parseMac,
+  printAddress,
+  printMac,
+} from "../net/mod.ts";
 import type { Claim, Claims, Stance } from "./claim.ts";
+import type { Stations } from "./station.ts";
 
 /**
  * Where a member is in its life. A starting member claims nothing yet; one that left is gone for good; one that pauses stops
@@ -39,43 +49,54 @@ export interface ClaimsPart {
   readonly index: number;
   readonly count: number;
   readonly claims: Claims;
+  readonly stations: Stations;
 }
 
 /**
  * magic 4, phase 1, probe 1, from length 1; after the name: stamp 12, echo 12, edition 4, acknowledged 4, part index 2,
- * part count 2, claims 2; behind the claims one HMAC-SHA256 of all before them for each key, and their number 1.
+ * part count 2, claims 2, stations 1; behind claims and stations one HMAC-SHA256 of all before them for each key, and their
+ * number 1.
  */
 const MAGIC = Uint8Array.from("IBH1", (letter) => letter.charCodeAt(0));
 const FIXED_BEFORE_NAME = 7;
-const FIXED_AFTER_NAME = 38;
+const FIXED_AFTER_NAME = 39;
+/** Network 4, hardware address 6. */
+const STATION_OCTETS = 4 + MAC_LENGTH;
 const MAC_OCTETS = 32;
-/** Octets of claims in one datagram, so that no link with an MTU of 1500 (or an IPv6 minimum MTU) has to split it. */
+/** Octets of claims and stations in one datagram, so that no link with an MTU of 1500 (or an IPv6 minimum MTU) has to split it. */
 const MAX_PART_OCTETS = 900;
 
 const STANCES: readonly Stance[] = ["ready", "holds", "handsOver", "standsIn"];
 const IPV6_BIT = 0x80;
 
 /** Splits claims so that each part fits one datagram. No claims are one empty part: that too has to be said. */
-export function splitClaims(claims: Claims): ClaimsPart[] {
-  const parts: Map<string, Claim>[] = [new Map()];
-  let octets = 0;
+export function splitClaims(claims: Claims, stations: Stations): ClaimsPart[] {
+  const newPart = () => ({ claims: new Map<string, Claim>(), stations: new Map<number, string>() });
+  const parts = [newPart()];
+  let left = MAX_PART_OCTETS;
+  const partWith = (octets: number) => {
+    if (octets > left) {
+      parts.push(newPart());
+      left = MAX_PART_OCTETS;
+    }
+    left -= octets;
+    return parts.at(-1)!;
+  };
+  for (const [network, mac] of stations) partWith(STATION_OCTETS).stations.set(network, mac);
   for (const [address, claim] of claims) {
     const size = 3 + (address.includes(":") ? ADDRESS_BITS.ipv6 : ADDRESS_BITS.ipv4) / 8;
-    if (octets + size > MAX_PART_OCTETS) {
-      parts.push(new Map());
-      octets = 0;
-    }
-    parts.at(-1)!.set(address, claim);
-    octets += size;
+    partWith(size).claims.set(address, claim);
   }
-  return parts.map((part, index) => ({ index, count: parts.length, claims: part }));
+  return parts.map((part, index) => ({ index, count: parts.length, ...part }));
 }
 
 /** @param keys All of them: whoever has one of them can read it, so that a key can be replaced while members run. */
 export function encodeHeartbeat(heartbeat: Heartbeat, keys: readonly Uint8Array[]): Uint8Array {
   const name = new TextEncoder().encode(heartbeat.from);
   const claims = [...(heartbeat.part?.claims ?? [])].map(encodeClaim);
-  const body = FIXED_BEFORE_NAME + name.length + FIXED_AFTER_NAME + claims.reduce((sum, c) => sum + c.length, 0);
+  const stations = [...(heartbeat.part?.stations ?? [])].map(encodeStation);
+  const entries = Buffer.concat([...claims, ...stations]);
+  const body = FIXED_BEFORE_NAME + name.length + FIXED_AFTER_NAME + entries.length;
   const out = new Uint8Array(body + keys.length * MAC_OCTETS + 1);
   const view = new DataView(out.buffer);
   out.set(MAGIC, 0);
@@ -94,11 +115,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat, keys: readonly Uint8Array[
   view.setUint16(at + 32, heartbeat.part?.index ?? 0);
   view.setUint16(at + 34, heartbeat.part?.count ?? 0);
   view.setUint16(at + 36, claims.length);
-  let offset = at + FIXED_AFTER_NAME;
-  for (const claim of claims) {
-    out.set(claim, offset);
-    offset += claim.length;
-  }
+  view.setUint8(at + 38, stations.length);
+  out.set(entries, at + FIXED_AFTER_NAME);
   for (const [i, key] of keys.entries()) out.set(seal(out.subarray(0, body), key), body + i * MAC_OCTETS);
   out[out.length - 1] = keys.length;
   return out;
@@ -124,7 +142,9 @@ export function decodeHeartbeat(bytes: Uint8Array, keys: readonly Uint8Array[]):
   const phase = PHASES[view.getUint8(4)];
   if (phase === undefined) throw malformed(`phase ${view.getUint8(4)} is unknown`);
   const count = view.getUint16(at + 34);
-  const claims = decodeClaims(bytes.subarray(at + FIXED_AFTER_NAME, body), view.getUint16(at + 36));
+  const entries = bytes.subarray(at + FIXED_AFTER_NAME, body);
+  const { claims, rest } = decodeClaims(entries, view.getUint16(at + 36));
+  const stations = decodeStations(rest, view.getUint8(at + 38));
   return {
     from: new TextDecoder().decode(bytes.subarray(FIXED_BEFORE_NAME, at)),
     stamp: { epoch: view.getBigUint64(at), sequence: view.getUint32(at + 8) },
@@ -133,7 +153,7 @@ export function decodeHeartbeat(bytes: Uint8Array, keys: readonly Uint8Array[]):
     probe: view.getUint8(5) === 1,
     edition: view.getUint32(at + 24),
     acknowledged: view.getUint32(at + 28),
-    ...(count === 0 ? {} : { part: { index: view.getUint16(at + 32), count, claims } }),
+    ...(count === 0 ? {} : { part: { index: view.getUint16(at + 32), count, claims, stations } }),
   };
 }
 
@@ -150,7 +170,7 @@ function encodeClaim([text, claim]: readonly [string, Claim]): Uint8Array {
   return out;
 }
 
-function decodeClaims(bytes: Uint8Array, count: number): Claims {
+function decodeClaims(bytes: Uint8Array, count: number): { readonly claims: Claims; readonly rest: Uint8Array } {
   const claims = new Map<string, Claim>();
   let offset = 0;
   for (let i = 0; i < count; i++) {
@@ -163,7 +183,26 @@ function decodeClaims(bytes: Uint8Array, count: number): Claims {
     claims.set(printAddress(addressFromBytes(bytes.subarray(offset + 3, end))), { stance, score });
     offset = end;
   }
-  return claims;
+  return { claims, rest: bytes.subarray(offset) };
+}
+
+function encodeStation([network, mac]: readonly [number, string]): Uint8Array {
+  const out = new Uint8Array(STATION_OCTETS);
+  new DataView(out.buffer).setUint32(0, network);
+  out.set(parseMac(mac), 4);
+  return out;
+}
+
+function decodeStations(bytes: Uint8Array, count: number): Stations {
+  if (bytes.length < count * STATION_OCTETS)
+    throw malformed(`${bytes.length} octets are too few for ${count} stations`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return new Map(
+    Array.from({ length: count }, (_, i) => {
+      const at = i * STATION_OCTETS;
+      return [view.getUint32(at), printMac(bytes.subarray(at + 4, at + STATION_OCTETS))];
+    }),
+  );
 }
 
 function seal(bytes: Uint8Array, key: Uint8Array): Uint8Array {

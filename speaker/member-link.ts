@@ -1,6 +1,7 @@
 import type { Claims } from "./claim.ts";
-import type { Heartbeat, Phase, Stamp } from "./heartbeat.ts";
+import type { ClaimsPart, Heartbeat, Phase, Stamp } from "./heartbeat.ts";
 import type { MemberTimes } from "./member-times.ts";
+import { NO_STATIONS, type Stations } from "./station.ts";
 
 /**
  * How far another member can be reached:
@@ -32,7 +33,9 @@ export interface MemberLink {
   namedEdition: number;
   edition: number;
   claims: Claims;
-  partial: { readonly edition: number; readonly parts: Map<number, Claims> } | undefined;
+  /** Those it told last: one that has just started knows none of its links yet. */
+  stations: Stations;
+  partial: { readonly edition: number; readonly parts: Map<number, ClaimsPart> } | undefined;
   /** What it held before its program was restarted, and until when that is kept for it. */
   reserved: Claims;
   reservedUntil: number;
@@ -98,6 +101,7 @@ export function newMemberLink(name: string, sent: number): MemberLink {
     namedEdition: 0,
     edition: 0,
     claims: NO_CLAIMS,
+    stations: NO_STATIONS,
     partial: undefined,
     reserved: NO_CLAIMS,
     reservedUntil: NEVER,
@@ -114,14 +118,17 @@ export function claimsOf(link: MemberLink, reach: Reach): Claims {
   return new Map([...link.claims].filter(([, claim]) => claim.stance === "holds"));
 }
 
-/** Puts the claims that a heartbeat carries with those that came before. */
+/** Puts the claims and stations that a heartbeat carries with those that came before. */
 export function takeClaims(link: MemberLink, { edition, part }: Heartbeat): void {
   link.namedEdition = edition;
   if (part === undefined || edition === link.edition) return;
   if (link.partial?.edition !== edition) link.partial = { edition, parts: new Map() };
-  link.partial.parts.set(part.index, part.claims);
+  link.partial.parts.set(part.index, part);
   if (link.partial.parts.size < part.count) return;
-  link.claims = new Map([...link.partial.parts.values()].flatMap((claims) => [...claims]));
+  const parts = [...link.partial.parts.values()];
+  link.claims = new Map(parts.flatMap(({ claims }) => [...claims]));
+  const stations = new Map(parts.flatMap((each) => [...each.stations]));
+  if (stations.size > 0) link.stations = stations;
   link.edition = edition;
   link.partial = undefined;
 }

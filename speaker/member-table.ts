@@ -13,6 +13,7 @@ import {
   takeClaims,
 } from "./member-link.ts";
 import type { MemberTimes } from "./member-times.ts";
+import { NO_STATIONS, type Stations } from "./station.ts";
 
 /** A heartbeat to be sent. */
 export interface Outgoing {
@@ -51,7 +52,7 @@ export class MemberTable {
   readonly #links = new Map<string, MemberLink>();
   #phase: Phase = "starting";
   #edition = 1;
-  #parts: readonly ClaimsPart[] = splitClaims(NO_CLAIMS);
+  #parts: readonly ClaimsPart[] = splitClaims(NO_CLAIMS, NO_STATIONS);
   #tickedAt: number;
   /** Highest number of a packet to one that was forgotten: to it, named again, a lower one would be a replay. */
   #sentBefore = 0;
@@ -76,10 +77,10 @@ export class MemberTable {
   }
 
   /** What this member says of itself from now on. */
-  setOwn(phase: Phase, claims: Claims): void {
+  setOwn(phase: Phase, claims: Claims, stations: Stations): void {
     this.#phase = phase;
     this.#edition++;
-    this.#parts = splitClaims(claims);
+    this.#parts = splitClaims(claims, stations);
   }
 
   /** Takes in a packet; the result is what to answer at once. */
@@ -140,6 +141,11 @@ export class MemberTable {
     return [...this.#links.values()].flatMap((link) => this.#writeAll(link, now));
   }
 
+  /** Where the member `name` is to be found, by its own word. */
+  stationsOf(name: string): Stations {
+    return this.#links.get(name)?.stations ?? NO_STATIONS;
+  }
+
   peers(now: number): readonly Peer[] {
     return [...this.#links.values()].map((link) => {
       const reach = reachOf(link, this.#times, now);
@@ -178,11 +184,12 @@ export class MemberTable {
     const { restartGrace, pauseGrace } = this.#times;
     const grace = link.phase === "running" ? restartGrace : link.phase === "pausing" ? pauseGrace : undefined;
     const until = grace === undefined ? link.reservedUntil : link.heardAt + grace;
-    const { sent, sentAt, sentTimes, heardUsAt } = link;
+    const { sent, sentAt, sentTimes, heardUsAt, stations } = link;
     Object.assign(link, newMemberLink(link.name, sent), {
       sentAt,
       sentTimes,
       heardUsAt,
+      stations,
       reserved: held,
       reservedUntil: until,
     });

@@ -50,7 +50,7 @@ export function openArpResponder(
     const how = answers.get(address);
     if (how === undefined || !answersOn(how, link.name) || !mayAnswer()) return;
     counts.add(address, "requests");
-    const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link.index);
+    const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link);
     if (mac === undefined) return;
     ports.send(link.index, asked.senderMac, encodeArp(arpReply(asked, mac)));
     counts.add(address, "responses");

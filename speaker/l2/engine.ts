@@ -1,8 +1,10 @@
 import type { Clock } from "../../core/mod.ts";
+import { parseMac } from "../../net/mod.ts";
 import { type Claims, sameClaims } from "../claim.ts";
 import type { Phase } from "../heartbeat.ts";
 import { MemberTable, type Outgoing, type Peer } from "../member-table.ts";
 import { MEMBER_TIMES } from "../member-times.ts";
+import { macOn, NO_STATIONS, type Stations, sameStations, stationsOf } from "../station.ts";
 import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
@@ -46,6 +48,13 @@ const PAUSE_WAIT = 300;
 /** Milliseconds in which news of several members, or in several datagrams, is gathered for one decision. */
 const SOON = 1;
 
+/** What the other members are told. */
+interface Published {
+  readonly phase: Phase;
+  readonly claims: Claims;
+  readonly stations: Stations;
+}
+
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
 
 /**
@@ -68,7 +77,7 @@ export class Engine {
   /** Where each of the holdings is answered for, even when it is not offered any more. */
   #places: ReadonlyMap<string, readonly string[]> = new Map();
   #keepers: Keepers = new Map();
-  #published: { readonly phase: Phase; readonly claims: Claims } = { phase: "starting", claims: new Map() };
+  #published: Published = { phase: "starting", claims: new Map(), stations: NO_STATIONS };
   #phase: Phase = "starting";
   #tickedAt: number;
   #cancelTick: () => void = () => {};
@@ -147,6 +156,12 @@ export class Engine {
     this.#decideSoon();
   }
 
+  /** The hardware address of the member `node` on the network of `link`; undefined when it is not there. */
+  macOf(node: string, link: HostLink): Uint8Array | undefined {
+    const mac = macOn(link, this.#members.stationsOf(node));
+    return mac === undefined ? undefined : parseMac(mac);
+  }
+
   /** Another host on the network uses an address that this node answers for. */
   meet(foreigner: Foreigner): void {
     if (!this.#duplicates.meet(foreigner, this.#now())) return;
@@ -166,7 +181,7 @@ export class Engine {
     this.#pauseUntil = this.#now() + PAUSE_WAIT;
     this.#decide();
     await left;
-    if (how === "handOver") this.#members.setOwn("left", new Map());
+    if (how === "handOver") this.#members.setOwn("left", new Map(), NO_STATIONS);
     this.#sendAll(this.#members.announce(this.#now()));
     this.#cancelTick();
     this.#cancelSoon();
@@ -270,8 +285,14 @@ export class Engine {
       peers,
       before: this.#holdings,
       resume: (address) => begins && this.#listening.mayResume(address, peers),
+      canStandIn: (address, holder) => this.#canStandIn(address, holder),
       now,
     });
+  }
+
+  #canStandIn(address: string, holder: string): boolean {
+    const { interfaces = [] } = this.#offers.get(address) ?? {};
+    return this.#links.some((link) => interfaces.includes(link.name) && this.macOf(holder, link) !== undefined);
   }
 
   /** Does and tells what the decision says. */
@@ -304,11 +325,15 @@ export class Engine {
 
   /** Tells the other members at once what changed. */
   #publish(): void {
+    const stations = stationsOf(this.#links);
     const claims = new Map([...this.#holdings].map(([address, { stance, score }]) => [address, { stance, score }]));
     const phase = this.#phase;
-    if (phase === this.#published.phase && sameClaims(claims, this.#published.claims)) return;
-    this.#published = { phase, claims };
-    this.#members.setOwn(phase, claims);
+    const before = this.#published;
+    const isSame =
+      phase === before.phase && sameClaims(claims, before.claims) && sameStations(stations, before.stations);
+    if (isSame) return;
+    this.#published = { phase, claims, stations };
+    this.#members.setOwn(phase, claims, stations);
     this.#sendAll(this.#members.announce(this.#now()));
   }
 

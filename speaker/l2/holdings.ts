@@ -49,6 +49,8 @@ export interface HoldingsInput {
   readonly before: Holdings;
   /** Addresses to take up again, unless another took them meanwhile: this node held them before it was held up. */
   readonly resume: (address: string) => boolean;
+  /** False where this node could not give the hardware address of the member `holder` in its name. */
+  readonly canStandIn: (address: string, holder: string) => boolean;
   readonly now: number;
 }
 
@@ -96,7 +98,8 @@ function holdingOf(
   const spoken = others.filter(({ reach }) => reach === "alive").length;
   const present = peers.filter(({ reach }) => reach === "alive").length;
   if (holder === us && (spoken === present || now >= until)) return { stance: "holds", score };
-  if (holder?.reach === "restarting" && electStandIn([us, ...others], rankAddress) === us) {
+  const mayStandIn = holder?.reach === "restarting" && electStandIn([us, ...others], rankAddress) === us;
+  if (mayStandIn && input.canStandIn(address, holder.node)) {
     return { stance: "standsIn", score, until, inNameOf: holder.node };
   }
   if (!mayTake(us, others, wanted)) return { stance: "ready", score, until };

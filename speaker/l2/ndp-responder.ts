@@ -55,7 +55,7 @@ export function openNdpResponder(
     const address = printAddress(addressFromBytes(asked.target));
     if (!mayAnswer()) return;
     counts.add(address, "requests");
-    const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link.index);
+    const mac = how.inNameOf === undefined ? link.mac : macOf(how.inNameOf, link);
     if (mac === undefined) return;
     const to = isUnspecified(asked.source) ? multicastMac(ALL_NODES) : from;
     ports.send(link.index, to, encodeNdp(ndpReply(asked, mac)));

@@ -39,8 +39,8 @@ export type OnProblem = (event: string, fields: object, message: string) => void
 export interface ResponderOptions {
   /** False while answering could make two owners: this program was held up and others may have taken over. */
   readonly mayAnswer: () => boolean;
-  /** Hardware address of another node on an interface; undefined when it is no neighbour there. */
-  readonly macOf: (node: string, ifindex: number) => Uint8Array | undefined;
+  /** Hardware address of another node on the network of `link`; undefined when it is not there. */
+  readonly macOf: (node: string, link: HostLink) => Uint8Array | undefined;
   readonly onForeigner: (foreigner: Foreigner) => void;
   readonly onProblem: OnProblem;
 }

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../core/mod.ts";
 import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
-import { parseAddress, sameAddress } from "../../net/mod.ts";
 import { takeFirstTurn } from "../first-turn.ts";
 import { openMemberSocket } from "../member-socket.ts";
 import { openArpResponder } from "./arp-responder.ts";
@@ -27,7 +26,6 @@ const { node, key, port: memberPort, excludedInterfaces }: WorkerOptions = worke
 const excluded = excludedPatterns(excludedInterfaces);
 const tell = (message: FromWorker) => port.postMessage(message);
 const rtnetlink = openRtnetlink();
-const addressOf = new Map<string, string>();
 
 const log = (level: "debug" | "info" | "warn", event: string, fields: object, message: string) =>
   tell({ kind: "log", level, event, fields, message });
@@ -40,12 +38,7 @@ if (notFirst !== undefined) {
 
 const responding: ResponderOptions = {
   mayAnswer: () => engine.mayAnswer,
-  macOf: (name, ifindex) => {
-    const address = addressOf.get(name);
-    if (address === undefined) return undefined;
-    const wanted = parseAddress(address);
-    return rtnetlink.neighbours(ifindex).find((neighbour) => sameAddress(neighbour.address, wanted))?.mac;
-  },
+  macOf: (node, link) => engine.macOf(node, link),
   onForeigner: (foreigner) => engine.meet(foreigner),
   onProblem: (event, fields, message) => log("warn", event, fields, message),
 };
@@ -98,8 +91,6 @@ const leave = async (how: Leaving) => {
 port.on("message", (message: ToWorker) => {
   if (message.kind === "leave") return void leave(message.how);
   if (message.kind === "key") return engine.setKey(message.key);
-  addressOf.clear();
-  for (const { name, address } of message.assignment.peers) addressOf.set(name, address);
   members.setPeers(message.assignment.peers);
   engine.assign(message.assignment);
 });

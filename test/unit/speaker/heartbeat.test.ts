@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hasCode } from "../../../core/mod.ts";
-import { printAddress } from "../../../net/mod.ts";
+import { printAddress, printMac } from "../../../net/mod.ts";
 import type { Claim } from "../../../speaker/claim.ts";
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, PHASES, splitClaims } from "../../../speaker/heartbeat.ts";
 
@@ -21,6 +21,7 @@ const HEARTBEAT: Heartbeat = {
       ["192.0.2.1", { stance: "holds", score: 258 }],
       ["2001:db8::1", { stance: "standsIn", score: 0 }],
     ]),
+    stations: new Map([[0xfedcba98, "02:00:00:00:00:01"]]),
   },
 };
 
@@ -37,6 +38,9 @@ const address = fc.oneof(
 );
 const claims = (maxLength: number) =>
   fc.uniqueArray(fc.tuple(address, claim), { maxLength, selector: ([text]) => text }).map((list) => new Map(list));
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map(printMac);
+const stations = (maxLength: number) =>
+  fc.uniqueArray(fc.tuple(uint32, mac), { maxLength, selector: ([network]) => network }).map((list) => new Map(list));
 const heartbeat: fc.Arbitrary<Heartbeat> = fc
   .record({
     from: fc.string({ maxLength: 60, unit: "binary" }),
@@ -46,7 +50,14 @@ const heartbeat: fc.Arbitrary<Heartbeat> = fc
     probe: fc.boolean(),
     edition: uint32,
     acknowledged: uint32,
-    part: fc.option(fc.record({ index: uint16, count: fc.integer({ min: 1, max: 0xffff }), claims: claims(40) })),
+    part: fc.option(
+      fc.record({
+        index: uint16,
+        count: fc.integer({ min: 1, max: 0xffff }),
+        claims: claims(40),
+        stations: stations(20),
+      }),
+    ),
   })
   .map(({ part, ...rest }) => (part === null ? rest : { ...rest, part }));
 
@@ -55,9 +66,10 @@ describe("encodeHeartbeat()", () => {
     const bytes = Buffer.from(encodeHeartbeat(HEARTBEAT, [KEY]));
     const hex = [
       "49424831 01 01 05 6e6f646531",
-      "0102030405060708 00000009 fffefdfcfbfaf9f8 0000000a 0000000b 0000000c 0000 0001 0002",
+      "0102030405060708 00000009 fffefdfcfbfaf9f8 0000000a 0000000b 0000000c 0000 0001 0002 01",
       "01 0102 c0000201",
       "83 0000 20010db8000000000000000000000001",
+      "fedcba98 020000000001",
     ];
     expect(bytes.subarray(0, -33).toString("hex")).toBe(hex.join("").replaceAll(" ", ""));
   });
@@ -122,11 +134,12 @@ describe("decodeHeartbeat()", () => {
 });
 
 describe("splitClaims()", () => {
-  test("keeps every claim and every datagram under 1280 octets", () => {
+  test("keeps every claim, every station, and every datagram under 1280 octets", () => {
     fc.assert(
-      fc.property(claims(300), (all) => {
-        const parts = splitClaims(all);
+      fc.property(claims(300), stations(300), (all, ends) => {
+        const parts = splitClaims(all, ends);
         expect(new Map(parts.flatMap((part) => [...part.claims]))).toEqual(all);
+        expect(new Map(parts.flatMap((part) => [...part.stations]))).toEqual(ends);
         for (const [index, part] of parts.entries()) {
           expect(part).toMatchObject({ index, count: parts.length });
           const size = encodeHeartbeat({ ...HEARTBEAT, from: "n".repeat(253), part }, [KEY]).length;
@@ -138,6 +151,7 @@ describe("splitClaims()", () => {
   });
 
   test("says in one part that there are none", () => {
-    expect(splitClaims(new Map())).toEqual([{ index: 0, count: 1, claims: new Map() }]);
+    const [claims, stations] = [new Map(), new Map()];
+    expect(splitClaims(claims, stations)).toEqual([{ index: 0, count: 1, claims, stations }]);
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Claims } from "../../../speaker/claim.ts";
-import type { Heartbeat } from "../../../speaker/heartbeat.ts";
+import type { Heartbeat, Phase } from "../../../speaker/heartbeat.ts";
 import { MemberTable, type Outgoing } from "../../../speaker/member-table.ts";
 import { MEMBER_TIMES } from "../../../speaker/member-times.ts";
+import { NO_STATIONS } from "../../../speaker/station.ts";
 
 const HOLDS: Claims = new Map([["192.0.2.1", { stance: "holds", score: 0 }]]);
 
@@ -23,7 +24,7 @@ function pair() {
   const start = (name: "a" | "b", epoch: bigint) => {
     const table = new MemberTable(name, epoch, MEMBER_TIMES, now);
     table.setPeers(["a", "b"]);
-    table.setOwn("running", new Map());
+    table.setOwn("running", new Map(), NO_STATIONS);
     tables.set(name, table);
     return table;
   };
@@ -37,8 +38,8 @@ function pair() {
     get now() {
       return now;
     },
-    say: (name: "a" | "b", phase: "running" | "leaving" | "starting" | "left", claims: Claims) => {
-      tables.get(name)!.setOwn(phase, claims);
+    say: (name: "a" | "b", phase: Phase, claims: Claims, stations = NO_STATIONS) => {
+      tables.get(name)!.setOwn(phase, claims, stations);
       deliver(tables.get(name)!.announce(now));
     },
     /** Those whom a member is told that there are. */
@@ -53,6 +54,10 @@ function pair() {
         now += MEMBER_TIMES.tick;
         for (const table of [...tables.values()]) deliver(table.tick(now));
       }
+    },
+    /** Where b is, as a knows. */
+    get stations() {
+      return tables.get("a")!.stationsOf("b");
     },
     /** What a thinks of b. */
     get view() {
@@ -94,6 +99,21 @@ describe("MemberTable", () => {
     lan.run(1000);
     expect(lan.seen.filter(({ to }) => to === "a")).toHaveLength(10);
     expect(lan.seen.every(({ heartbeat }) => heartbeat.part === undefined)).toBe(true);
+  });
+
+  test("knows where a member is, also while it is started again and knows none of its links yet", () => {
+    const lan = pair();
+    const stations = new Map([[1, "02:00:00:00:00:01"]]);
+    lan.say("b", "running", HOLDS, stations);
+    lan.run(500);
+    expect(lan.stations).toEqual(stations);
+    lan.start("b", 3n);
+    lan.say("b", "starting", new Map());
+    lan.run(500);
+    expect(lan.view.reach).toBe("restarting");
+    expect(lan.stations).toEqual(stations);
+    lan.say("b", "running", HOLDS, new Map([[2, "02:00:00:00:00:02"]]));
+    expect(lan.stations).toEqual(new Map([[2, "02:00:00:00:00:02"]]));
   });
 
   test("sends claims again until they arrive", () => {

@@ -10,6 +10,7 @@ import {
   encodeEthernet,
 } from "../../../../net/mod.ts";
 import { openArpResponder, readArp } from "../../../../speaker/l2/arp-responder.ts";
+import type { HostLink } from "../../../../speaker/l2/interfaces.ts";
 import type { Answer, ResponderOptions } from "../../../../speaker/l2/responder.ts";
 import { almost } from "./almost.ts";
 import { OTHER, OWN, onFakePorts } from "./fake-ports.ts";
@@ -52,7 +53,7 @@ describe("openArpResponder()", () => {
 
   test("answers with the link's own hardware address, or with that of the node it stands in for", () => {
     expect(answering(held)(frame())).toEqual([encodeArp(arpReply(request, OWN))]);
-    const macOf = (node: string, ifindex: number) => (node === "node2" && ifindex === 2 ? OTHER : undefined);
+    const macOf = (node: string, { name }: HostLink) => (node === "node2" && name === "eth0" ? OTHER : undefined);
     expect(answering(standsIn, { macOf })(frame())).toEqual([encodeArp(arpReply(request, OTHER))]);
   });
 

@@ -365,6 +365,38 @@ describe("Engine when the holder's program is killed", () => {
     expect(NODES.map((name) => lan.node(name).announced.length)).toEqual(rounds);
   });
 
+  test("another member gives the holder's hardware address on each network, and on no other", () => {
+    const lan = startedLan();
+    const mac = (name: string, link: number) => Uint8Array.of(2, 0, 0, 0, link, NODES.indexOf(name) + 1);
+    for (const name of NODES) {
+      lan.setLinks(
+        name,
+        [ETH0, ETH1].map((link, i) => ({ ...link, mac: mac(name, i) })),
+      );
+    }
+    lan.clock.advance(500);
+    const before = owner(lan);
+    lan.kill(before);
+    lan.clock.advance(1000);
+    const [standIn] = lan.answering(ADDRESS);
+    const { engine } = lan.node(standIn!.name);
+    expect(engine.macOf(before, ETH0)).toEqual(mac(before, 0));
+    expect(engine.macOf(before, { ...ETH1, name: "ens5" })).toEqual(mac(before, 1));
+    expect(engine.macOf(before, { ...ETH1, name: "eth2", subnets: [] })).toBeUndefined();
+  });
+
+  test("nobody claims to answer who does not share its network", () => {
+    const lan = startedLan();
+    const before = owner(lan);
+    lan.setLinks(before, [ETH0, { ...ETH0, name: "eth7" }]);
+    for (const name of others(before)) lan.setLinks(name, [ETH1]);
+    lan.clock.advance(500);
+    expect(owner(lan)).toBe(before);
+    lan.kill(before);
+    lan.clock.advance(1000);
+    expect(lan.answering(ADDRESS)).toEqual([]);
+  });
+
   test("the holder resumes when its program is back, though it is not the best ranked", () => {
     for (const downtime of [20, 200, 1000, 4000]) {
       const lan = startedLan();

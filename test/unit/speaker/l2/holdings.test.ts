@@ -27,6 +27,7 @@ function next(self: string, peers: Peer[], more: Partial<HoldingsInput> & { was?
     peers,
     before: new Map(was === undefined ? [] : [[ADDRESS, was]]),
     resume: () => false,
+    canStandIn: () => true,
     now: 1000,
     ...rest,
   }).get(ADDRESS);
@@ -82,6 +83,11 @@ describe("decideHoldings()", () => {
       "stands in for a holder that restarts, as the best of the rest",
       next(SECOND, [peer(FIRST, "holds", "restarting"), peer(THIRD, "ready")]),
       { stance: "standsIn", inNameOf: FIRST },
+    ],
+    [
+      "leaves it alone where it could not give the hardware address of a holder that is restarting",
+      next(SECOND, [peer(FIRST, "holds", "restarting"), peer(THIRD, "ready")], { canStandIn: () => false }),
+      { stance: "ready" },
     ],
     [
       "leaves standing in to a better ranked",
