@@ -3,13 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { L2Advertisement } from "../../config/mod.ts";
 import type { Topology } from "../../lab/topology.ts";
 import { exec } from "../../linux/mod.ts";
+import { BRIDGE_NAME, TUNNEL_NAME } from "../../net/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { ADDRESS, nodeObject, type SpeakerLab, startSpeakerLab } from "./support/speaker-lab.ts";
 import { tcpdump } from "./support/tcpdump.ts";
 
 /**
  * Nodes with several interfaces and a client with as many, each pair on a network of its own: eth0 has the address's subnet,
- * eth1 another one, br0 is a bridge whose port is eth2, and cali0 is the pod side of another plugin.
+ * eth1 another one, br0 is a bridge whose port is eth2, and cali0, which is excluded, is the pod side of another plugin. The pod
+ * side of our own is there too.
  */
 const NETWORKS = ["eth0", "eth1", "br0", "cali0"] as const;
 type Network = (typeof NETWORKS)[number];
@@ -21,7 +23,7 @@ let lab: SpeakerLab;
 const ip = (netns: string, ...args: readonly string[]) => exec("ip", ["-n", netns, ...args]);
 
 beforeAll(async () => {
-  lab = await startSpeakerLab({}, async (topology) => {
+  lab = await startSpeakerLab({ excludedInterfaces: ["^cali"] }, async (topology) => {
     const hosts = [topology.client, ...topology.nodes];
     for (const [i, network] of (["eth1", "eth2", "cali0"] as const).entries()) {
       await ip(topology.lan.netns, "link", "add", `lan${i + 1}`, "type", "bridge");
@@ -34,10 +36,19 @@ beforeAll(async () => {
         await useLink(topology, host.netns, network, `192.168.${i + 2}.${10 + j}/24`);
       }
     }
+    for (const { netns } of topology.nodes) await addOwnLinks(netns);
   });
   await lab.holder(30_000);
 });
 afterAll(() => lab[Symbol.asyncDispose]());
+
+/** The bridge of the pods, with a pod's link, and the tunnel to other nodes: all of them could carry ARP. */
+async function addOwnLinks(netns: string): Promise<void> {
+  await ip(netns, "link", "add", BRIDGE_NAME, "up", "type", "bridge");
+  await ip(netns, "link", "add", "ib0123456789abc", "up", "master", BRIDGE_NAME, "type", "veth", "peer", "name", "pod");
+  await ip(netns, "link", "set", "pod", "up");
+  await ip(netns, "link", "add", TUNNEL_NAME, "up", "type", "vxlan", "id", "7373", "dstport", "8472", "dev", "eth0");
+}
 
 /** Gives a link its address; a node has eth2 as the port of its bridge br0, the client has br0 as its name. */
 async function useLink({ client }: Topology, netns: string, network: string, address: string): Promise<void> {
@@ -123,7 +134,10 @@ describe("an L2Advertisement's interfaces", () => {
 
   test("a pattern selects all that match, but no excluded interface", async () => {
     await advertise({ interfaces: ["/.*/"] });
-    await answeredBy((await lab.holder()).name, ALL);
+    const holder = await lab.holder();
+    await answeredBy(holder.name, ALL);
+    const { state } = await holder.order({ kind: "tell" });
+    expect([...state.interfaces].sort()).toEqual([...ALL, "pod"].sort());
     await advertise({ interfaces: ["cali0"] });
     await nobodyAnswers();
   });
@@ -186,7 +200,39 @@ describe("an L2Advertisement's interfaces", () => {
   });
 });
 
+describe("a holder whose program was killed", () => {
+  test("is answered for on all of its networks, with its hardware address on each", async () => {
+    await advertise({ interfaces: ALL });
+    const holder = await lab.holder();
+    await answeredBy(holder.name, ALL);
+    holder.process.kill("SIGKILL");
+    await waitFor("its end", () => holder.process.signalCode !== null, { deadline: 5000 });
+    await answeredBy(holder.name, ALL);
+    holder.start();
+    await waitFor("it to hold the address again", async () => (await lab.holder()).name === holder.name, {
+      deadline: 20_000,
+    });
+  });
+});
+
 describe("an interface that comes", () => {
+  test("with the other nodes behind it: what was taken meanwhile stays, and nothing is announced", async () => {
+    await advertise({});
+    const before = await lab.holder();
+    await answeredBy(before.name, ["eth0"]);
+    using probe = await lab.probe();
+    const cut = Date.now();
+    await lab.topology.cutLink(before.name);
+    await probe.firstAnswer(cut, ({ mac }) => mac !== before.mac, 5000);
+    const back = Date.now();
+    await lab.topology.restoreLink(before.name);
+    const after = await lab.holder(20_000);
+    expect(after.name).not.toBe(before.name);
+    await answeredBy(after.name, ["eth0"]);
+    const seen = probe.sightings.filter(({ at }) => at >= back).map(({ mac }) => mac);
+    expect(new Set(seen)).toEqual(new Set([after.mac]));
+  });
+
   test("up again is announced on at once, on that network", async () => {
     await advertise({ interfaces: ["eth0", "eth1"] });
     const holder = await lab.holder();

@@ -21,6 +21,8 @@ export interface SpeakerNodeOptions {
   readonly slices: readonly V1EndpointSlice[];
   readonly pools: readonly IPAddressPool[];
   readonly l2Advertisements: readonly L2Advertisement[];
+  /** MetalLB's when absent. */
+  readonly excludedInterfaces?: readonly string[];
 }
 
 export type SpeakerOrder =
@@ -43,6 +45,7 @@ export interface SpeakerAnswer {
 }
 
 const options: SpeakerNodeOptions = JSON.parse(process.argv[2]!);
+const { excludedInterfaces } = options;
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 
@@ -68,6 +71,7 @@ const speaker = startSpeaker(
     reporter,
     log: createLog("speaker-node", "debug"),
     metrics,
+    ...(excludedInterfaces && { excludedInterfaces }),
     members: { port: 7475, key: new Uint8Array(32).fill(9) },
   },
   stop.signal,
