@@ -4,7 +4,7 @@ import { removePodNetwork } from "../cni/mod.ts";
 import { type AgentPart, CLEANUP_OPTIONS, type CleanupOptions, readCleanupOptions } from "../config/mod.ts";
 import { createLog, runProgram } from "../core/mod.ts";
 import { removeKubeProxy, removeRules } from "../proxy/mod.ts";
-import { removeSpeakerRules } from "../speaker/mod.ts";
+import { forgetForwarding, removeSpeakerRules } from "../speaker/mod.ts";
 import { addFlags } from "./settings.ts";
 
 interface Switches {
@@ -45,7 +45,10 @@ async function cleanup(options: CleanupOptions, { withPods }: Switches): Promise
     speaker: removeSpeakerRules,
   };
   const chosen = REMOVED.filter(([part]) => options.parts.includes(part));
-  for (const [part] of chosen) await removals[part]();
+  for (const [part] of chosen) {
+    await removals[part]();
+    forgetForwarding(options.stateDir);
+  }
   return `removed from this node: ${chosen.map(([, what]) => what).join(", ")}`;
 }
 

@@ -1,6 +1,7 @@
 export { type Bgp, type BgpOptions, type PodNetworkExchange, startBgp } from "./bgp/bgp.ts";
 export type { BgpState } from "./bgp/bgp-state.ts";
 export { configurationStateName } from "./bgp/configuration-state-writer.ts";
+export { forgetForwarding } from "./bgp/forwarding-memory.ts";
 export type { LearnedRoutes } from "./bgp/message.ts";
 export { removeSpeakerRules } from "./cleanup.ts";
 export {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ForwardingMemory } from "../../../../speaker/bgp/forwarding-memory.ts";
+import { ForwardingMemory, forgetForwarding } from "../../../../speaker/bgp/forwarding-memory.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -24,4 +24,11 @@ test("ForwardingMemory takes an agent that ended before the rules were there for
   open("boot-1").note();
   open("boot-2");
   expect(open("boot-2").preserved).toBe(false);
+});
+
+test("forgetForwarding() has the next agent start as after a boot, and needs nothing to be there", () => {
+  open("boot-1").note();
+  forgetForwarding(join(directory, "state"));
+  expect(open("boot-1").preserved).toBe(false);
+  forgetForwarding(join(directory, "none"));
 });
