@@ -111,10 +111,15 @@ export async function removeTopology(tag: string | undefined): Promise<void> {
     if (pids.length === 0) break;
     for (const pid of pids) signalProcess(pid, "SIGKILL");
   }
-  await runBatch(
-    ["-force"],
-    names.map((name) => `netns del ${name}`),
-  );
+  try {
+    await runBatch(
+      ["-force"],
+      names.map((name) => `netns del ${name}`),
+    );
+  } catch (error) {
+    // A kubelet that was just ending a pod may have removed its namespace first.
+    if ((await labNetnsNames(tag)).some((name) => names.includes(name))) throw error;
+  }
 }
 
 /**

@@ -48,6 +48,12 @@ describe("buildTopology()", () => {
     expect(left.signalCode ?? (await once(left, "exit"))[1]).toBe("SIGKILL");
   });
 
+  test("removeTopology() does not mind that somebody else removes the same namespaces", async () => {
+    await buildTopology(TAG, 3);
+    await Promise.all([removeTopology(TAG), removeTopology(TAG)]);
+    expect(await labNetnsNames(TAG)).toEqual([]);
+  });
+
   test("removeTopology() removes everything, and is content with nothing", async () => {
     await buildTopology(TAG, 2);
     await runCommand("ip", ["netns", "add", `ib-${TAG}-client-behind`]);
