@@ -49,6 +49,17 @@ function offloaded({ netns }: CniNode): boolean {
   }
 }
 
+/** As `ethtool -K ironvx0 tx on` does: SIOCETHTOOL with ETHTOOL_STXCSUM. */
+async function switchOn(node: CniNode): Promise<void> {
+  const program = [
+    "import array, fcntl, socket, struct",
+    "value = array.array('I', [0x17, 1])",
+    "request = struct.pack('16sP16x', b'ironvx0', value.buffer_info()[0])",
+    "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)",
+  ];
+  await node.run("python3", "-c", program.join("; "));
+}
+
 /** Counts the questions and answers that leave `node`, in each family. */
 async function countDatagrams(node: CniNode): Promise<void> {
   const rules = ["ipv4", "ipv6"].map((family) => `meta nfproto ${family} udp dport ${PORT} counter name of_${family}`);
@@ -140,6 +151,9 @@ test("a card that spoils checksums: the kernel makes them, and pods reach each o
   await node1.kill();
   await start(node1);
   expect(offloaded(node1)).toBe(false);
+  await switchOn(node1);
+  expect(offloaded(node1)).toBe(true);
+  await waitFor("node1 to try again and find the same", () => !offloaded(node1), { deadline: 60_000 });
 });
 
 test.each(["ipv4", "ipv6"] as const)(
