@@ -117,7 +117,7 @@ async function passes(from: string, to: string, flow: Flow): Promise<boolean> {
 const reverse = ({ from, to }: Flow): Flow => ({ from: to, to: from });
 
 test("a card that spoils checksums: the kernel makes them, and pods reach each other", {
-  timeout: 90_000,
+  timeout: 150_000,
 }, async () => {
   const { node1, node2 } = lab;
   await start(node1, node2);
