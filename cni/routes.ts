@@ -61,7 +61,8 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: R
       taken.push({ prefix, owner });
       if (owner === self) continue;
       const addresses = internalAddresses(node);
-      const remote = tunnelTarget(addresses, routing);
+      const gateway = addresses.find(({ family }) => family === prefix.family);
+      const remote = tunnelTarget(addresses, gateway, routing);
       if (routing.tunnel !== undefined && remote !== undefined) {
         const end = tunnelEnd(prefix);
         const { ends = [] } = tunnelNodes.get(owner) ?? {};
@@ -71,7 +72,6 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: R
         routes.set(printPrefix(prefix), route);
         continue;
       }
-      const gateway = addresses.find(({ family }) => family === prefix.family);
       if (gateway === undefined) problems.push(`pod prefix ${name}: the node has no ${prefix.family} InternalIP`);
       else routes.set(printPrefix(prefix), { destination: prefix, gateway, protocol: ROUTE_PROTOCOL });
     }
@@ -79,12 +79,19 @@ export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: R
   return { routes, tunnelNodes: [...tunnelNodes.values()], problems };
 }
 
-/** Where the tunnel to a node of these addresses ends; undefined when it is reached without one. */
-function tunnelTarget(addresses: readonly Address[], { mode, connected, tunnel }: Routing): Address | undefined {
+/**
+ * Where the tunnel to a node of these addresses ends; undefined when it is reached without one.
+ * @param gateway Of the pods' family; a near node without it is reached in the tunnel, too.
+ */
+function tunnelTarget(
+  addresses: readonly Address[],
+  gateway: Address | undefined,
+  { mode, connected, tunnel }: Routing,
+): Address | undefined {
   const remote = addresses.find(({ family }) => family === tunnel?.family);
   if (remote === undefined || mode === "direct") return undefined;
   const near = connected.some((prefix) => prefixContains(prefix, remote));
-  return mode === "cross-subnet" && near ? undefined : remote;
+  return mode === "cross-subnet" && near && gateway !== undefined ? undefined : remote;
 }
 
 /** This node first, then by name: what this node holds is never sent to another. */

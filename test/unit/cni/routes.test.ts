@@ -89,6 +89,14 @@ describe("desiredRoutes() with a tunnel", () => {
     ]);
     expect(desired.tunnelNodes).toHaveLength(1);
   });
+
+  test("takes pods of a near node in the tunnel that has no address of their family", () => {
+    const dual = node("near", ["10.244.2.0/24", "fd00:2::/64"], "192.0.2.2");
+    const desired = desiredRoutes([self, dual], "a", { mode: "cross-subnet", connected, tunnel });
+    expect(print(desired.routes)).toEqual(["10.244.2.0/24 via 192.0.2.2", "fd00:2::/64 via fd00:2::"]);
+    expect(desired.tunnelNodes.map(({ ends }) => ends.map(printAddress))).toEqual([["fd00:2::"]]);
+    expect(desired.problems).toEqual([]);
+  });
 });
 
 test("tunnelMac() gives each node a station address of its own", () => {
