@@ -13,7 +13,7 @@ import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { startOffloadKeeper } from "./offload-keeper.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
-import { applyRoutes, desiredRoutes, type Routing } from "./routes.ts";
+import { applyRoutes, desiredRoutes, otherPrefixes, type Routing } from "./routes.ts";
 import { loadBridgeNetfilter, sysctlKeeper } from "./sysctl-plan.ts";
 import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelEnd, tunnelMtu } from "./tunnel.ts";
 import { findUplink, type Uplink } from "./uplink.ts";
@@ -189,7 +189,7 @@ function missingPrefix(node: string): string {
 /** Pods reach every pod prefix of the cluster with their own address, also those outside the configured prefixes. */
 function masqueradePlan(options: NodeNetworkOptions, own: PodNetwork): MasqueradePlan {
   const { clusterCidrs, nonMasqueradeCidrs, nodes, node } = options;
-  const others = [...desiredRoutes(nodes.list(), node).routes.values()].map(({ destination }) => destination);
+  const others = otherPrefixes(nodes.list(), node).prefixes.map(({ prefix }) => prefix);
   return { pods: own.prefixes, native: [...clusterCidrs, ...nonMasqueradeCidrs, ...others] };
 }
 

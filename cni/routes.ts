@@ -25,8 +25,6 @@ export interface Routing {
   readonly tunnel?: { readonly ifindex: number; readonly family: Family };
 }
 
-const DIRECT: Routing = { mode: "direct", connected: [] };
-
 /** Routes by destination, nodes behind the tunnel, and what could not become one. */
 export interface DesiredRoutes {
   readonly routes: ReadonlyMap<string, Route>;
@@ -36,44 +34,64 @@ export interface DesiredRoutes {
 
 interface OwnedPrefix {
   readonly prefix: Prefix;
-  /** Name of the node. */
-  readonly owner: string;
+  readonly node: V1Node;
+}
+
+/** Pod prefixes of other nodes and, in sentences, which of them can't be true. */
+interface OtherPrefixes {
+  readonly prefixes: readonly OwnedPrefix[];
+  readonly problems: readonly string[];
+}
+
+/**
+ * The pod prefixes of all nodes but `self`. One that overlaps a prefix of `self` or of another node (the first by name has
+ * it) is left out.
+ */
+export function otherPrefixes(nodes: readonly V1Node[], self: string): OtherPrefixes {
+  const problems: string[] = [];
+  const taken: OwnedPrefix[] = [];
+  for (const node of [...nodes].sort(byPrecedence(self))) {
+    for (const prefix of prefixesOf(node, problems)) {
+      const rival = taken.find((other) => rangesOverlap(prefixRange(other.prefix), prefixRange(prefix)));
+      if (rival === undefined) taken.push({ prefix, node });
+      else
+        problems.push(
+          `${describe({ prefix, node })} overlaps ${printPrefix(rival.prefix)} of node ${objectKey(rival.node)}`,
+        );
+    }
+  }
+  return { prefixes: taken.filter(({ node }) => objectKey(node) !== self), problems };
+}
+
+function describe({ prefix, node }: OwnedPrefix): string {
+  return `pod prefix ${printPrefix(prefix)} of node ${objectKey(node)}`;
 }
 
 /**
  * A route to each pod prefix of every other node, by way of the node's address of the same family or in the tunnel, which
- * carries both families. A prefix that overlaps one of this node or of another node (the first by name has it) is left out.
+ * carries both families.
  */
-export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: Routing = DIRECT): DesiredRoutes {
+export function desiredRoutes(nodes: readonly V1Node[], self: string, routing: Routing): DesiredRoutes {
+  const others = otherPrefixes(nodes, self);
   const routes = new Map<string, Route>();
   const tunnelNodes = new Map<string, TunnelNode>();
-  const problems: string[] = [];
-  const taken: OwnedPrefix[] = [];
-  for (const node of [...nodes].sort(byPrecedence(self))) {
+  const problems = [...others.problems];
+  for (const { prefix, node } of others.prefixes) {
     const owner = objectKey(node);
-    for (const prefix of prefixesOf(node, problems)) {
-      const name = `${printPrefix(prefix)} of node ${owner}`;
-      const rival = taken.find((other) => rangesOverlap(prefixRange(other.prefix), prefixRange(prefix)));
-      if (rival !== undefined) {
-        problems.push(`pod prefix ${name} overlaps ${printPrefix(rival.prefix)} of node ${rival.owner}`);
-        continue;
-      }
-      taken.push({ prefix, owner });
-      if (owner === self) continue;
-      const addresses = internalAddresses(node);
-      const gateway = addresses.find(({ family }) => family === prefix.family);
-      const remote = tunnelTarget(addresses, gateway, routing);
-      if (routing.tunnel !== undefined && remote !== undefined) {
-        const end = tunnelEnd(prefix);
-        const { ends = [] } = tunnelNodes.get(owner) ?? {};
-        tunnelNodes.set(owner, { mac: tunnelMac(owner), remote, ends: [...ends, end] });
-        const { ifindex } = routing.tunnel;
-        const route = { destination: prefix, gateway: end, ifindex, onLink: true, protocol: ROUTE_PROTOCOL };
-        routes.set(printPrefix(prefix), route);
-        continue;
-      }
-      if (gateway === undefined) problems.push(`pod prefix ${name}: the node has no ${prefix.family} InternalIP`);
-      else routes.set(printPrefix(prefix), { destination: prefix, gateway, protocol: ROUTE_PROTOCOL });
+    const addresses = internalAddresses(node);
+    const gateway = addresses.find(({ family }) => family === prefix.family);
+    const remote = tunnelTarget(addresses, gateway, routing);
+    if (routing.tunnel !== undefined && remote !== undefined) {
+      const end = tunnelEnd(prefix);
+      const { ends = [] } = tunnelNodes.get(owner) ?? {};
+      tunnelNodes.set(owner, { mac: tunnelMac(owner), remote, ends: [...ends, end] });
+      const { ifindex } = routing.tunnel;
+      const route = { destination: prefix, gateway: end, ifindex, onLink: true, protocol: ROUTE_PROTOCOL };
+      routes.set(printPrefix(prefix), route);
+    } else if (gateway === undefined) {
+      problems.push(`${describe({ prefix, node })}: the node has no ${prefix.family} InternalIP`);
+    } else {
+      routes.set(printPrefix(prefix), { destination: prefix, gateway, protocol: ROUTE_PROTOCOL });
     }
   }
   return { routes, tunnelNodes: [...tunnelNodes.values()], problems };

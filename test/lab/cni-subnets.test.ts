@@ -68,7 +68,8 @@ describe("mode cross-subnet between two subnets", () => {
       await countForwarded(tunnelPort);
       const [first, second] = UNDERLAYS[family].nodes;
       const nodes = [first, second, NEAR[family]].map((address, i) => nodeObject(i + 1, undefined, [address]));
-      for (const node of [lab.node1, lab.node2]) node.start(nodes, { routing: "cross-subnet", tunnelPort });
+      for (const node of [lab.node1, lab.node2])
+        node.start(nodes, { routing: "cross-subnet", tunnelPort, clusterCidrs: [] });
       await Promise.all([lab.node1.whenReady(), lab.node2.whenReady()]);
       const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
       const [podA, podB] = [await lab.node1.add(`${family}-a`, a), await lab.node2.add(`${family}-b`, b)];

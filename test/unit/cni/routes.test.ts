@@ -51,7 +51,7 @@ describe("desiredRoutes()", () => {
     },
   ];
   test.each(cases)("$name", ({ nodes, routes, problems }) => {
-    const desired = desiredRoutes(nodes, "a");
+    const desired = desiredRoutes(nodes, "a", { mode: "direct", connected: [] });
     expect(print(desired.routes)).toEqual(routes);
     expect(desired.problems).toEqual(problems);
   });
