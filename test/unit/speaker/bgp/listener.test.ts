@@ -4,26 +4,12 @@ import type { listenTcp, SocketAddress } from "../../../../linux/mod.ts";
 import { type Address, type Family, parseAddress, printAddress } from "../../../../net/mod.ts";
 import { type Listeners, openListeners } from "../../../../speaker/bgp/listener.ts";
 import type { PeerSettings } from "../../../../speaker/bgp/message.ts";
+import { SETTINGS } from "./session-settings.ts";
 
 const FD: Readonly<Record<Family, number>> = { ipv4: 4, ipv6: 6 };
 
 function peer(name: string, address: string, more: Partial<PeerSettings> = {}): PeerSettings {
-  return {
-    name,
-    asn: 64513,
-    peerAsn: 64512,
-    routerId: 5,
-    holdTimeSeconds: 90,
-    families: ["ipv4"],
-    forwardingPreserved: true,
-    passive: false,
-    connectRetry: 10_000,
-    target: { kind: "address", address: parseAddress(address) },
-    port: 179,
-    vrf: "",
-    multiHop: false,
-    ...more,
-  };
+  return { ...SETTINGS, name, target: { kind: "address", address: parseAddress(address) }, ...more };
 }
 
 /** Keys that the listening sockets have: "4 192.0.2.1 key". */

@@ -14,24 +14,10 @@ import type { Dial } from "../../../../speaker/bgp/connection.ts";
 import { noCounts, type PeerSettings } from "../../../../speaker/bgp/message.ts";
 import { ceaseBecause, PeerSession } from "../../../../speaker/bgp/peer-session.ts";
 import type { Transport, TransportEvents } from "../../../../speaker/bgp/transport.ts";
+import { SETTINGS } from "./session-settings.ts";
 
 const WIDE = { fourOctetAsn: true };
 const LOCAL = parseAddress("192.0.2.11");
-const SETTINGS: PeerSettings = {
-  name: "tor",
-  asn: 64513,
-  peerAsn: 64512,
-  routerId: 5,
-  holdTimeSeconds: 90,
-  families: ["ipv4"],
-  forwardingPreserved: true,
-  passive: false,
-  connectRetry: 10_000,
-  target: { kind: "address", address: parseAddress("192.0.2.1") },
-  port: 179,
-  vrf: "",
-  multiHop: false,
-};
 const THEIRS: BgpOpen = {
   asn: 64512,
   holdTime: 30,
