@@ -182,7 +182,7 @@ export function startBgp(options: BgpOptions, signal: AbortSignal): Bgp {
   };
   const isReady = (service: string) => readiness.isReady(service);
   const announced = () => announcedTo(view, isReady, peers);
-  const problems = () => config && [...config.problems, ...peers.flatMap(waitOf)];
+  const problems = () => config && [...config.problems, ...peers.flatMap(waitOf), ...report.contradictions()];
   const writing = { node, ownNode: () => nodes.get(node), bgpPeers, announced, sessions, problems, clock, log };
   const statusWriter = options.statuses && startBgpStatusWriter({ ...writing, ...options.statuses }, signal);
   const stateWriter = options.statuses && startConfigurationStateWriter({ ...writing, ...options.statuses }, signal);

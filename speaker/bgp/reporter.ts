@@ -11,6 +11,9 @@ export interface BgpReporterOptions {
   readonly metrics: Metrics;
 }
 
+/** Services that are named, of those whose advertisements contradict each other; the others are like them. */
+const MOST_NAMED = 20;
+
 /** Log lines and metrics about the sessions of this node. */
 export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
   const all = bgpMetrics(metrics);
@@ -18,7 +21,19 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
   let complained = "";
   let waiting = "";
   let untold = "";
+  /** By Service: what is wrong with its advertisements. */
+  const contradictions = new Map<string, string>();
+  const noteContradiction = (key: string, isThere: boolean) => {
+    if (!isThere) contradictions.delete(key);
+    if (!isThere || contradictions.has(key)) return;
+    const why = "BGPAdvertisements that select it give one of its routes several values of localPref";
+    const problem = `Service ${key} is not announced: ${why}; write the same in all of them, or other peers`;
+    contradictions.set(key, problem);
+    log.warn({ event: "bgp.contradiction", problem }, "advertisements of a Service contradict each other");
+  };
   return {
+    /** What is wrong with advertisements of some Services, in sentences. */
+    contradictions: (): readonly string[] => [...contradictions.values()].slice(0, MOST_NAMED),
     problems: (problems: readonly string[]) => {
       const text = problems.join("\n");
       if (text !== complained) {
@@ -43,11 +58,16 @@ export function bgpReporter({ node, log, metrics }: BgpReporterOptions) {
       untold = text;
     },
     /** @param changed Services of which something may be other than before. */
-    services: (changed: Iterable<string>, { services }: RouteView, isReady: (service: string) => boolean) => {
+    services: (
+      changed: Iterable<string>,
+      { services }: Pick<RouteView, "services">,
+      isReady: (service: string) => boolean,
+    ) => {
       for (const key of changed) {
         const found = services.get(key);
         const told = found !== undefined && "routes" in found && isReady(key);
         all.announced(node, key, told ? found.addresses : []);
+        noteContradiction(key, found !== undefined && "refused" in found && found.refused === "conflictingLocalPref");
       }
     },
   };

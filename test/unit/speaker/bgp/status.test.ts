@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ServiceBGPStatus } from "../../../../config/mod.ts";
 import { createMetrics, silentLog } from "../../../../core/mod.ts";
+import type { ServiceRoutes } from "../../../../speaker/bgp/decide.ts";
 import { noCounts, type PeerStatus } from "../../../../speaker/bgp/message.ts";
 import { bgpMetrics } from "../../../../speaker/bgp/metrics.ts";
 import type { NodePeer } from "../../../../speaker/bgp/peer-settings.ts";
@@ -111,6 +112,20 @@ describe("bgpMetrics()", () => {
 });
 
 describe("bgpReporter()", () => {
+  test("names a Service whose advertisements contradict each other, for as long as they do", () => {
+    const { services, contradictions } = bgpReporter({ node: "a", log: silentLog(), metrics: createMetrics() });
+    const look = (...found: readonly ServiceRoutes[]) => {
+      const view = { services: new Map(found.map((each) => [each.service, each])) };
+      services(["ns/a", "ns/b"], view, () => true);
+      return contradictions();
+    };
+    expect(look({ service: "ns/a", refused: "noEndpoint" })).toEqual([]);
+    expect(look({ service: "ns/b", refused: "conflictingLocalPref" })).toEqual([
+      expect.stringMatching(/^Service ns\/b is not announced: .*localPref.*write the same/),
+    ]);
+    expect(look({ service: "ns/b", addresses: [], routes: [] })).toEqual([]);
+  });
+
   const staleOf = async (registry: ReturnType<typeof createMetrics>) =>
     /^metallb_k8s_client_config_stale_bool (\d)$/m.exec(await registry.metrics())?.[1];
 
