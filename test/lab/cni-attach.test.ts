@@ -32,6 +32,16 @@ async function ports(): Promise<string[]> {
 }
 
 describe("a pod", () => {
+  test("the state lists who has which addresses", async () => {
+    const { ipv4, ipv6 } = await lab.node1.add("listed", await lab.addPod());
+    const { leases } = await lab.node1.state();
+    const lease = leases.find(({ addresses }) => addresses.includes(ipv4));
+    expect(lease).toMatchObject({ addresses: [ipv4, ipv6], container: "listed", interface: "eth0" });
+    expect(Math.abs(Date.parse(lease!.since) - Date.now())).toBeLessThan(60_000);
+    await lab.node1.call({ command: "DEL", containerId: "listed" });
+    expect((await lab.node1.state()).leases).not.toContainEqual(lease);
+  });
+
   test("reaches a pod of its node and is seen with its own address, in both families", async () => {
     const [a, b] = await Promise.all([lab.addPod(), lab.addPod()]);
     const [podA, podB] = [await lab.node1.add("a", a), await lab.node1.add("b", b)];

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../support/wait.ts";
@@ -109,4 +109,18 @@ test("a node with the links of an earlier version keeps its pods connected", { t
   const added = await lab.node2.add("late", late);
   expect(await askFrom(late, podB.ipv6, 8080)).toBe(added.ipv6);
   server.close();
+});
+
+test("a list of others that sorts first is named, and no longer once it is gone", { timeout: 60_000 }, async () => {
+  const other = join(lab.node2.options.confDir, "10-calico.conflist");
+  mkdirSync(lab.node2.options.confDir, { recursive: true });
+  writeFileSync(other, JSON.stringify({ name: "k8s-pod-network", plugins: [{ type: "calico" }] }));
+  await lab.node2.kill();
+  lab.node2.start([nodeObject(2)]);
+  await lab.node2.whenReady();
+  expect(await lab.node2.state()).toMatchObject({ ready: true, problems: [expect.stringContaining(other)] });
+  rmSync(other);
+  await lab.node2.wake();
+  const problems = async () => (await lab.node2.state()).problems;
+  await waitFor("no more problems", async () => (await problems()).length === 0, { deadline: 5000 });
 });

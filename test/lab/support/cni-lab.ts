@@ -8,7 +8,7 @@ import { buildTopology, netnsPath, removeTopology } from "../../../lab/topology.
 import { exec } from "../../../linux/mod.ts";
 import { waitFor } from "../../support/wait.ts";
 import { WORKER } from "../../support/worker.ts";
-import type { ClusterNews, CniNodeOptions } from "./cni-node.ts";
+import type { ClusterNews, CniNodeOptions, StateQuestion } from "./cni-node.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -164,7 +164,19 @@ export class CniNode {
     this.#tell({ namespaces });
   }
 
-  #tell(news: ClusterNews): void {
+  /** What the CNI part says of itself in /debug/state. */
+  async state(): Promise<CniState> {
+    const answerEvent = `state.${randomUUID()}`;
+    this.#tell({ answerEvent });
+    const find = () =>
+      this.log()
+        .split("\n")
+        .find((line) => line.includes(answerEvent));
+    const line = await waitFor("the state", find, { deadline: 5000, every: 20 });
+    return JSON.parse(line).state;
+  }
+
+  #tell(news: ClusterNews | StateQuestion): void {
     this.#process?.stdin?.write(`${JSON.stringify(news)}\n`);
   }
 
@@ -230,6 +242,13 @@ export class CniNode {
   log(): string {
     return existsSync(`${this.#directory}.log`) ? readFileSync(`${this.#directory}.log`, "utf8") : "";
   }
+}
+
+/** Of /debug/state, what tests look at. */
+export interface CniState {
+  readonly ready: boolean;
+  readonly problems: readonly string[];
+  readonly leases: readonly { readonly addresses: readonly string[]; readonly pod?: string; readonly since: string }[];
 }
 
 /** The result of ADD in version 1.1.0. */

@@ -1,6 +1,6 @@
 /**
  * The CNI part alone, in the network namespace it is started in. Argument: CniNodeOptions as JSON. Each line on standard
- * input is a ClusterNews.
+ * input is a ClusterNews or a StateQuestion.
  */
 import { createInterface } from "node:readline";
 import { type PodRoutes, startCni } from "../../../cni/mod.ts";
@@ -21,6 +21,11 @@ import { parseAddress, parsePrefix } from "../../../net/mod.ts";
 export interface ClusterNews {
   readonly nodes?: readonly V1Node[];
   readonly namespaces?: readonly V1Namespace[];
+}
+
+/** Answered with a line in the log: this event and the part's state. */
+export interface StateQuestion {
+  readonly answerEvent: string;
 }
 
 export interface CniNodeOptions extends Required<ClusterNews> {
@@ -55,9 +60,10 @@ function replace<T extends KubeObject>(store: FakeStore<T>, next: readonly T[]):
   for (const object of store.list()) if (!kept.has(objectKey(object))) store.remove(objectKey(object));
 }
 const lines = createInterface(process.stdin).on("line", (line) => {
-  const news: ClusterNews = JSON.parse(line);
+  const news: ClusterNews & Partial<StateQuestion> = JSON.parse(line);
   if (news.nodes) replace(nodes, news.nodes);
   if (news.namespaces) replace(namespaces, news.namespaces);
+  if (news.answerEvent) console.log(JSON.stringify({ event: news.answerEvent, state: cni.state() }));
 });
 
 const routes = (options.learned ?? []).map(({ prefix, nextHop, device }) => ({
