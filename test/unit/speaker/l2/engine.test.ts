@@ -780,6 +780,9 @@ describe("Engine and clocks", () => {
   });
 });
 
+/** What may befall a node or the network. */
+const EVENTS = "kill die start stop resume cut heal loss unready ready unplug plug forget name".split(" ");
+
 describe("Engine on a bad network", () => {
   test("10 % loss moves nothing in ten minutes", () => {
     const lan = startedLan();
@@ -839,7 +842,7 @@ describe("Engine on a bad network", () => {
 
   test("whatever happens, there is one owner a second after it stops", () => {
     const event = fc.record({
-      kind: fc.constantFrom("kill", "die", "start", "stop", "resume", "cut", "heal", "loss", "unready", "ready"),
+      kind: fc.constantFrom(...EVENTS),
       node: fc.constantFrom(...NODES),
       wait: fc.integer({ min: 0, max: 900 }),
     });
@@ -856,6 +859,16 @@ describe("Engine on a bad network", () => {
           if (kind === "resume" && state === "stopped") lan.resume(node);
           if (kind === "cut") lan.setNetwork((from, to) => (from === node) === (to === node));
           if (kind === "heal") lan.setNetwork(() => true);
+          if (kind === "unplug" && state === "up") {
+            lan.setNetwork((from, to) => (from === node) === (to === node));
+            lan.setLinks(node, [ETH1]);
+          }
+          if (kind === "plug" && state === "up") {
+            lan.setNetwork(() => true);
+            lan.setLinks(node, [ETH0, ETH1]);
+          }
+          if (kind === "forget") lan.setMember(node, "unnamed");
+          if (kind === "name") lan.setMember(node, "named");
           if (kind === "loss") lan.setNetwork(() => dice() % 3 !== 0);
           if (kind === "unready" && state === "up") lan.assign(node, []);
           if (kind === "ready" && state === "up") lan.assign(node, [announcement(ADDRESS)]);
@@ -866,8 +879,10 @@ describe("Engine on a bad network", () => {
           const { state } = lan.node(node);
           if (state === "stopped") lan.resume(node);
           if (state === "killed" || state === "dead") lan.start(node);
+          lan.setLinks(node, [ETH0, ETH1]);
           lan.assign(node, [announcement(ADDRESS)]);
         }
+        for (const node of NODES) lan.setMember(node, "named");
         lan.clock.advance(1000);
         owner(lan);
       }),

@@ -34,6 +34,8 @@ export interface FakeNode {
   ahead: number;
   /** The events that were logged. */
   readonly logs: string[];
+  /** What it was told to announce last. */
+  assigned: readonly Announcement[];
   readonly happenings: Happening[];
   readonly held: (() => void)[];
   readonly heldTimers: (() => void)[];
@@ -43,6 +45,8 @@ export interface FakeNode {
 export function fakeLan(names: readonly string[], announcements: readonly Announcement[]) {
   const clock = fakeClock(1000);
   const nodes = new Map<string, FakeNode>();
+  /** Nodes that the cluster does not tell of, or tells to be out of service. */
+  const unnamed = new Set<string>();
   let passes: (from: string, to: string) => boolean = () => true;
 
   const nodeOf = (name: string) => {
@@ -112,7 +116,8 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
   };
 
   const assign = (node: FakeNode, assigned: readonly Announcement[]) => {
-    const others = names.filter((name) => name !== node.name);
+    node.assigned = assigned;
+    const others = names.filter((name) => name !== node.name && !unnamed.has(name));
     const peers = others.map((name) => ({ name, address: `192.168.1.${11 + names.indexOf(name)}` }));
     node.engine.assign({ peers, announcements: assigned, settled: true });
   };
@@ -127,6 +132,7 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       life: 0,
       ahead: 0,
       logs: [],
+      assigned: [],
       happenings: [],
       held: [],
       heldTimers: [],
@@ -145,6 +151,12 @@ export function fakeLan(names: readonly string[], announcements: readonly Announ
       for (const node of nodes.values()) start(node, announcements);
     },
     assign: (name: string, assigned: readonly Announcement[]) => assign(nodeOf(name), assigned),
+    /** Tells all that are there that the node is a member, or none. */
+    setMember: (name: string, is: "named" | "unnamed") => {
+      if (is === "named") unnamed.delete(name);
+      else unnamed.add(name);
+      for (const node of nodes.values()) if (node.state === "up") assign(node, node.assigned);
+    },
     setLinks: (name: string, links: "up" | "down" | readonly HostLink[]) =>
       nodeOf(name).engine.setLinks(links === "up" ? [ETH0] : links === "down" ? [] : links),
     /** Its link, up, with another hardware address, as a bond has that fails over. */
