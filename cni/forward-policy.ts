@@ -5,9 +5,9 @@ const TABLES = [
   { family: "ipv4", table: "ip filter", program: "iptables" },
   { family: "ipv6", table: "ip6 filter", program: "ip6tables" },
 ] as const;
-/** Rules that accept whatever comes in or goes out by a link, or from or to a prefix. */
+/** Rules that accept whatever comes in or goes out by a link, or from or to a prefix. A comment leaves a second space. */
 const ACCEPTS =
-  /^\s*(?:(iifname|oifname) "([^"]+)"|ip6? (saddr|daddr) ([0-9a-f.:]+\/\d+))(?: counter packets \d+ bytes \d+)? accept$/gm;
+  /^\s*(?:(iifname|oifname) "([^"]+)"|ip6? (saddr|daddr) ([0-9a-f.:]+\/\d+))\s+(?:counter packets \d+ bytes \d+ )?accept$/gm;
 
 /**
  * Finds the policy that Docker and ufw give the chain FORWARD of iptables-nft, when nothing there excepts pods. No rule of

@@ -35,7 +35,7 @@ test.each([
   ["the policy ACCEPT", listings("accept", [])],
   [
     "rules that accept the bridge",
-    listings("drop", [`iifname "ironbr0" ${COUNTER} accept`, `oifname "ironbr0" ${COUNTER} accept`]),
+    listings("drop", [`iifname "ironbr0" ${COUNTER} accept`, `oifname "ironbr0"  ${COUNTER} accept`]),
   ],
   [
     "rules that accept the cluster's prefix, where Docker wants them",
