@@ -1,4 +1,4 @@
-import type { Claims } from "./claim.ts";
+import { type Claims, sameClaims } from "./claim.ts";
 import { type ClaimsPart, type Heartbeat, type Phase, type Stamp, splitClaims } from "./heartbeat.ts";
 import {
   claimsOf,
@@ -13,7 +13,7 @@ import {
   takeClaims,
 } from "./member-link.ts";
 import type { MemberTimes } from "./member-times.ts";
-import { NO_STATIONS, type Stations } from "./station.ts";
+import { NO_STATIONS, type Stations, sameStations } from "./station.ts";
 
 /** A heartbeat to be sent. */
 export interface Outgoing {
@@ -35,6 +35,13 @@ export interface Peer {
   readonly known: boolean;
 }
 
+/** What a member says of itself. */
+interface OwnWord {
+  readonly phase: Phase;
+  readonly claims: Claims;
+  readonly stations: Stations;
+}
+
 /** Packets whose time of sending is remembered: more than are sent in echoMaxAge. */
 const REMEMBERED = 64;
 
@@ -50,7 +57,7 @@ export class MemberTable {
   readonly #epoch: bigint;
   readonly #times: MemberTimes;
   readonly #links = new Map<string, MemberLink>();
-  #phase: Phase = "starting";
+  #own: OwnWord = { phase: "starting", claims: NO_CLAIMS, stations: NO_STATIONS };
   #edition = 1;
   #parts: readonly ClaimsPart[] = splitClaims(NO_CLAIMS, NO_STATIONS);
   #tickedAt: number;
@@ -76,11 +83,17 @@ export class MemberTable {
     for (const name of wanted) if (!this.#links.has(name)) this.#links.set(name, newMemberLink(name, this.#sentBefore));
   }
 
-  /** What this member says of itself from now on. */
-  setOwn(phase: Phase, claims: Claims, stations: Stations): void {
-    this.#phase = phase;
+  /**
+   * What this member says of itself from now on.
+   * @returns True when that is something else than before.
+   */
+  setOwn(phase: Phase, claims: Claims, stations: Stations): boolean {
+    const own = this.#own;
+    if (phase === own.phase && sameClaims(claims, own.claims) && sameStations(stations, own.stations)) return false;
+    this.#own = { phase, claims, stations };
     this.#edition++;
     this.#parts = splitClaims(claims, stations);
+    return true;
   }
 
   /** Takes in a packet; the result is what to answer at once. */
@@ -213,7 +226,7 @@ export class MemberTable {
       from: this.#self,
       stamp: { epoch: this.#epoch, sequence },
       echo: echo ?? link.stamp,
-      phase: this.#phase,
+      phase: this.#own.phase,
       probe: isSuspect(link, this.#times, now),
       edition: this.#edition,
       acknowledged: link.edition,

@@ -1,10 +1,9 @@
 import type { Clock } from "../../core/mod.ts";
 import { parseMac } from "../../net/mod.ts";
-import { type Claims, sameClaims } from "../claim.ts";
 import type { Phase } from "../heartbeat.ts";
 import { MemberTable, type Outgoing, type Peer } from "../member-table.ts";
 import { MEMBER_TIMES } from "../member-times.ts";
-import { macOn, NO_STATIONS, type Stations, sameStations, stationsOf } from "../station.ts";
+import { macOn, NO_STATIONS, stationsOf } from "../station.ts";
 import { Announcing } from "./announcing.ts";
 import { changesOf, lossesOf, takesOf } from "./change-log.ts";
 import { Duplicates } from "./duplicates.ts";
@@ -48,13 +47,6 @@ const PAUSE_WAIT = 300;
 /** Milliseconds in which news of several members, or in several datagrams, is gathered for one decision. */
 const SOON = 1;
 
-/** What the other members are told. */
-interface Published {
-  readonly phase: Phase;
-  readonly claims: Claims;
-  readonly stations: Stations;
-}
-
 const NOTHING_ASSIGNED: Assignment = { peers: [], announcements: [], settled: false };
 
 /**
@@ -77,7 +69,6 @@ export class Engine {
   /** Where each of the holdings is answered for, even when it is not offered any more. */
   #places: ReadonlyMap<string, readonly string[]> = new Map();
   #keepers: Keepers = new Map();
-  #published: Published = { phase: "starting", claims: new Map(), stations: NO_STATIONS };
   #phase: Phase = "starting";
   #tickedAt: number;
   #cancelTick: () => void = () => {};
@@ -325,16 +316,9 @@ export class Engine {
 
   /** Tells the other members at once what changed. */
   #publish(): void {
-    const stations = stationsOf(this.#links);
     const claims = new Map([...this.#holdings].map(([address, { stance, score }]) => [address, { stance, score }]));
-    const phase = this.#phase;
-    const before = this.#published;
-    const isSame =
-      phase === before.phase && sameClaims(claims, before.claims) && sameStations(stations, before.stations);
-    if (isSame) return;
-    this.#published = { phase, claims, stations };
-    this.#members.setOwn(phase, claims, stations);
-    this.#sendAll(this.#members.announce(this.#now()));
+    const isNews = this.#members.setOwn(this.#phase, claims, stationsOf(this.#links));
+    if (isNews) this.#sendAll(this.#members.announce(this.#now()));
   }
 
   #sendAll(outgoing: readonly Outgoing[]): void {
