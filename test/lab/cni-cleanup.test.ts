@@ -61,6 +61,7 @@ test("cleanup removes everything once no pod is left, and nothing of others", { 
   const before = await inKernel();
   expect(Object.values(before)).not.toContain(false);
   await expect(cleanup()).rejects.toThrow(/1 pods of this node use the pod network .*nothing was removed/);
+  expect(await cleanup("--parts", "speaker,proxy")).not.toContain("the pod network");
   expect(await inKernel()).toEqual(before);
   expect(existsSync(lab.node1.conflist)).toBe(true);
 
