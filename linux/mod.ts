@@ -33,10 +33,10 @@ export {
 export { disableTxChecksum, readTxChecksum } from "./ethtool.ts";
 export { type ExecOptions, exec } from "./exec.ts";
 export { type GroupMembership, openGroupMembership } from "./group-membership.ts";
-export { ipv6ForwardingSettings, type Sysctls } from "./ipv6-forwarding.ts";
 export { type Iptables, type IptablesTable, openIptables } from "./iptables.ts";
 export { type FakeIptables, fakeIptables } from "./iptables-fake.ts";
 export type { IptablesVariant } from "./iptables-variant.ts";
+export { ipv6ForwardingSettings, type Sysctls } from "./ipv6-forwarding.ts";
 export { hasErrno } from "./libc.ts";
 export { type ChecksumMaker, type LinkDatagrams, openLinkDatagrams } from "./link-datagrams.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";

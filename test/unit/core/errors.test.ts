@@ -13,7 +13,9 @@ describe("hasCode()", () => {
 
 describe("explainError()", () => {
   test("tells the whole story, outermost first", () => {
-    expect(explainError(outer)).toBe("bring up the pod network: create bridge ironbr0: EPERM (operation not permitted)");
+    expect(explainError(outer)).toBe(
+      "bring up the pod network: create bridge ironbr0: EPERM (operation not permitted)",
+    );
   });
   test("says nothing twice", () => {
     expect(explainError(new Error("a: b", { cause: new Error("b") }))).toBe("a: b");
