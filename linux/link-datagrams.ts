@@ -98,5 +98,5 @@ export function openLinkDatagrams({ device, local, port, onDatagram }: LinkDatag
 function stayOnLink(fd: number, family: Family): void {
   const [level, option] = family === "ipv4" ? [IPPROTO_IP, IP_TTL] : [IPPROTO_IPV6, IPV6_UNICAST_HOPS];
   check(setsockopt(fd, level, option, NO_ROUTER), "set the TTL of a socket");
-  setSocketFilter(fd, ttlFilter(family, [{ least: NO_ROUTER }]));
+  setSocketFilter(fd, ttlFilter(family, [{ least: NO_ROUTER }], "dropped"));
 }

@@ -67,5 +67,5 @@ export {
   setMd5Key,
   type TcpListener,
 } from "./tcp-socket.ts";
-export { ttlFilter } from "./ttl-filter.ts";
+export { type TtlRule, ttlFilter } from "./ttl-filter.ts";
 export { openUdpSender, type UdpSender } from "./udp-sender.ts";

@@ -1,4 +1,4 @@
-import { type Address, addressToBytes, type Family } from "../net/mod.ts";
+import { type Address, addressToBytes, type Family, printAddress } from "../net/mod.ts";
 import type { BpfInstruction } from "./bpf.ts";
 
 /** linux/bpf_common.h: load an octet or a word, jump when equal or at least, return. */
@@ -14,22 +14,36 @@ const TTL = { ipv4: NETWORK + 8, ipv6: NETWORK + 7 } as const;
 const SOURCE = { ipv4: NETWORK + 12, ipv6: NETWORK + 8 } as const;
 
 const DROP: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0 };
-const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0xffff };
+const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0xffff_ffff };
 
-/** Who may send, and the least TTL it may arrive with. */
+/** Who may send, and the least TTL it may arrive with; of several rules for one sender the mildest counts. */
 export interface TtlRule {
   /** Anybody when absent. */
   readonly from?: Address;
   readonly least: number;
 }
 
+/** What becomes of what no rule names the sender of. */
+export type Others = "dropped" | "taken";
+
 /**
- * Passes datagrams of the senders of `rules` that came no further than allowed; the kernel drops the rest, so that nobody
- * further away wakes this process. RFC 5881 section 5, RFC 5883 section 4.
+ * Takes packets of the senders of `rules` that came no further than allowed; the kernel drops them otherwise, so that nobody
+ * further away wakes this process. Connections that a listening socket takes have its filter. RFC 5082 section 3, RFC 5881
+ * section 5, RFC 5883 section 4.
  */
-export function ttlFilter(family: Family, rules: readonly TtlRule[]): readonly BpfInstruction[] {
-  const own = rules.filter(({ from }) => from === undefined || from.family === family);
-  return [...own.flatMap((rule) => oneRule(family, rule)), DROP];
+export function ttlFilter(family: Family, rules: readonly TtlRule[], others: Others): readonly BpfInstruction[] {
+  const own = mildest(rules.filter(({ from }) => from === undefined || from.family === family));
+  return [...own.flatMap((rule) => oneRule(family, rule)), others === "taken" ? ACCEPT : DROP];
+}
+
+function mildest(rules: readonly TtlRule[]): readonly TtlRule[] {
+  const bySender = new Map<string, TtlRule>();
+  for (const rule of rules) {
+    const sender = rule.from === undefined ? "" : printAddress(rule.from);
+    const known = bySender.get(sender);
+    if (known === undefined || rule.least < known.least) bySender.set(sender, rule);
+  }
+  return [...bySender.values()];
 }
 
 function oneRule(family: Family, { from, least }: TtlRule): BpfInstruction[] {
@@ -38,13 +52,14 @@ function oneRule(family: Family, { from, least }: TtlRule): BpfInstruction[] {
   const words = octets.length / 4;
   const compare = Array.from({ length: words }, (_, i): BpfInstruction[] => [
     { code: LOAD_WORD, jt: 0, jf: 0, k: SOURCE[family] + 4 * i },
-    // Behind this pair: those of the other words, then load, compare, return.
-    { code: JUMP_EQUAL, jt: 0, jf: 2 * (words - i - 1) + 3, k: view.getUint32(4 * i) },
+    // Behind this pair: those of the other words, then load, compare, and both verdicts.
+    { code: JUMP_EQUAL, jt: 0, jf: 2 * (words - i - 1) + 4, k: view.getUint32(4 * i) },
   ]);
   return [
     ...compare.flat(),
     { code: LOAD_BYTE, jt: 0, jf: 0, k: TTL[family] },
     { code: JUMP_AT_LEAST, jt: 0, jf: 1, k: least },
     ACCEPT,
+    DROP,
   ];
 }

@@ -73,7 +73,7 @@ export function openBfdReceiver({ onPacket, onEcho, onProblem }: BfdReceiverPort
           const socket = present ?? open(family, kind);
           if (socket === undefined) continue;
           sockets.set(key, socket);
-          setSocketFilter(socket.fd, ttlFilter(family, rules));
+          setSocketFilter(socket.fd, ttlFilter(family, rules, "dropped"));
         }
       }
     },

@@ -5,9 +5,12 @@ import {
   listenTcp,
   type SocketAddress,
   setMd5Key,
+  setSocketFilter,
   type TcpListener,
+  type TtlRule,
+  ttlFilter,
 } from "../../linux/mod.ts";
-import { type Family, sameAddress } from "../../net/mod.ts";
+import { type Address, type Family, sameAddress } from "../../net/mod.ts";
 import type { Engine, EnginePorts } from "./engine.ts";
 import { ListenKeys } from "./listen-keys.ts";
 import type { Assignment, PeerSettings } from "./message.ts";
@@ -31,13 +34,14 @@ export interface ListenerPorts {
   /** The kernel's own where absent. */
   readonly listen?: typeof listenTcp;
   readonly setKey?: typeof setMd5Key;
+  readonly setFilter?: typeof setSocketFilter;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const TTL = 255;
 
 export function openListeners(ports: ListenerPorts): Listeners {
-  const { accept, whereabouts, onLog, listen = listenTcp, setKey = setMd5Key } = ports;
+  const { accept, whereabouts, onLog, listen = listenTcp, setKey = setMd5Key, setFilter = setSocketFilter } = ports;
   const open = new Map<Family, TcpListener>();
   /** Why there is no listening socket of a family. */
   const failed = new Map<Family, string>();
@@ -85,9 +89,16 @@ export function openListeners(ports: ListenerPorts): Listeners {
     }
   };
 
+  // What a peer too far away sends must be dropped before there is a connection with its own limit: RFC 5082.
+  const limitDistance = () => {
+    const rules = rulesOf(peers, (peer) => whereabouts.locate(peer)?.address);
+    for (const [family, { fd }] of open) setFilter(fd, ttlFilter(family, rules, "taken"));
+  };
+
   const retry = () => {
     for (const family of FAMILIES) listenOn(family);
     keys.apply(peers);
+    limitDistance();
   };
 
   return {
@@ -105,4 +116,15 @@ export function openListeners(ports: ListenerPorts): Listeners {
     },
     close: closeAll,
   };
+}
+
+/** A peer without a limit may be as far away as it likes, also where another has the same address. */
+function rulesOf(
+  peers: readonly PeerSettings[],
+  locate: (peer: PeerSettings) => Address | undefined,
+): readonly TtlRule[] {
+  return peers.flatMap((peer) => {
+    const from = locate(peer);
+    return from === undefined ? [] : [{ from, least: peer.minimumTtl ?? 0 }];
+  });
 }

@@ -51,14 +51,16 @@ describe("startBgp() with BFD and a router that sends echo packets", () => {
   });
 
   test("has them go back to FRR, by the node's kernel, and keeps the session, by a profile with echoMode too", async () => {
-    const echoing = { ...FAST, spec: { ...FAST.spec, echoMode: true } };
+    // Slow ones: it is about echo packets, not about how long a busy machine keeps FRR waiting.
+    const slow = { receiveInterval: 500, transmitInterval: 500, echoMode: true };
+    const echoing = { ...FAST, spec: { ...FAST.spec, ...slow } };
     const lab = await start(() => ({ bgpPeers: [peerObject({ bfdProfile: "fast" })], bfdProfiles: [echoing] }));
     const [node] = lab.nodes;
     const frr = await startFrr(lab, [
       "bfd",
       " profile fast",
-      "  transmit-interval 100",
-      "  receive-interval 100",
+      "  transmit-interval 500",
+      "  receive-interval 500",
       "  echo-mode",
       "  echo transmit-interval 100",
       "router bgp 64512",

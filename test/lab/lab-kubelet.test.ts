@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../core/mod.ts";
-import { fakeKubeClient, PODS, SERVICES, type V1Pod } from "../../kube/mod.ts";
+import { type KubeClient, PODS, SERVICES, type V1Pod } from "../../kube/mod.ts";
+import { type ApiServer, kubeClientOf, startApiServer } from "../../lab/api/mod.ts";
 import {
   buildTopology,
   type Cluster,
@@ -26,7 +27,8 @@ const SETTINGS = 'server { listen 80; location / { return 200 "$hostname\\n"; } 
 
 describe("startKubelet()", () => {
   const stop = new AbortController();
-  const client = fakeKubeClient();
+  let api: ApiServer;
+  let client: KubeClient;
   let directory: string;
   let topology: Topology;
   let cluster: Cluster;
@@ -37,6 +39,8 @@ describe("startKubelet()", () => {
     await copyFile(join(import.meta.dirname, "bridge-plugin.sh"), join(directory, "bin", "plain-bridge"));
     await chmod(join(directory, "bin", "plain-bridge"), 0o755);
     topology = await buildTopology(TAG, 1);
+    api = await startApiServer({ listen: [{ host: "127.0.0.1", port: 0 }], crds: [], log: silentLog() });
+    client = kubeClientOf(api);
     cluster = await watchCluster(client, silentLog(), stop.signal);
     const node = topology.nodes[0]!;
     startKubelet(
@@ -59,6 +63,7 @@ describe("startKubelet()", () => {
 
   afterAll(async () => {
     stop.abort();
+    await api.close();
     await removeTopology(TAG);
     await rm(directory, { recursive: true });
     expect(await labNetnsNames(TAG)).toEqual([]);
@@ -101,7 +106,7 @@ describe("startKubelet()", () => {
     await expect
       .poll(() => cluster.slices.byIndex("service", "default/web").flatMap(({ endpoints = [] }) => endpoints))
       .toMatchObject([{ conditions: { ready: true } }, { conditions: { ready: true } }]);
-    expect(cluster.slices.list()[0]?.ports).toMatchObject([{ name: "http", port: 80 }]);
+    expect(cluster.slices.byIndex("service", "default/web")[0]?.ports).toMatchObject([{ name: "http", port: 80 }]);
   });
 
   test("starts a container again that died", async () => {

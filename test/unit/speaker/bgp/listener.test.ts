@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { IronbridgeError } from "../../../../core/mod.ts";
-import type { listenTcp, SocketAddress } from "../../../../linux/mod.ts";
+import { type BpfInstruction, type listenTcp, type SocketAddress, ttlFilter } from "../../../../linux/mod.ts";
 import { type Address, type Family, parseAddress, printAddress } from "../../../../net/mod.ts";
 import { type Listeners, openListeners } from "../../../../speaker/bgp/listener.ts";
 import type { PeerSettings } from "../../../../speaker/bgp/message.ts";
@@ -15,6 +15,8 @@ function peer(name: string, address: string, more: Partial<PeerSettings> = {}): 
 /** Keys that the listening sockets have: "4 192.0.2.1 key". */
 let keys: Set<string>;
 let keyless: boolean;
+/** By descriptor, what the listening sockets let in. */
+let filters: Map<number, readonly BpfInstruction[]>;
 let taken: Set<Family>;
 let unknown: Set<string>;
 let logged: string[];
@@ -25,7 +27,7 @@ let listeners: Listeners;
 
 beforeEach(() => {
   [keys, keyless, taken, unknown] = [new Set(), false, new Set(), new Set()];
-  [logged, offered, accepted] = [[], [], []];
+  [logged, offered, accepted, filters] = [[], [], [], new Map()];
   const listen: typeof listenTcp = (family, port, onConnection) => {
     if (taken.has(family)) throw new IronbridgeError("IB_KERNEL_REFUSED", `port ${port} is taken`);
     connect = (from) => onConnection(-1, from);
@@ -52,6 +54,7 @@ beforeEach(() => {
     onLog: (_, event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
     listen,
     setKey,
+    setFilter: (fd, filter) => void filters.set(fd, filter),
   });
 });
 
@@ -116,5 +119,23 @@ describe("openListeners()", () => {
     listeners.retry();
     expect(listeners.refusalOf(passive)).toBeUndefined();
     expect([...keys]).toEqual(["6 2001:db8::1 two", "4 192.0.2.1 one"]);
+  });
+
+  test("lets in nobody's packets from further away than each peer may be, also once a peer is found", () => {
+    const near = peer("near", "192.0.2.9", { minimumTtl: 255 });
+    unknown.add("near");
+    set(near, four, six);
+    const [open, guarded] = [
+      [{ from: parseAddress("192.0.2.1"), least: 0 }],
+      [
+        { from: parseAddress("192.0.2.9"), least: 255 },
+        { from: parseAddress("192.0.2.1"), least: 0 },
+      ],
+    ];
+    expect(filters.get(FD.ipv4)).toEqual(ttlFilter("ipv4", open, "taken"));
+    unknown.clear();
+    listeners.retry();
+    expect(filters.get(FD.ipv4)).toEqual(ttlFilter("ipv4", guarded, "taken"));
+    expect(filters.get(FD.ipv6)).toEqual(ttlFilter("ipv6", [{ from: parseAddress("2001:db8::1"), least: 0 }], "taken"));
   });
 });
