@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { exec, openNetns, runInNetns } from "../../linux/mod.ts";
+import { exec } from "../../linux/mod.ts";
 import { type CniLab, createCniLab, nodeObject } from "../lab/support/cni-lab.ts";
 import { type Bench, type Figure, percentile } from "./figure.ts";
+import { buildStarter, type Starter } from "./support/start-together.ts";
 
 /** The CNI project's plugins, as Debian has them. */
 const REFERENCE = "/usr/lib/cni";
@@ -23,9 +23,10 @@ interface Subject {
   readonly plugins: readonly Plugin[];
 }
 
+/** Calls plugins as a runtime does, for all `pods` at once; gives the milliseconds from the first start to the last end. */
 interface Runner {
-  add(subject: Subject, pod: string): Promise<number>;
-  del(subject: Subject, pod: string): Promise<number>;
+  add(subject: Subject, pods: readonly string[]): Promise<number>;
+  del(subject: Subject, pods: readonly string[]): Promise<number>;
 }
 
 export const bench: Bench = {
@@ -46,8 +47,9 @@ export const bench: Bench = {
 };
 
 async function measureAll(lab: CniLab, state: string, progress: (line: string) => void): Promise<readonly Figure[]> {
+  const starter = await buildStarter(state);
   const pods = await Promise.all(Array.from({ length: Math.max(...PARALLEL) }, () => lab.addPod()));
-  const runners = { ours: runnerIn(lab.node1.netns), reference: runnerIn(lab.node2.netns) };
+  const runners = { ours: runnerIn(starter, lab.node1.netns), reference: runnerIn(starter, lab.node2.netns) };
   const figures: Figure[] = [];
   const results = new Map<string, Record<string, number>>();
   for (const [what, { ours, reference }] of Object.entries(subjects(lab, state))) {
@@ -64,7 +66,7 @@ async function measureAll(lab: CniLab, state: string, progress: (line: string) =
       figures.push({ bench: "cni-attach", case: what, n, metric, unit, value, peer, peerValue: peers[metric] ?? null });
     }
   }
-  return [...figures, ...(await floor(lab)), await memory(lab, runners.ours, pods)];
+  return [...figures, ...(await floor(lab, starter, state)), await memory(lab, runners.ours, pods)];
 }
 
 function subjects(lab: CniLab, state: string): Record<string, { ours: Subject; reference: Subject }> {
@@ -116,82 +118,63 @@ async function measure(runner: Runner, subject: Subject, pods: readonly string[]
   const round = (value: number) => Math.round(value * 100) / 100;
   const alone = { ADD: [] as number[], DEL: [] as number[] };
   for (const pod of pods.slice(0, ALONE)) {
-    alone.ADD.push(await runner.add(subject, pod));
-    alone.DEL.push(await runner.del(subject, pod));
+    alone.ADD.push(await runner.add(subject, [pod]));
+    alone.DEL.push(await runner.del(subject, [pod]));
   }
   for (const [verb, times] of Object.entries(alone)) {
     for (const share of [50, 99]) figures[`${verb} alone p${share}`] = round(percentile(times, share / 100));
   }
   for (const count of PARALLEL) {
     for (const verb of ["add", "del"] as const) {
-      const start = performance.now();
-      await Promise.all(pods.slice(0, count).map((pod) => runner[verb](subject, pod)));
-      const seconds = (performance.now() - start) / 1000;
+      const seconds = (await runner[verb](subject, pods.slice(0, count))) / 1000;
       figures[`${count} at once, ${verb.toUpperCase()}s per second`] = round(count / seconds);
     }
   }
   return figures;
 }
 
-/** Calls plugins as a runtime in the namespace `name` does; times are milliseconds. */
-function runnerIn(name: string): Runner {
-  const netns = openNetns(`/run/netns/${name}`);
+/** In the namespace `netns`. A list's plugins run one after the other: first all pods' first, and so on. */
+function runnerIn(starter: Starter, netns: string): Runner {
   const results = new Map<string, string>();
-  const call = (command: string, plugin: Plugin, pod: string, prevResult: string | undefined) => {
-    const env = {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: basename(pod),
-      CNI_NETNS: pod,
-      CNI_IFNAME: "eth0",
-      CNI_PATH: REFERENCE,
-      PATH: process.env.PATH,
-    };
-    const prev = prevResult === undefined ? {} : { prevResult: JSON.parse(prevResult) };
-    const stdin = JSON.stringify({ cniVersion: "1.0.0", name: "bench", ...plugin.config, ...prev });
-    const child = runInNetns(netns, () => spawn(plugin.path, [], { env, stdio: ["pipe", "pipe", "inherit"] }));
-    let stdout = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
+  const call = async (command: "ADD" | "DEL", { path, config }: Plugin, pods: readonly string[]) => {
+    const jobs = pods.map((pod) => {
+      const known = results.get(pod);
+      const prev = known === undefined ? {} : { prevResult: JSON.parse(known) };
+      const input = JSON.stringify({ cniVersion: "1.0.0", name: "bench", ...config, ...prev });
+      const about = { CNI_COMMAND: command, CNI_CONTAINERID: basename(pod), CNI_NETNS: pod, CNI_IFNAME: "eth0" };
+      return { path, env: { ...about, CNI_PATH: REFERENCE, PATH: process.env.PATH ?? "" }, input };
     });
-    child.stdin.end(stdin);
-    return new Promise<string>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (exit) =>
-        exit === 0 ? resolve(stdout) : reject(new Error(`${plugin.path} ${command}: ${stdout}`)),
-      );
-    });
+    const ended = await starter.run(netns, jobs);
+    if (command === "ADD") for (const [i, pod] of pods.entries()) results.set(pod, ended[i]?.output ?? "");
+    return Math.max(...ended.map(({ until }) => until));
+  };
+  const inTurn = async (command: "ADD" | "DEL", plugins: readonly Plugin[], pods: readonly string[]) => {
+    let time = 0;
+    for (const plugin of plugins) time += await call(command, plugin, pods);
+    return time;
   };
   return {
-    async add({ plugins }, pod) {
-      const start = performance.now();
-      let result: string | undefined;
-      for (const plugin of plugins) result = await call("ADD", plugin, pod, result);
-      results.set(pod, result ?? "");
-      return performance.now() - start;
+    add: ({ plugins }, pods) => {
+      for (const pod of pods) results.delete(pod);
+      return inTurn("ADD", plugins, pods);
     },
-    async del({ plugins }, pod) {
-      const start = performance.now();
-      for (const plugin of plugins.toReversed()) await call("DEL", plugin, pod, results.get(pod));
-      return performance.now() - start;
-    },
+    del: ({ plugins }, pods) => inTurn("DEL", plugins.toReversed(), pods),
   };
 }
 
 /** What no plugin can be faster than: starting a program, and the kernel removing an interface. */
-async function floor(lab: CniLab): Promise<Figure[]> {
-  const netns = openNetns(`/run/netns/${lab.node2.netns}`);
-  const time = async (program: string, args: readonly string[]) => {
-    const start = performance.now();
-    const child = runInNetns(netns, () => spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] }));
-    await new Promise((resolve) => child.once("close", resolve));
-    return performance.now() - start;
-  };
+async function floor(lab: CniLab, starter: Starter, state: string): Promise<Figure[]> {
+  const { netns } = lab.node2;
   const starts: number[] = [];
   const removals: number[] = [];
+  const remove = join(state, "remove");
+  writeFileSync(remove, "#!/bin/sh\nexec ip link del v0\n", { mode: 0o755 });
   for (let i = 0; i < ALONE; i++) {
-    starts.push(await time("/bin/true", []));
-    await exec("ip", ["-n", lab.node2.netns, "link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
-    removals.push(await time("ip", ["link", "del", "v0"]));
+    const [start] = await starter.run(netns, [{ path: "/bin/true", env: {}, input: "" }]);
+    starts.push(start?.until ?? Number.NaN);
+    await exec("ip", ["-n", netns, "link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
+    const [removal] = await starter.run(netns, [{ path: remove, env: {}, input: "" }]);
+    removals.push(removal?.until ?? Number.NaN);
   }
   const figure = (what: string, values: readonly number[]): Figure => ({
     bench: "cni-attach",
@@ -209,7 +192,7 @@ async function floor(lab: CniLab): Promise<Figure[]> {
 /** Resident memory of the agent while it serves as many pods as are measured at once. */
 async function memory(lab: CniLab, runner: Runner, pods: readonly string[]): Promise<Figure> {
   const { ours } = subjects(lab, "")["without masquerade"]!;
-  await Promise.all(pods.map((pod) => runner.add(ours, pod)));
+  await runner.add(ours, pods);
   const status = readFileSync(`/proc/${lab.node1.pid}/status`, "utf8");
   const value = Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
   const about = { bench: "cni-attach", case: "memory", n: pods.length, metric: "resident, cni part alone" } as const;

@@ -27,6 +27,15 @@ beforeAll(async () => {
   inB.setLink(right, { up: true });
   inA.close();
   inB.close();
+  // The kernel drops what is sent until it has noticed, in its own time, that the other end is up.
+  const [receiver, sender] = [listen(b, right), listen(a, left)];
+  const carries = () => {
+    sender.send(frame(0));
+    return receiver.frames.length > 0;
+  };
+  await waitFor("a link that carries frames", carries, { deadline: 5_000 });
+  receiver.close();
+  sender.close();
 });
 afterAll(() => remove());
 
