@@ -17,9 +17,18 @@ import { type Entrance, fastPathProgram, findSymbols, SYMBOL_NAMES } from "./fas
 
 /** The short way between pods. It ends with this process: packets take the ordinary way then. */
 export interface FastPath {
-  /** @returns What the kernel refused; the next call tries it again. */
-  apply(plan: FastPathPlan): string[];
+  /** @param mostEntrances New entrances that are made now; the rest waits for the next call. */
+  apply(plan: FastPathPlan, mostEntrances: number): Applied;
   close(): void;
+}
+
+export interface Applied {
+  /** What the kernel refused; the next call tries it again. */
+  readonly problems: readonly string[];
+  /** Entrances that were made or tried. */
+  readonly entered: number;
+  /** Entrances that were not tried. */
+  readonly waiting: number;
 }
 
 /** The licences of the program itself, as the kernel must know them: functions of the kernel are for the GPL's friends. */
@@ -61,9 +70,11 @@ export function openFastPath(): FastPath {
   const pods = exits<Address>((address) => [maps[address.family].pods, addressToBytes(address)]);
   const ways = exits<Prefix>((prefix) => [maps[prefix.family].ways, prefixKey(prefix)]);
   return {
-    apply: (plan) => {
+    apply: (plan, mostEntrances) => {
       for (const key of SETTINGS) if (readSysctl(key) !== undefined) writeSysctl(key, "1");
-      return [...pods.apply(plan.pods), ...ways.apply(plan.ways), ...entrances.apply(plan.entrances)];
+      const exits = [pods.apply(plan.pods), ways.apply(plan.ways)].flatMap(({ problems }) => problems);
+      const { problems, tried, waiting } = entrances.apply(plan.entrances, mostEntrances);
+      return { problems: [...exits, ...problems], entered: tried, waiting };
     },
     close: () => {
       for (const link of running.values()) link.close();
@@ -128,7 +139,8 @@ class Table<V> {
     this.#print = print;
   }
 
-  apply(wanted: ReadonlyMap<string, V>): string[] {
+  /** @param most Things that are put now. */
+  apply(wanted: ReadonlyMap<string, V>, most = Number.POSITIVE_INFINITY) {
     const problems: string[] = [];
     const attempt = (name: string, work: () => void) => {
       try {
@@ -144,12 +156,13 @@ class Table<V> {
         this.#applied.delete(name);
       });
     }
-    for (const [name, value] of set) {
+    const now = [...set].slice(0, most);
+    for (const [name, value] of now) {
       attempt(name, () => {
         this.#put(value);
         this.#applied.set(name, value);
       });
     }
-    return problems;
+    return { problems, tried: now.length, waiting: [...set].length - now.length };
   }
 }
