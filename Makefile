@@ -27,7 +27,7 @@ ok: setup-lab shim ## every gate in a minute: types, lint, import rule, generate
 test: setup-test shim ## unit tests, golden files, and the tests on the real kernel (root)
 	@vitest run --project unit --project kernel
 
-test-slow: setup-test shim ## faults (10,000 of the pod network), held connections, hostile peers, take-over from kube-proxy, 500 random clusters, 10,000 histories of addresses, a million broken BGP messages (root)
+test-slow: setup-test shim ## faults (10,000 of the pod network), containerd, take-over of a bridge, held connections, hostile peers, take-over from kube-proxy, 500 random clusters, 10,000 histories of addresses, a million broken BGP messages (root)
 	@FAULT_KILLS=100 HELD_CONNECTIONS=10000 vitest run --project slow
 	@FAULT_STEPS=10000 vitest run --project kernel test/lab/cni-faults.test.ts
 	@IRONBRIDGE_TEST_CLUSTERS=500 vitest run --project kernel test/lab/proxy-differential.test.ts

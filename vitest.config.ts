@@ -6,7 +6,13 @@ export default defineConfig({
     projects: [
       {
         // Files share a process: loading the modules anew for each would take as long as the tests do.
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false, sequence: { groupOrder: 0 } },
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         // The real kernel: namespaces, sockets, processes. Two files at a time: most of a file's time is waiting.
