@@ -1,7 +1,7 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { explainError, type Log, startRunner } from "../core/mod.ts";
-import { namesIn, readJson } from "./result-cache.ts";
+import { namesIn, readJson } from "./json-files.ts";
 
 /** Milliseconds a file must be left alone: a runtime that lives finishes what it writes. */
 const PATIENCE = 10_000;

@@ -163,6 +163,6 @@ class Table<V> {
         this.#applied.set(name, value);
       });
     }
-    return { problems, tried: now.length, waiting: [...set].length - now.length };
+    return { problems, tried: now.length, waiting: set.size - now.length };
   }
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { namesIn, readJson } from "./result-cache.ts";
+import { namesIn, readJson } from "./json-files.ts";
 
 /** What container runtimes read as configuration: libcni, libcni/conf.go, and containerd's go-cni, opts.go. */
 const CONFIGURATION = /\.(conf|conflist|json)$/;

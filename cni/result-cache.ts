@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Address, tryParseAddress } from "../net/mod.ts";
 import { type AttachmentKey, printKey } from "./attachment.ts";
+import { namesIn, readJson } from "./json-files.ts";
 import { NO_RUNTIME_CONFIG, type RuntimeConfig, runtimeConfig } from "./runtime-config.ts";
 
 /** What a runtime remembers of one ADD. */
@@ -54,23 +54,4 @@ export function readResultCache(directory: string): CachedResult[] {
 /** The attachments that the runtime remembers, as printKey() names them. */
 export function rememberedKeys(directory: string): ReadonlySet<string> {
   return new Set(readResultCache(directory).map(({ key }) => printKey(key)));
-}
-
-/** Names of the files below `directory`; none where it is not there. */
-export function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-/** Undefined for what is not JSON, such as a file that was half written, or is gone by now. */
-export function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch {
-    return undefined; // the shape is judged by the caller
-  }
 }

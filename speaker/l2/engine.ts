@@ -106,7 +106,7 @@ export class Engine {
     this.#offers = offersOf(assignment, this.#links);
     this.#members.setPeers(assignment.peers.map(({ name }) => name));
     if (assignment.peers.some(({ name }) => !known.has(name))) {
-      this.#listening.waitForOthers(this.#now());
+      this.#listening.hearMore(this.#now());
       this.#sendAll(this.#members.announce(this.#now()));
     }
     this.#decide();

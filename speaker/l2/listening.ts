@@ -22,11 +22,6 @@ export class Listening {
     this.#until = now + PATIENCE;
   }
 
-  /** Others were named that nothing was heard of yet. */
-  waitForOthers(now: number): void {
-    this.#until = Math.max(this.#until, now + PATIENCE);
-  }
-
   /**
    * Others may have taken this node for dead.
    * @param cause After a cut every one of the others is waited for; one that was held up has their news in its sockets.
@@ -38,7 +33,7 @@ export class Listening {
     this.#until = now + (cause === "cutOff" ? PATIENCE : NEWS);
   }
 
-  /** A link came by which others may be heard: what they have to say begins to come in now. */
+  /** Others were named, or a link came by which they may be heard: what they have to say begins to come in now. */
   hearMore(now: number): void {
     this.#until = Math.max(this.#until, now + PATIENCE);
   }

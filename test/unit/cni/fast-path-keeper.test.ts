@@ -8,8 +8,8 @@ const FACTS = { leases: [], links: [], routes: [], uplink: undefined, tunnel: un
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Stands in for the kernel: `left` links have no program yet. */
-function fakePath(left: number) {
+/** A keeper on something that stands in for the kernel: `left` links have no program yet. */
+function keepFakePath(left: number) {
   const mosts: number[] = [];
   const path: FastPath = {
     apply: (_, most) => {
@@ -20,17 +20,17 @@ function fakePath(left: number) {
     },
     close: () => {},
   };
-  return { path, mosts };
-}
-
-test("keepFastPath() makes one entrance at a time, 200 ms apart, until none waits", () => {
-  const { path, mosts } = fakePath(3);
   const keeper = keepFastPath(
     true,
     silentLog(),
     () => keeper.apply(FACTS),
     () => path,
   );
+  return { keeper, mosts };
+}
+
+test("keepFastPath() makes one entrance at a time, 200 ms apart, until none waits", () => {
+  const { keeper, mosts } = keepFakePath(3);
   keeper.apply(FACTS);
   keeper.apply(FACTS); // others' news meanwhile
   expect(mosts).toEqual([1, 0]);
@@ -43,13 +43,7 @@ test("keepFastPath() makes one entrance at a time, 200 ms apart, until none wait
 });
 
 test("keepFastPath() does nothing more once it is closed", () => {
-  const { path, mosts } = fakePath(3);
-  const keeper = keepFastPath(
-    true,
-    silentLog(),
-    () => keeper.apply(FACTS),
-    () => path,
-  );
+  const { keeper, mosts } = keepFakePath(3);
   keeper.apply(FACTS);
   keeper.close();
   vi.advanceTimersByTime(10_000);

@@ -43,6 +43,15 @@ function fakeDice(): () => number {
 
 const others = (name: string) => NODES.filter((each) => each !== name);
 
+/** All nodes but `late` have run for a while. */
+function runningWithout(late: string) {
+  const lan = fakeLan(NODES, [announcement(ADDRESS)]);
+  for (const name of others(late)) lan.start(name);
+  lan.die(late);
+  lan.clock.advance(1000);
+  return lan;
+}
+
 describe("Engine", () => {
   test("has one owner for each address soon after all nodes started together", () => {
     const addresses = Array.from({ length: 50 }, (_, i) => `192.168.1.${100 + i}`);
@@ -66,10 +75,7 @@ describe("Engine", () => {
 
   test("a node that starts later takes nothing from a holder, though it ranks better", () => {
     for (const late of NODES) {
-      const lan = fakeLan(NODES, [announcement(ADDRESS)]);
-      for (const name of others(late)) lan.start(name);
-      lan.die(late);
-      lan.clock.advance(1000);
+      const lan = runningWithout(late);
       const before = owner(lan);
       lan.start(late);
       lan.clock.advance(1000);
@@ -79,10 +85,7 @@ describe("Engine", () => {
 
   test("a node that learns late of the others listens from then on", () => {
     for (const late of NODES) {
-      const lan = fakeLan(NODES, [announcement(ADDRESS)]);
-      for (const name of others(late)) lan.start(name);
-      lan.die(late);
-      lan.clock.advance(1000);
+      const lan = runningWithout(late);
       const before = owner(lan);
       lan.startIgnorant(late);
       lan.clock.advance(2000);
