@@ -1,5 +1,5 @@
 import { explainError } from "../core/mod.ts";
-import { readSysctl, runInNetns, writeSysctl } from "../linux/mod.ts";
+import { hasErrno, type Link, runInNetns, type VethOptions, writeOptionalSysctl, writeSysctl } from "../linux/mod.ts";
 import { type Address, BRIDGE_NAME, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth, shaperLinkName } from "./bandwidth.ts";
@@ -25,10 +25,6 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
   const { key, netns, config, pod } = request;
   const namespace = host.openPod(netns);
   try {
-    if (namespace.kernel.link(key.ifname) !== undefined) {
-      const message = `the namespace ${netns} has an interface ${key.ifname} already`;
-      throw new CniError(CniErrorCode.AlreadyAttached, message);
-    }
     const { runtime } = config;
     const { hostPorts, bandwidth } = runtime;
     const mtu = podMtu(config, host.bridge);
@@ -36,8 +32,8 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
     const lease = { key, network: config.name, netns, hostPorts, ...known };
     const addresses = host.ipam.reserve(lease, runtime);
     try {
-      const interfaces = connect(host, namespace, key, addresses, { ...runtime, mtu });
-      const gateways = configurePod(namespace, key.ifname, addresses);
+      const { interfaces, podLink } = connect(host, namespace, key, addresses, { ...runtime, mtu });
+      const gateways = configurePod(namespace, { name: key.ifname, index: podLink }, addresses);
       await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
       return { interfaces, addresses, gateways, dns: config.dns };
@@ -62,36 +58,58 @@ function connect(
   key: AttachmentKey,
   addresses: readonly PodAddress[],
   { mac = macOf(addresses[0]!.address), bandwidth, mtu }: RuntimeConfig & { readonly mtu: number },
-): AddResult["interfaces"] {
+): Pick<AddResult, "interfaces"> & { readonly podLink: number } {
   const name = hostLinkName(key);
-  removeHostLink(kernel, key); // left by an agent whose store was lost; the runtime says this container is new
   const peer = { name: key.ifname, netns: namespace.netns, mac };
-  const index = kernel.createVeth({ name, mtu, master: bridge.index, hairpin: true, peer });
+  const port = createPair(kernel, namespace, key, { name, mtu, master: bridge.index, peer });
   // A bridge port needs no address of its own; a kernel without IPv6 has no such setting.
-  const silence = `net/ipv6/conf/${name}/disable_ipv6`;
-  if (readSysctl(silence) !== undefined) writeSysctl(silence, "1");
-  kernel.setLink(index, { up: true });
+  writeOptionalSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1");
+  kernel.setLink(port.index, { up: true, hairpin: true });
   const interfaces = [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu: bridge.mtu },
-    { name, mac: kernel.link(name)!.mac, mtu },
+    { name, mac: port.mac, mtu },
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];
-  if (bandwidth === undefined || applyBandwidth(kernel, key, { index, mtu }, bandwidth) === undefined)
-    return interfaces;
+  const isShaped = bandwidth !== undefined && applyBandwidth(kernel, key, port, bandwidth) !== undefined;
   const shaper = shaperLinkName(key);
-  return [...interfaces, { name: shaper, mac: kernel.link(shaper)!.mac, mtu }];
+  return {
+    podLink: port.peer!,
+    interfaces: isShaped ? [...interfaces, { name: shaper, mac: kernel.link(shaper)!.mac, mtu }] : interfaces,
+  };
+}
+
+/**
+ * In place of what an agent whose store was lost left behind: the runtime says that this container is new.
+ * @throws {CniError} AlreadyAttached
+ */
+function createPair(kernel: PodHost["kernel"], pod: PodNetns, key: AttachmentKey, options: VethOptions): Link {
+  try {
+    return kernel.createVeth(options);
+  } catch (error) {
+    if (!hasErrno(error, "EEXIST")) throw error;
+    if (pod.kernel.link(key.ifname) !== undefined) {
+      const message = `the namespace ${pod.netns.path} has an interface ${key.ifname} already`;
+      throw new CniError(CniErrorCode.AlreadyAttached, message);
+    }
+    removeHostLink(kernel, key);
+    return kernel.createVeth(options);
+  }
 }
 
 /**
  * Sets up the pod's side. A further interface of a pod leaves the default route where it is.
  * @returns The gateways that became the pod's default routes.
  */
-function configurePod({ netns, kernel }: PodNetns, ifname: string, addresses: readonly PodAddress[]): Address[] {
-  if (addresses.some(({ address }) => address.family === "ipv6")) runInNetns(netns, () => prepareIpv6(ifname));
-  const { index } = kernel.link(ifname)!;
-  for (const { address, length } of addresses) kernel.addAddress({ ifindex: index, address, length });
-  kernel.setLink(LOOPBACK_INDEX, { up: true });
-  kernel.setLink(index, { up: true });
+function configurePod(
+  { netns, kernel }: PodNetns,
+  { name, index }: Pick<Link, "name" | "index">,
+  addresses: readonly PodAddress[],
+): Address[] {
+  if (addresses.some(({ address }) => address.family === "ipv6")) runInNetns(netns, () => prepareIpv6(name));
+  kernel.bringUp(
+    [LOOPBACK_INDEX, index],
+    addresses.map(({ address, length }) => ({ ifindex: index, address, length })),
+  );
   const before = kernel.routes().filter(({ destination }) => destination.length === 0);
   const gateways = addresses
     .map(({ gateway }) => gateway)
@@ -112,11 +130,16 @@ function prepareIpv6(ifname: string): void {
   writeSysctl(`net/ipv6/conf/${ifname}/accept_ra`, "0");
 }
 
+/** What is there then is of an earlier ADD, and works. */
+function isAlreadyAttached(error: unknown): boolean {
+  return error instanceof CniError && error.code === CniErrorCode.AlreadyAttached;
+}
+
 /** Takes back what was done; the error to throw is the one that made it necessary. */
 async function undo(host: PodHost, key: AttachmentKey, reason: unknown): Promise<unknown> {
   try {
     await host.hostPorts.close(key);
-    removeHostLink(host.kernel, key);
+    if (!isAlreadyAttached(reason)) removeHostLink(host.kernel, key);
     host.ipam.release(key);
     return reason;
   } catch (error) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { RoutingMode } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
 import type { KubeClient, Store, V1Namespace, V1Node } from "../kube/mod.ts";
-import { openConntrack, openNft, openRtnetlink } from "../linux/mod.ts";
+import { openConntrack, openNft, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
 import type { Prefix } from "../net/mod.ts";
 import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
 import { removeBrokenResults } from "./broken-results.ts";
@@ -12,7 +12,7 @@ import { detach } from "./detach.ts";
 import { createHandler, type HandlerOptions } from "./handler.ts";
 import { hostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
-import { leakFinder } from "./leak.ts";
+import { type LeakFacts, leakFinder } from "./leak.ts";
 import type { PodRoutes } from "./learned-routes.ts";
 import { printLease } from "./lease-state.ts";
 import { linkRemover } from "./link-remover.ts";
@@ -122,20 +122,19 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     if (!installed) log.info({ event: "cni.installed", confDir: options.confDir }, "container runtimes can add pods");
     installed = true;
   };
-  const onMtu = (mtu: number) => {
+  const onMtu = (seen: Rtnetlink, mtu: number) => {
     for (const lease of ipam.list().filter(({ chained }) => chained === undefined)) {
-      const problem = setPodMtu({ kernel, openPod: openPodNetns }, lease, mtu);
+      const problem = setPodMtu({ kernel: seen, openPod: openPodNetns }, lease, mtu);
       if (problem !== undefined) log.warn({ event: "cni.mtu_kept", ...lease.key, problem }, "a pod keeps its old MTU");
     }
   };
   const { resultDir = RESULT_DIRECTORY, hostLocalDir = HOST_LOCAL_DIRECTORY } = options;
-  const takeOverPods = (prefixes: readonly Prefix[]) =>
-    takeOver({ kernel, ipam, prefixes, resultDir, hostLocalDir, log });
+  const takeOverPods = (seen: Rtnetlink, prefixes: readonly Prefix[]) =>
+    takeOver({ kernel: seen, ipam, prefixes, resultDir, hostLocalDir, log });
   const findLeaks = leakFinder();
-  const freeLeaks = async () => {
+  const freeLeaks = async (found: Pick<LeakFacts, "leases" | "links">) => {
     const remembered = () => rememberedKeys(resultDir);
-    const facts = { leases: ipam.list(), links: kernel.links(), remembered, now: performance.now() };
-    for (const lease of findLeaks(facts)) {
+    for (const lease of findLeaks({ ...found, remembered, now: performance.now() })) {
       await detach({ kernel, ipam, removeLink, hostPorts: ports }, lease.key);
       log.warn({ event: "cni.leak_freed", ...lease.key, pod: lease.pod }, "freed addresses of a pod that is gone");
     }

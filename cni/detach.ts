@@ -13,9 +13,8 @@ import type { DetachHost } from "./pod-host.ts";
 export async function detach(host: DetachHost, key: AttachmentKey): Promise<void> {
   try {
     await host.hostPorts.close(key);
-    // The kernel is asked whether there was a limit: the store may have been lost.
-    const shaper = host.kernel.link(shaperLinkName(key));
-    await Promise.all([hostLinkName(key), ...(shaper === undefined ? [] : [shaper.name])].map(host.removeLink));
+    // Both, whatever is known: the store may have been lost, and one that is not there costs nothing.
+    await Promise.all(linkNames(key).map(host.removeLink));
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });
   }

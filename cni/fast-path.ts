@@ -9,7 +9,7 @@ import {
   loadEbpfProgram,
   readKernelTypes,
   readSysctl,
-  writeSysctl,
+  writeOptionalSysctl,
 } from "../linux/mod.ts";
 import { type Address, addressToBytes, type Prefix } from "../net/mod.ts";
 import type { Exit, FastPathEntrance, FastPathPlan } from "./fast-path-plan.ts";
@@ -71,7 +71,7 @@ export function openFastPath(): FastPath {
   const ways = exits<Prefix>((prefix) => [maps[prefix.family].ways, prefixKey(prefix)]);
   return {
     apply: (plan, mostEntrances) => {
-      for (const key of SETTINGS) if (readSysctl(key) !== undefined) writeSysctl(key, "1");
+      for (const key of SETTINGS) writeOptionalSysctl(key, "1");
       const exits = [pods.apply(plan.pods), ways.apply(plan.ways)].flatMap(({ problems }) => problems);
       const { problems, tried, waiting } = entrances.apply(plan.entrances, mostEntrances);
       return { problems: [...exits, ...problems], entered: tried, waiting };

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { explainError, type Log } from "../core/mod.ts";
 import { attach } from "./attach.ts";
 import { attachChained } from "./attach-chained.ts";
@@ -100,10 +99,10 @@ async function perform(node: HandlerNode, request: CniRequest): Promise<string> 
 
 /** @throws {CniError} TryAgainLater when the node is still without its network after a while. */
 async function readyHost(node: HandlerNode): Promise<PodHost> {
-  const late = new AbortController();
-  const timeout = sleep(READY_TIMEOUT, undefined, { signal: late.signal, ref: false }).catch(() => undefined);
-  await Promise.race([node.whenReady, timeout]);
-  late.abort();
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, READY_TIMEOUT);
+  await Promise.race([node.whenReady, late.promise]);
+  clearTimeout(timer);
   const bridge = node.bridge();
   if (bridge !== undefined) return { ...node, bridge };
   throw new CniError(CniErrorCode.TryAgainLater, `this node can't take pods yet: ${node.problems().join("; ")}`);

@@ -9,6 +9,8 @@ import { keepFastPath } from "./fast-path-keeper.ts";
 import { forwardProblems } from "./forward-policy.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Ipam } from "./ipam.ts";
+import { kernelView } from "./kernel-view.ts";
+import type { LeakFacts } from "./leak.ts";
 import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { startOffloadKeeper } from "./offload-keeper.ts";
@@ -41,11 +43,11 @@ export interface NodeNetworkOptions {
   /** Called each time everything that pods need is found or put in place. */
   readonly onReady: () => void;
   /** Called before the MTU of the pods changes, with the new one (octets). */
-  readonly onMtu: (mtu: number) => void;
+  readonly onMtu: (kernel: Rtnetlink, mtu: number) => void;
   /** Called before the bridge is made. */
-  readonly takeOver: (prefixes: readonly Prefix[]) => void;
+  readonly takeOver: (kernel: Rtnetlink, prefixes: readonly Prefix[]) => void;
   /** Frees what pods left behind whose DEL never came. */
-  readonly freeLeaks: () => Promise<void>;
+  readonly freeLeaks: (found: Pick<LeakFacts, "leases" | "links">) => Promise<void>;
 }
 
 /** What all pods of the node share: kernel settings, bridge, routes to other nodes, masquerade. */
@@ -109,37 +111,34 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     if (wanted !== prefixes) options.ipam.setNetwork(network);
     prefixes = wanted;
     await loadBridgeNetfilter();
-    renameEarlierLinks(options.kernel);
-    options.takeOver(network.prefixes);
+    const kernel = kernelView(options.kernel);
+    renameEarlierLinks(kernel);
+    options.takeOver(kernel, network.prefixes);
     const leases = options.ipam.list();
-    const uplink = findUplink(options.kernel, network.addresses);
+    const uplink = findUplink(kernel, network.addresses);
     const mtu = podMtu(options.routing, uplink);
-    if (mtu !== bridge?.mtu) options.onMtu(mtu);
-    bridge = applyBridge(options.kernel, { prefixes: network.prefixes, mtu, leases });
+    if (mtu !== bridge?.mtu) options.onMtu(kernel, mtu);
+    bridge = applyBridge(kernel, { prefixes: network.prefixes, mtu, leases });
     report("settings", keepSysctls(network.prefixes));
     if (guarded) writeSysctl(LOCAL_HOST_PORTS, "1");
-    const routing = applyRouting(options, network, uplink);
+    const routing = applyRouting(kernel, options, network, uplink);
     const desired =
       options.podRoutes === undefined
         ? desiredRoutes(nodes.list(), node, routing)
-        : learnedRoutes(options.podRoutes.current(), options.kernel);
+        : learnedRoutes(options.podRoutes.current(), kernel);
     const { tunnel } = routing;
     report("routes", [
       ...desired.problems,
-      ...(tunnel === undefined ? [] : applyTunnelNodes(options.kernel, tunnel.ifindex, desired.tunnelNodes)),
-      ...applyRoutes(options.kernel, desired.routes),
+      ...(tunnel === undefined ? [] : applyTunnelNodes(kernel, tunnel.ifindex, desired.tunnelNodes)),
+      ...applyRoutes(kernel, desired.routes),
     ]);
     const ends = network.prefixes.map(tunnelEnd);
     offload.follow(tunnel && { ifindex: tunnel.ifindex, ends, nodes: desired.tunnelNodes });
     report("bridge", []);
-    await options.freeLeaks();
-    const facts = {
-      leases: options.ipam.list(),
-      links: options.kernel.links(),
-      routes: desired.routes.values(),
-      uplink,
-    };
-    report("fast path", fastPath.apply({ ...facts, tunnel: tunnel?.ifindex }));
+    const links = kernel.links();
+    await options.freeLeaks({ leases, links });
+    const facts = { leases, links, routes: desired.routes.values(), uplink, tunnel: tunnel?.ifindex };
+    report("fast path", fastPath.apply(facts));
   };
 
   let applyMasquerade: ReturnType<typeof masqueradeReconciler> | undefined;
@@ -204,8 +203,12 @@ function podMtu(mode: RoutingMode, uplink: Uplink | undefined): number {
 }
 
 /** @throws {IronbridgeError} IB_OPTION_INVALID when tunnels are asked for and the node's address is on no interface. */
-function applyRouting(options: NodeNetworkOptions, { prefixes }: PodNetwork, uplink: Uplink | undefined): Routing {
-  const { kernel, routing: mode, tunnelPort: port, node } = options;
+function applyRouting(
+  kernel: Rtnetlink,
+  { routing: mode, tunnelPort: port, node }: NodeNetworkOptions,
+  { prefixes }: PodNetwork,
+  uplink: Uplink | undefined,
+): Routing {
   const connected = uplink?.connected ?? [];
   if (!hasTunnel(mode)) {
     removeTunnel(kernel);

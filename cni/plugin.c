@@ -2,7 +2,7 @@
  * ironbridge-cni: the program a container runtime starts for every CNI call.
  *
  * It hands its CNI_* environment and its standard input to the agent of this node over a unix socket and prints the
- * answer. It is C and static because the runtime starts it several times per pod: 0.6 ms instead of a JavaScript
+ * answer. It is C and static because the runtime starts it several times per pod: 0.3 ms instead of a JavaScript
  * engine's 30. It decides nothing but VERSION, and never waits past a deadline.
  *
  * Started by the name "loopback" it is the plugin of that name, which containerd wants beside every network: it sets lo

@@ -135,10 +135,12 @@ function parseArgs(text: string): ReadonlyMap<string, string> {
   return args;
 }
 
+const argsFields = z.object({ ip: podAddress.optional(), mac: macAddress.optional() });
+
 /** CNI_ARGS has the least say: an address joins those asked for elsewhere, a MAC address counts where there is no other. */
 function withArgs(config: NetworkConfig, args: ReadonlyMap<string, string>): NetworkConfig {
   const [ip, mac] = [args.get("IP"), args.get("MAC")];
-  const parsed = z.object({ ip: podAddress.optional(), mac: macAddress.optional() }).safeParse({ ip, mac });
+  const parsed = argsFields.safeParse({ ip, mac });
   if (!parsed.success) {
     const message = `CNI_ARGS: ${parsed.error.issues.map((issue) => issue.message).join("; ")}`;
     throw new CniError(CniErrorCode.InvalidEnvironment, message);

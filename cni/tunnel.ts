@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { explainError } from "../core/mod.ts";
-import { type Link, type Rtnetlink, readSysctl, writeSysctl } from "../linux/mod.ts";
+import { type Link, type Rtnetlink, writeOptionalSysctl } from "../linux/mod.ts";
 import {
   ADDRESS_BITS,
   type Address,
@@ -81,7 +81,7 @@ export function applyTunnel(kernel: Rtnetlink, { uplink, port, node, prefixes }:
     [`net/ipv6/conf/${TUNNEL_NAME}/accept_dad`, "0"],
     [`net/ipv6/conf/${TUNNEL_NAME}/accept_ra`, "0"],
   ] as const) {
-    if (readSysctl(key) !== undefined) writeSysctl(key, value);
+    writeOptionalSysctl(key, value);
   }
   if (!fits || !found?.up || found.mtu !== mtu) kernel.setLink(index, { up: true, mtu });
   applyEnds(kernel, index, prefixes.map(tunnelEnd));

@@ -276,10 +276,15 @@ export function hasErrno(error: unknown, name: string): boolean {
   return false;
 }
 
+/** Some numbers have two names; the first counts, ours before others. */
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries({ ...ERRNO, ...koffi.os.errno })
+    .reverse()
+    .map(([name, errno]) => [Number(errno), name]),
+);
+
 function errnoName(errno: number): string {
-  // Some numbers have two names; ours come first.
-  const entry = Object.entries({ ...ERRNO, ...koffi.os.errno }).find(([, value]) => value === errno);
-  return entry?.[0] ?? `errno ${errno}`;
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
 /**

@@ -56,7 +56,7 @@ export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";
 export { type RtnetlinkTopic, watchRtnetlink } from "./rtnetlink-watch.ts";
 export { createListenSocket, createUdpSocket, type SocketAddress, setSocketFilter } from "./socket.ts";
-export { listSysctls, readSysctl, writeSysctl } from "./sysctl.ts";
+export { listSysctls, readSysctl, writeOptionalSysctl, writeSysctl } from "./sysctl.ts";
 export {
   applyTcpOptions,
   closeSocket,

@@ -27,6 +27,7 @@ export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
+export const NLM_F_ECHO = 0x8;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
@@ -98,7 +99,7 @@ export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
   return out;
 }
 
-/** The attributes from `start` to the end. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
+/** The attributes from `start` to the end, in the memory of `bytes`. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
 export function decodeAttributes(bytes: Uint8Array, start = 0): Attributes {
   const view = viewOf(bytes);
   const attributes = new Map<number, Uint8Array>();
@@ -106,7 +107,7 @@ export function decodeAttributes(bytes: Uint8Array, start = 0): Attributes {
     const length = offset + ATTRIBUTE_HEADER <= bytes.length ? view.getUint16(offset, true) : 0;
     if (length < ATTRIBUTE_HEADER || offset + length > bytes.length) throw truncated("attribute", offset, bytes);
     const type = view.getUint16(offset + 2, true) & ATTRIBUTE_TYPE_MASK;
-    attributes.set(type, bytes.slice(offset + ATTRIBUTE_HEADER, offset + length));
+    attributes.set(type, bytes.subarray(offset + ATTRIBUTE_HEADER, offset + length));
     offset += align(length);
   }
   return attributes;

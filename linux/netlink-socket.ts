@@ -42,6 +42,8 @@ import { type Netns, runInOptionalNetns } from "./netns.ts";
 export interface NetlinkSocket {
   /** Asks for a change or for one object. @throws {IronbridgeError} IB_KERNEL_REFUSED with the name of the error */
   request(request: NetlinkRequest): NetlinkMessage[];
+  /** Asks for a few changes in a row with one call of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED for the first refused */
+  requestAll(requests: readonly NetlinkRequest[]): void;
   /**
    * Asks for several changes in a row on the thread pool, where the kernel may take its time. Gives what it refused.
    * Nothing else may be asked on this socket meanwhile. @throws {IronbridgeError} IB_KERNEL_REFUSED
@@ -91,26 +93,36 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   };
   const exchange = (request: NetlinkRequest): NetlinkMessage[] => [...exchangeParts(request)].flat();
 
-  const sendSome = async (requests: readonly NetlinkRequest[]) => {
-    const first = sequence + 1;
-    const messages = requests.map(({ type, flags = 0, payload }) => {
-      sequence = (sequence + 1) >>> 0;
-      return encodeMessage({ type, flags: flags | NLM_F_REQUEST | NLM_F_ACK, sequence, port: 0, payload });
-    });
-    check(await sendLater(fd, Buffer.concat(messages)), requests[0]?.what ?? "");
+  const encodeAll = (requests: readonly NetlinkRequest[]): Uint8Array =>
+    Buffer.concat(
+      requests.map(({ type, flags = 0, payload }) => {
+        sequence = (sequence + 1) >>> 0;
+        return encodeMessage({ type, flags: flags | NLM_F_REQUEST | NLM_F_ACK, sequence, port: 0, payload });
+      }),
+    );
+
+  /** The last of `requests` was the last that was encoded. Gives what the kernel refused. */
+  const receiveAll = (requests: readonly NetlinkRequest[]): unknown[] => {
+    const first = sequence - requests.length + 1;
     const refusals: unknown[] = [];
     for (let answered = 0; answered < requests.length; ) {
       for (const message of decodeMessages(receive(fd, requests[0]!.what))) {
-        if (message.type !== NLMSG_ERROR) continue;
+        const request = requests[message.sequence - first];
+        if (message.type !== NLMSG_ERROR || request === undefined) continue; // the rest of an exchange that failed half-way
         answered += 1;
         try {
-          refuseFailure(message, requests[message.sequence - first]?.what ?? "");
+          refuseFailure(message, request.what);
         } catch (error) {
           refusals.push(error);
         }
       }
     }
     return refusals;
+  };
+
+  const sendSome = async (requests: readonly NetlinkRequest[]) => {
+    check(await sendLater(fd, encodeAll(requests)), requests[0]?.what ?? "");
+    return receiveAll(requests);
   };
   const requestLater = async (requests: readonly NetlinkRequest[]) => {
     const refusals: unknown[] = [];
@@ -121,6 +133,11 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   };
 
   return {
+    requestAll: (requests) => {
+      check(send(fd, encodeAll(requests)), requests[0]?.what ?? "");
+      const [refusal] = receiveAll(requests);
+      if (refusal !== undefined) throw refusal;
+    },
     requestLater,
     request: (request) => exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK }).slice(0, -1),
     dump: (request) => {

@@ -106,21 +106,19 @@ class FakeNamespace implements FakeRtnetlink {
     return this.#add(`create vxlan ${name}`, name, mtu, { kind: "vxlan", mac, vxlan });
   }
 
-  createVeth({ name, mtu, master, hairpin, peer }: VethOptions): number {
+  createVeth({ name, mtu, master, peer }: VethOptions): Link {
     const what = `create veth ${name} with peer ${peer.name}`;
     const other = namespaceOf(this.#namespaces, peer.netns.path);
     if (other.link(peer.name) !== undefined) throw kernelError(what, ERRNO.EEXIST);
-    if (hairpin && master === undefined) throw kernelError(what, ERRNO.EOPNOTSUPP);
     const index = this.#add(what, name, mtu, { kind: "veth", ...(master !== undefined && { master }) });
     const peerIndex = other.#add(what, peer.name, mtu, { kind: "veth", ...(peer.mac && { mac: peer.mac }) });
     const id = other === this ? undefined : this.netnsId(peer.netns);
     const peerNetns = id === undefined ? {} : { peerNetns: id };
     this.#links.set(index, { ...this.#links.get(index)!, peer: peerIndex, ...peerNetns });
     other.#links.set(peerIndex, { ...other.#links.get(peerIndex)!, peer: index });
-    if (hairpin) this.hairpins.add(index);
     this.#peers.set(index, () => other.#forget(peerIndex));
     other.#peers.set(peerIndex, () => this.#forget(index));
-    return index;
+    return this.#require(index, what);
   }
 
   setLink(index: number, change: LinkChange): void {
@@ -132,6 +130,11 @@ class FakeNamespace implements FakeRtnetlink {
     if (master === 0) throw kernelError(`set hairpin of the link of index ${index}`, ERRNO.EOPNOTSUPP);
     if (hairpin) this.hairpins.add(index);
     else this.hairpins.delete(index);
+  }
+
+  bringUp(links: readonly number[], addresses: readonly LinkAddress[]): void {
+    for (const address of addresses) this.addAddress(address);
+    for (const index of links) this.setLink(index, { up: true });
   }
 
   deleteLink(index: number): void {

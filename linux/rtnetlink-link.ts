@@ -6,6 +6,7 @@ import {
   type NetlinkMessage,
   type NetlinkRequest,
   NLM_F_CREATE,
+  NLM_F_ECHO,
   NLM_F_EXCL,
   readText,
   readUint32,
@@ -52,7 +53,6 @@ export interface VethOptions {
   readonly mtu: number;
   /** Index of the bridge the host end joins. */
   readonly master?: number;
-  readonly hairpin: boolean;
   readonly peer: { readonly name: string; readonly netns: Netns; readonly mac?: Uint8Array };
 }
 
@@ -144,7 +144,7 @@ export function addBridge({ name, mac, mtu }: BridgeOptions): NetlinkRequest {
   return create(`create bridge ${name}`, attributes);
 }
 
-/** Both ends in one request. Hairpin is a port's property, so it follows once the port exists. */
+/** Both ends in one request, answered with what the node's end became (from Linux 6.2 on; before, with nothing). */
 export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkRequest {
   const peerAttributes: Attribute[] = [
     [IFLA.IFNAME, peer.name],
@@ -164,7 +164,8 @@ export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkReques
     ],
   ];
   if (master !== undefined) attributes.push([IFLA.MASTER, uint32(master)]);
-  return create(`create veth ${name} with peer ${peer.name}`, attributes);
+  const request = create(`create veth ${name} with peer ${peer.name}`, attributes);
+  return { ...request, flags: (request.flags ?? 0) | NLM_F_ECHO };
 }
 
 export function addIfb({ name, mtu }: IfbOptions): NetlinkRequest {
@@ -200,18 +201,25 @@ export function addVxlan(options: VxlanOptions): NetlinkRequest {
 
 /** In the order the kernel needs: a link joins its bridge before it can be told how to behave as a port. */
 export function changeLink(index: number, change: LinkChange): NetlinkRequest[] {
-  const requests: NetlinkRequest[] = [];
+  const { hairpin, ...rest } = change;
+  if (hairpin === undefined || change.master === undefined) return isEmpty(change) ? [] : [changeAtOnce(index, change)];
+  return [changeAtOnce(index, rest), changeAtOnce(index, { hairpin })];
+}
+
+function isEmpty(change: LinkChange): boolean {
+  return Object.values(change).every((value) => value === undefined);
+}
+
+function changeAtOnce(index: number, change: LinkChange): NetlinkRequest {
+  const { up, mtu, name, master, hairpin } = change;
   const attributes: Attribute[] = [];
-  if (change.name !== undefined) attributes.push([IFLA.IFNAME, change.name]);
-  if (change.mtu !== undefined) attributes.push([IFLA.MTU, uint32(change.mtu)]);
-  if (change.master !== undefined) attributes.push([IFLA.MASTER, uint32(change.master)]);
-  if (attributes.length > 0 || change.up !== undefined) {
-    const header = change.up === undefined ? { index } : { index, flags: change.up ? IFF_UP : 0, change: IFF_UP };
-    const what = `set ${describeChange(change)} of the link of index ${index}`;
-    requests.push({ what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) });
-  }
-  if (change.hairpin !== undefined) requests.push(setHairpin(index, change.hairpin));
-  return requests;
+  if (name !== undefined) attributes.push([IFLA.IFNAME, name]);
+  if (mtu !== undefined) attributes.push([IFLA.MTU, uint32(mtu)]);
+  if (master !== undefined) attributes.push([IFLA.MASTER, uint32(master)]);
+  if (hairpin !== undefined) attributes.push([IFLA.LINKINFO, portInfo(hairpin)]);
+  const header = up === undefined ? { index } : { index, flags: up ? IFF_UP : 0, change: IFF_UP };
+  const what = `set ${describeChange(change)} of the link of index ${index}`;
+  return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) };
 }
 
 /**
@@ -266,7 +274,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
   return {
     index: view.getInt32(4, true),
     name: readText(attributes.get(IFLA.IFNAME)) ?? "",
-    mac: mac?.length === 6 ? mac : new Uint8Array(),
+    mac: mac?.length === 6 ? mac.slice() : new Uint8Array(), // not the whole message it came in
     mtu: readUint32(attributes.get(IFLA.MTU)) ?? 0,
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
@@ -299,26 +307,20 @@ function create(what: string, attributes: readonly Attribute[]): NetlinkRequest 
   return { what, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
 }
 
-function setHairpin(index: number, hairpin: boolean): NetlinkRequest {
-  const attributes: Attribute[] = [
-    [
-      IFLA.LINKINFO,
-      [
-        [INFO.SLAVE_KIND, "bridge"],
-        [INFO.SLAVE_DATA, [[IFLA_BRPORT_MODE, uint8(hairpin ? 1 : 0)]]],
-      ],
-    ],
+function portInfo(hairpin: boolean): readonly Attribute[] {
+  return [
+    [INFO.SLAVE_KIND, "bridge"],
+    [INFO.SLAVE_DATA, [[IFLA_BRPORT_MODE, uint8(hairpin ? 1 : 0)]]],
   ];
-  const what = `set hairpin ${hairpin ? "on" : "off"} of the link of index ${index}`;
-  return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader({ index }), attributes) };
 }
 
-function describeChange({ up, mtu, name, master }: LinkChange): string {
+function describeChange({ up, mtu, name, master, hairpin }: LinkChange): string {
   const parts = [
     up !== undefined && `state ${up ? "up" : "down"}`,
     mtu !== undefined && `MTU ${mtu}`,
     name !== undefined && `name ${name}`,
     master !== undefined && `master ${master}`,
+    hairpin !== undefined && `hairpin ${hairpin ? "on" : "off"}`,
   ];
   return parts.filter((part) => part !== false).join(", ");
 }

@@ -56,13 +56,15 @@ export interface Rtnetlink {
   qdiscs(ifindex: number): Qdisc[];
   /** Returns the index. */
   createBridge(options: BridgeOptions): number;
-  /** Both ends in one request, the peer born in its namespace. Both are down. Returns the index of the host end. */
-  createVeth(options: VethOptions): number;
+  /** Both ends in one request, the peer born in its namespace. Both are down. Returns the host end. */
+  createVeth(options: VethOptions): Link;
   /** Returns the index. It is down. */
   createIfb(options: IfbOptions): number;
   /** Returns the index. It is down. */
   createVxlan(options: VxlanOptions): number;
   setLink(index: number, change: LinkChange): void;
+  /** Adds addresses and sets links up, in this order, with one call of the kernel. */
+  bringUp(links: readonly number[], addresses: readonly LinkAddress[]): void;
   deleteLink(index: number): void;
   /**
    * Removes links by name, without keeping this thread waiting and all with one wait of the kernel. Links that are gone
@@ -100,10 +102,6 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     }
   };
   const indexOf = (name: string) => socket.request(getLink(name)).map(decodeLink)[0]!.index;
-  const setLink = (index: number, change: LinkChange) => {
-    for (const request of changeLink(index, change)) socket.request(request);
-  };
-  const deleteLink = (index: number) => void socket.request(removeLink(index));
 
   let slowSocket: NetlinkSocket | undefined;
   const deleteLinks = async (names: readonly string[]) => {
@@ -136,19 +134,15 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
       return indexOf(options.name);
     },
     createVeth: (options) => {
-      socket.request(addVeth(options));
-      const index = indexOf(options.name);
-      if (!options.hairpin) return index;
-      try {
-        setLink(index, { hairpin: true });
-        return index;
-      } catch (error) {
-        deleteLink(index); // all or nothing
-        throw error;
-      }
+      const answers = socket.request(addVeth(options));
+      return decodeLink(answers[0] ?? socket.request(getLink(options.name))[0]!);
     },
-    setLink,
-    deleteLink,
+    setLink: (index, change) => {
+      for (const request of changeLink(index, change)) socket.request(request);
+    },
+    bringUp: (links, addresses) =>
+      socket.requestAll([...addresses.map(addAddress), ...links.flatMap((index) => changeLink(index, { up: true }))]),
+    deleteLink: (index) => void socket.request(removeLink(index)),
     deleteLinks,
     addAddress: (address) => {
       try {

@@ -26,7 +26,16 @@ const NODE_SETTINGS = "/host/proc/sys";
 
 /** Sets it when it differs. Keys use slashes, because interface names hold dots. @throws {IronbridgeError} IB_KERNEL_REFUSED */
 export function writeSysctl(key: string, value: string): void {
-  if (readSysctl(key) === value) return;
+  if (readSysctl(key) !== value) change(key, value);
+}
+
+/** The same, where this kernel has such a setting. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+export function writeOptionalSysctl(key: string, value: string): void {
+  const present = readSysctl(key);
+  if (present !== undefined && present !== value) change(key, value);
+}
+
+function change(key: string, value: string): void {
   try {
     writeSetting(key, value);
   } catch (error) {

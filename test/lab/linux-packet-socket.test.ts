@@ -21,7 +21,7 @@ let right: number;
 beforeAll(async () => {
   ({ a, b, remove } = await createNamespaces());
   const [inA, inB] = [openRtnetlink(a), openRtnetlink(b)];
-  left = inA.createVeth({ name: "v0", mtu: 1500, hairpin: false, peer: { name: "v0", netns: b } });
+  left = inA.createVeth({ name: "v0", mtu: 1500, peer: { name: "v0", netns: b } }).index;
   right = inB.link("v0")!.index;
   inA.setLink(left, { up: true });
   inB.setLink(right, { up: true });
@@ -124,7 +124,7 @@ describe("openPacketSocket()", () => {
 
   test("tells when the interface goes down or away, and send() refuses", async () => {
     const links = openRtnetlink(a);
-    const index = links.createVeth({ name: "v1", mtu: 1500, hairpin: false, peer: { name: "v1", netns: b } });
+    const { index } = links.createVeth({ name: "v1", mtu: 1500, peer: { name: "v1", netns: b } });
     links.setLink(index, { up: true });
     const socket = listen(a, index);
     links.setLink(index, { up: false });

@@ -11,7 +11,7 @@ import {
   type RtnetlinkTopic,
   watchRtnetlink,
 } from "../../linux/mod.ts";
-import { parseAddress, parseMac, parsePrefix, sameAddress } from "../../net/mod.ts";
+import { parseAddress, parseMac, parsePrefix, printAddress, sameAddress } from "../../net/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { createNamespaces } from "./support/linux-namespaces.ts";
 
@@ -39,16 +39,15 @@ const POD_MAC = parseMac("02:00:00:00:00:02");
 function connect(): { bridge: number; port: number; eth0: number } {
   const bridge = host.createBridge({ name: "br0", mac: BRIDGE_MAC, mtu: 1450 });
   const peer = { name: "eth0", netns: b, mac: POD_MAC };
-  const port = host.createVeth({ name: "veth0", mtu: 1450, master: bridge, hairpin: true, peer });
-  const eth0 = pod.link("eth0")!.index;
+  const { index: port, peer: eth0 = 0 } = host.createVeth({ name: "veth0", mtu: 1450, master: bridge, peer });
   host.setLink(bridge, { up: true });
-  host.setLink(port, { up: true });
+  host.setLink(port, { up: true, hairpin: true });
   pod.setLink(eth0, { up: true });
   return { bridge, port, eth0 };
 }
 
 describe("links", () => {
-  test("createVeth() makes both ends at once, the peer in its namespace, the port with hairpin", async () => {
+  test("createVeth() makes both ends at once, the peer in its namespace, and tells of both", async () => {
     const { bridge, port, eth0 } = connect();
     expect(host.link("veth0")).toMatchObject({ index: port, mtu: 1450, up: true, master: bridge, kind: "veth" });
     expect(pod.link("eth0")).toMatchObject({ index: eth0, mac: POD_MAC, mtu: 1450, up: true, carrier: true });
@@ -74,7 +73,7 @@ describe("links", () => {
 
   test("deleteLinks() removes several by name; those that are gone are no error", async () => {
     for (const name of ["va", "vb"]) {
-      host.createVeth({ name, mtu: 1500, hairpin: false, peer: { name, netns: b } });
+      host.createVeth({ name, mtu: 1500, peer: { name, netns: b } });
     }
     await host.deleteLinks(["va", "nothing", "vb"]);
     expect([host.link("va"), host.link("vb"), pod.link("va")]).toEqual([undefined, undefined, undefined]);
@@ -88,10 +87,29 @@ describe("links", () => {
     expect(host.link("nothing")).toBeUndefined();
   });
 
-  test("a veth that can't be a hairpin port is taken back", () => {
-    const peer = { name: "eth9", netns: b };
-    expect(() => host.createVeth({ name: "veth9", mtu: 1500, hairpin: true, peer })).toThrow("hairpin");
-    expect(host.link("veth9")).toBeUndefined();
+  test("bringUp() adds addresses and sets links up, and says what was refused", () => {
+    const { index, peer = 0 } = host.createVeth({ name: "veth9", mtu: 1500, peer: { name: "eth9", netns: b } });
+    host.setLink(index, { up: true });
+    const addresses = ["10.9.0.2", "fd00:9::2"].map((text) => ({
+      ifindex: peer,
+      address: parseAddress(text),
+      length: 24,
+    }));
+    pod.bringUp([1, peer], addresses);
+    expect([pod.link("lo")?.up, pod.link("eth9")?.up]).toEqual([true, true]);
+    const present = pod.addresses().map(({ address }) => printAddress(address));
+    expect(present).toEqual(expect.arrayContaining(["127.0.0.1", "10.9.0.2", "fd00:9::2"]));
+    expect(() => pod.bringUp([9999], addresses)).toThrow("add address 10.9.0.2/24 on the link of index");
+    expect(() => pod.bringUp([9999], [])).toThrow("set state up of the link of index 9999: ENODEV");
+    expect(pod.link("lo")?.up).toBe(true); // the answers are those of the next request again
+    host.deleteLink(index);
+  });
+
+  test("a link outside of a bridge can't be a hairpin port", () => {
+    const { index } = host.createVeth({ name: "veth9", mtu: 1500, peer: { name: "eth9", netns: b } });
+    expect(() => host.setLink(index, { up: true, hairpin: true })).toThrow("hairpin on");
+    expect(host.link("veth9")?.up).toBe(false);
+    host.deleteLink(index);
   });
 });
 
@@ -99,7 +117,7 @@ describe("refusals", () => {
   test.each([
     {
       name: "a name in use",
-      act: () => host.createVeth({ name: "lo", mtu: 1500, hairpin: false, peer: { name: "x", netns: b } }),
+      act: () => host.createVeth({ name: "lo", mtu: 1500, peer: { name: "x", netns: b } }),
       words: "create veth lo with peer x: EEXIST (file exists)",
       errno: "EEXIST",
     },
@@ -279,7 +297,7 @@ test("openRtnetlink() and watchRtnetlink() leave no descriptor open", () => {
 
 /** A veth pair between the namespaces; gives the index of the end in `a`. */
 function pair(name: string): number {
-  return host.createVeth({ name: `v-${name}`, mtu: 1500, hairpin: false, peer: { name: `p-${name}`, netns: b } });
+  return host.createVeth({ name: `v-${name}`, mtu: 1500, peer: { name: `p-${name}`, netns: b } }).index;
 }
 
 describe("shaping", () => {

@@ -92,9 +92,18 @@ describe("attach()", () => {
 
   test("replaces a port that an agent with a lost store left behind", async () => {
     const peer = { name: "old0", netns: { fd: -1, path: "/run/netns/old", close() {} } };
-    kernel.createVeth({ name: hostLinkName(KEY), mtu: 1400, hairpin: false, peer });
+    kernel.createVeth({ name: hostLinkName(KEY), mtu: 1400, peer });
     await add();
     expect(kernel.inNetns(POD).link("eth0")).toBeDefined();
+  });
+
+  test("refuses a pod that has the interface already, and leaves it alone", async () => {
+    const peer = { name: "eth0", netns: { fd: -1, path: POD, close() {} } };
+    const { index } = kernel.createVeth({ name: hostLinkName(KEY), mtu: 1400, peer });
+    await expect(add()).rejects.toThrow(`the namespace ${POD} has an interface eth0 already`);
+    expect(kernel.link(hostLinkName(KEY))?.index).toBe(index);
+    expect(store.list()).toEqual([]);
+    expect(host.ipam.usage()[0]?.used).toBe(0);
   });
 
   test("takes everything back, whichever step the kernel refuses", async () => {
@@ -125,7 +134,7 @@ describe("attach()", () => {
         expect(broken.ipam.usage()[0]?.used).toBe(0);
       }
     }
-    const kernelSteps = ["createVeth", "setLink", "addAddress", "replaceRoute"].map((name) => `refused ${name}`);
+    const kernelSteps = ["createVeth", "setLink", "bringUp", "replaceRoute"].map((name) => `refused ${name}`);
     expect(refused).toEqual(expect.arrayContaining(kernelSteps));
   });
 });

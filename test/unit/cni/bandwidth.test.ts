@@ -28,7 +28,7 @@ describe("tokenBucket()", () => {
 test("applyBandwidth() limits both ways, and bandwidthProblems() sees what has gone", () => {
   const kernel = fakeRtnetlink();
   const peer = { name: "eth0", netns: { fd: -1, path: "/run/netns/p", close() {} } };
-  const index = kernel.createVeth({ name: hostLinkName(KEY), mtu: 1500, hairpin: false, peer });
+  const { index } = kernel.createVeth({ name: hostLinkName(KEY), mtu: 1500, peer });
   const limit = { rate: 8e6, burst: 8e5 };
   const shaper = applyBandwidth(kernel, KEY, { index, mtu: 1500 }, { ingress: limit, egress: limit });
   expect(kernel.qdiscs(index)).toEqual([{ kind: "tbf", rate: 1e6 }, { kind: "ingress" }]);
@@ -45,7 +45,7 @@ test("applyBandwidth() limits both ways, and bandwidthProblems() sees what has g
 test("applyBandwidth() makes no further link for a pod that may send as it likes", () => {
   const kernel = fakeRtnetlink();
   const peer = { name: "eth0", netns: { fd: -1, path: "/run/netns/p", close() {} } };
-  const index = kernel.createVeth({ name: "v0", mtu: 1500, hairpin: false, peer });
+  const { index } = kernel.createVeth({ name: "v0", mtu: 1500, peer });
   expect(applyBandwidth(kernel, KEY, { index, mtu: 1500 }, { ingress: { rate: 8e6, burst: 8e5 } })).toBeUndefined();
   expect(kernel.links().map(({ name }) => name)).toEqual(["lo", "v0"]);
 });

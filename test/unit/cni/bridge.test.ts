@@ -57,10 +57,9 @@ describe("applyBridge()", () => {
     const pod = lease("a", "10.244.1.7");
     const { index } = apply(["10.244.1.0/24"]);
     const netns = { fd: -1, path: pod.netns, close() {} };
-    const port = kernel.createVeth({
+    const { index: port } = kernel.createVeth({
       name: hostLinkName(pod.key),
       mtu: 1500,
-      hairpin: false,
       peer: { name: "eth0", netns },
     });
     kernel.deleteLink(index);
@@ -71,7 +70,7 @@ describe("applyBridge()", () => {
 
   test("refuses an interface of another kind that has the bridge's name", () => {
     const netns = { fd: -1, path: "/run/netns/x", close() {} };
-    kernel.createVeth({ name: BRIDGE_NAME, mtu: 1500, hairpin: false, peer: { name: "x", netns } });
+    kernel.createVeth({ name: BRIDGE_NAME, mtu: 1500, peer: { name: "x", netns } });
     expect(() => apply(["10.244.1.0/24"])).toThrow(
       "the interface ironbr0 is a veth, not a bridge; rename or remove it",
     );

@@ -26,7 +26,7 @@ const lease = (containerId: string, changes: Partial<Lease> = {}): Lease => ({
 /** The node's end of a pod, in the bridge. */
 function addPort(name: string): void {
   const netns = { fd: -1, path: `/run/netns/of-${name}`, close() {} };
-  kernel.createVeth({ name, mtu: 1500, master: bridge, hairpin: false, peer: { name: "eth0", netns } });
+  kernel.createVeth({ name, mtu: 1500, master: bridge, peer: { name: "eth0", netns } });
 }
 
 /** Looks at the node again and again; gives what is lost at each time (ms). */

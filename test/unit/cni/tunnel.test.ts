@@ -9,7 +9,7 @@ const LOCAL = parseAddress("192.0.2.1");
 function withTunnel() {
   const kernel = fakeRtnetlink();
   const peer = { name: "p", netns: { fd: -1, path: "/run/netns/p", close() {} } };
-  const underlay = kernel.createVeth({ name: "eth0", mtu: 1500, hairpin: false, peer });
+  const { index: underlay } = kernel.createVeth({ name: "eth0", mtu: 1500, peer });
   kernel.addAddress({ ifindex: underlay, address: LOCAL, length: 24 });
   const options = { name: "ironvx0", mac: tunnelMac("a"), mtu: 1450, vni: 7373, port: 8472, local: LOCAL, underlay };
   return { kernel, underlay, index: kernel.createVxlan(options) };

@@ -10,7 +10,8 @@ function withVeth(): { fake: FakeRtnetlink; bridge: number; port: number } {
   const fake = fakeRtnetlink();
   const bridge = fake.createBridge({ name: "br0", mac: MAC, mtu: 1450 });
   const peer = { name: "eth0", netns, mac: MAC };
-  const port = fake.createVeth({ name: "v0", mtu: 1450, master: bridge, hairpin: true, peer });
+  const { index: port } = fake.createVeth({ name: "v0", mtu: 1450, master: bridge, peer });
+  fake.setLink(port, { hairpin: true });
   return { fake, bridge, port };
 }
 
@@ -62,7 +63,7 @@ describe("fakeRtnetlink()", () => {
     {
       name: "a peer name in use",
       errno: "EEXIST",
-      act: (fake) => fake.createVeth({ name: "v1", mtu: 1, hairpin: false, peer: { name: "eth0", netns } }),
+      act: (fake) => fake.createVeth({ name: "v1", mtu: 1, peer: { name: "eth0", netns } }),
     },
     { name: "a missing link", errno: "ENODEV", act: (fake) => fake.deleteLink(99) },
     {

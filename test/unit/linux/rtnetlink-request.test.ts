@@ -94,7 +94,7 @@ describe("links", () => {
   test("addVeth() carries the peer with its namespace", () => {
     const netns = { fd: 42, path: "/run/netns/pod", close: () => {} };
     const peer = { name: "eth0", netns, mac: parseMac("02:00:00:00:00:07") };
-    const request = addVeth({ name: "ib-abc", mtu: 1450, master: 9, hairpin: true, peer });
+    const request = addVeth({ name: "ib-abc", mtu: 1450, master: 9, peer });
     const info = decodeAttributes(attributesOf(request, 16).get(18)!);
     const inner = decodeAttributes(decodeAttributes(info.get(2)!).get(1)!, 16);
     expect(inner.get(28)).toEqual(Uint8Array.of(42, 0, 0, 0));
