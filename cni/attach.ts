@@ -7,7 +7,7 @@ import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
-import type { AddResult, PodAddress } from "./result.ts";
+import type { AddResult, PodAddress, ResultInterface } from "./result.ts";
 import type { RuntimeConfig } from "./runtime-config.ts";
 
 export type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
@@ -71,11 +71,12 @@ function connect(
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];
   const isShaped = bandwidth !== undefined && applyBandwidth(kernel, key, port, bandwidth) !== undefined;
-  const shaper = shaperLinkName(key);
-  return {
-    podLink: port.peer!,
-    interfaces: isShaped ? [...interfaces, { name: shaper, mac: kernel.link(shaper)!.mac, mtu }] : interfaces,
-  };
+  return { podLink: port.peer!, interfaces: isShaped ? [...interfaces, shaperInterface(kernel, key)] : interfaces };
+}
+
+function shaperInterface(kernel: PodHost["kernel"], key: AttachmentKey): ResultInterface {
+  const { name, mac, mtu } = kernel.link(shaperLinkName(key))!;
+  return { name, mac, mtu };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Address, addressToBytes, POD_LINK_NAME } from "../net/mod.ts";
 
 /** An interface of a container: what ADD makes and DEL removes. */
@@ -24,7 +24,7 @@ export function printKey({ containerId, ifname }: AttachmentKey): string {
  * follows from the key alone, so that DEL finds the link when nothing else is known.
  */
 export function hostLinkName(key: AttachmentKey): string {
-  return `ib${createHash("sha256").update(printKey(key)).digest("hex").slice(0, 13)}`;
+  return `ib${hash("sha256", printKey(key), "hex").slice(0, 13)}`;
 }
 
 /** True for the names that hostLinkName() gives. */

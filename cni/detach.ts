@@ -23,7 +23,7 @@ export async function detach(host: DetachHost, key: AttachmentKey): Promise<void
 
 /** A pod found after the store was lost goes by another key, but its link's name tells. */
 function leaseKey(ipam: DetachHost["ipam"], key: AttachmentKey): AttachmentKey {
-  if (ipam.get(key) !== undefined) return key;
+  if (ipam.has(key)) return key;
   const link = hostLinkName(key);
   return ipam.list().find((lease) => lease.link === link)?.key ?? key;
 }

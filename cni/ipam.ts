@@ -112,6 +112,10 @@ export class Ipam {
     for (const address of lease.addresses) this.#free(address);
   }
 
+  has(key: AttachmentKey): boolean {
+    return this.#store.has(key);
+  }
+
   get(key: AttachmentKey): Lease | undefined {
     return this.#store.get(key);
   }
@@ -134,7 +138,7 @@ export class Ipam {
   }
 
   #refuseSecond(key: AttachmentKey): void {
-    if (this.#store.get(key) === undefined) return;
+    if (!this.#store.has(key)) return;
     const message = `container ${key.containerId} has an interface ${key.ifname} already; DEL comes first`;
     throw new CniError(CniErrorCode.AlreadyAttached, message);
   }

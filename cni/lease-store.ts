@@ -65,6 +65,9 @@ export function linkOf({ key, link }: Pick<Lease, "key" | "link">): string {
  */
 export class LeaseStore {
   readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #has: StatementSync;
   readonly #insertAttachment: StatementSync;
   readonly #insertLease: StatementSync;
   readonly #deleteFreed: StatementSync;
@@ -80,6 +83,9 @@ export class LeaseStore {
   constructor(path: string, bootId: string) {
     this.#db = openDatabase(path);
     const prepare = (sql: string) => this.#db.prepare(sql);
+    this.#begin = prepare("BEGIN IMMEDIATE");
+    this.#commit = prepare("COMMIT");
+    this.#has = prepare("SELECT 1 FROM attachment WHERE container_id = ? AND ifname = ?");
     this.#insertAttachment = prepare(`INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ${NOW})`);
     this.#insertLease = prepare("INSERT INTO lease VALUES (?, ?, ?, ?)");
     this.#deleteFreed = prepare("DELETE FROM freed WHERE address = ?");
@@ -88,6 +94,10 @@ export class LeaseStore {
     this.#deleteAttachment = prepare("DELETE FROM attachment WHERE container_id = ? AND ifname = ?");
     this.#select = prepare(`${SELECT_LEASES} WHERE container_id = ? AND ifname = ?`);
     this.#forgetEarlierBoot(bootId);
+  }
+
+  has(key: AttachmentKey): boolean {
+    return this.#has.get(key.containerId, key.ifname) !== undefined;
   }
 
   get(key: AttachmentKey): Lease | undefined {
@@ -143,10 +153,10 @@ export class LeaseStore {
   }
 
   #transaction(work: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#begin.run();
     try {
       work();
-      this.#db.exec("COMMIT");
+      this.#commit.run();
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK"); // a full disk has ended it already
       throw error;

@@ -162,7 +162,10 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     rules.poke();
   };
   nodes.whenSynced.then(pokeBoth);
-  const watches = [watchRtnetlink(["link", "address", "route"], links.poke), watchNft(rules.poke)];
+  const watches = [
+    watchRtnetlink(["link", "address", "route"], links.poke, { rest: PACE.minInterval }),
+    watchNft(rules.poke),
+  ];
   const unsubscribes = [nodes.subscribe(pokeBoth), options.podRoutes?.subscribe(links.poke)];
 
   const done = Promise.all([links.done, rules.done, offload.done]).then(() => {

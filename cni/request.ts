@@ -140,6 +140,7 @@ const argsFields = z.object({ ip: podAddress.optional(), mac: macAddress.optiona
 /** CNI_ARGS has the least say: an address joins those asked for elsewhere, a MAC address counts where there is no other. */
 function withArgs(config: NetworkConfig, args: ReadonlyMap<string, string>): NetworkConfig {
   const [ip, mac] = [args.get("IP"), args.get("MAC")];
+  if (ip === undefined && mac === undefined) return config;
   const parsed = argsFields.safeParse({ ip, mac });
   if (!parsed.success) {
     const message = `CNI_ARGS: ${parsed.error.issues.map((issue) => issue.message).join("; ")}`;

@@ -308,8 +308,8 @@ export function pollReadable(fd: number, onReady: () => void): () => void {
   };
   const handle = koffi.node.poll(fd, { readable: true }, notify);
   return () => {
+    if (!closed) handle.close();
     closed = true;
-    handle.close();
   };
 }
 

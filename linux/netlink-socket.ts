@@ -205,6 +205,11 @@ export function openNetlinkInbox({ protocol, groups, netns, prepare, room = ROOM
 }
 
 export interface NetlinkListenerOptions extends NetlinkInboxOptions {
+  /**
+   * Milliseconds in which what comes after a report is left to wait: who only wants to know that there was a change need
+   * not be woken for each of a thousand. With a small `room` most of them are not even read. Absent: none.
+   */
+  readonly rest?: number;
   /** All messages that were waiting; undefined when the kernel lost some because this thread was too slow. */
   readonly onMessages: (messages: readonly NetlinkMessage[] | undefined) => void;
 }
@@ -214,15 +219,26 @@ const DATAGRAMS_PER_WAKE = 256;
 /** Listens to multicast groups of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED */
 export function listenNetlink(options: NetlinkListenerOptions): { close(): void } {
   const inbox = openNetlinkInbox(options);
-  const stopPolling = pollReadable(inbox.fd, () => {
-    const messages = inbox.read(DATAGRAMS_PER_WAKE);
-    if (messages === undefined || messages.length > 0) options.onMessages(messages);
-  });
   let open = true;
+  let resting: NodeJS.Timeout | undefined;
+  let stopPolling: () => void;
+  const poll = () => {
+    stopPolling = pollReadable(inbox.fd, read);
+  };
+  const read = () => {
+    const messages = inbox.read(DATAGRAMS_PER_WAKE);
+    if (options.rest !== undefined) {
+      stopPolling();
+      resting = setTimeout(poll, options.rest);
+    }
+    if (messages === undefined || messages.length > 0) options.onMessages(messages);
+  };
+  poll();
   return {
     close: () => {
       if (!open) return;
       open = false;
+      clearTimeout(resting);
       stopPolling();
       inbox.close();
     },

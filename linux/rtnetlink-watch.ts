@@ -2,6 +2,12 @@ import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 
+export interface WatchOptions {
+  readonly netns?: Netns;
+  /** Milliseconds between two reports at least, for who need not know at once; the first comes at once. */
+  readonly rest?: number;
+}
+
 export type RtnetlinkTopic = "link" | "address" | "route" | "neighbour";
 
 /** linux/rtnetlink.h: RTNLGRP_*, and the message types of each topic (new, delete). */
@@ -12,6 +18,9 @@ const TOPICS = {
   neighbour: { groups: [3], types: [28, 29] },
 } as const satisfies Record<RtnetlinkTopic, { groups: readonly number[]; types: readonly number[] }>;
 
+/** Octets: some dozen reports, of which one is enough. */
+const RESTING_ROOM = 32 * 1024;
+
 /**
  * Calls `onChange` after the kernel reported a change of one of `topics`, once per topic for a burst; a lost report
  * (ENOBUFS) counts as a change of every topic. Changes made by this process are reported too.
@@ -19,12 +28,13 @@ const TOPICS = {
 export function watchRtnetlink(
   topics: readonly RtnetlinkTopic[],
   onChange: (topic: RtnetlinkTopic) => void,
-  netns?: Netns,
+  { netns, rest }: WatchOptions = {},
 ): { close(): void } {
   return listenNetlink({
     protocol: NETLINK_ROUTE,
     groups: topics.flatMap((topic) => TOPICS[topic].groups),
     ...(netns && { netns }),
+    ...(rest !== undefined && { rest, room: RESTING_ROOM }),
     onMessages: (messages) => {
       const seen = new Set<number>(messages?.map(({ type }) => type));
       for (const topic of topics) {

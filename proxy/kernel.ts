@@ -68,7 +68,7 @@ export function kernelOf(netns?: Netns): Kernel {
         const link = links.link(name);
         if (link !== undefined) links.deleteLink(link.index);
       }),
-    watchAddresses: (onChange) => watchRtnetlink(["address"], onChange, netns),
+    watchAddresses: (onChange) => watchRtnetlink(["address"], onChange, netns && { netns }),
     conntrack: () => openConntrack(netns),
     listen: (address, port) => createListenSocket(address, port, netns),
     listSysctls: (directory) => inside(() => listSysctls(directory)),

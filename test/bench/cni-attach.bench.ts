@@ -1,7 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { exec } from "../../linux/mod.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { netnsPath } from "../../lab/topology.ts";
+import { openNetns, openRtnetlink } from "../../linux/mod.ts";
+import { parseMac } from "../../net/mod.ts";
 import { type CniLab, createCniLab, nodeObject } from "../lab/support/cni-lab.ts";
 import { type Bench, type Figure, percentile } from "./figure.ts";
 import { buildStarter, type Starter } from "./support/start-together.ts";
@@ -10,6 +13,8 @@ import { buildStarter, type Starter } from "./support/start-together.ts";
 const REFERENCE = "/usr/lib/cni";
 const ALONE = 60;
 const PARALLEL = [50, 250];
+/** Milliseconds in which a link that has just come up has its carrier noticed, as before the DEL of a pod. */
+const SETTLING = 20;
 
 /** One plugin of a list, and what the runtime tells it. */
 interface Plugin {
@@ -66,7 +71,7 @@ async function measureAll(lab: CniLab, state: string, progress: (line: string) =
       figures.push({ bench: "cni-attach", case: what, n, metric, unit, value, peer, peerValue: peers[metric] ?? null });
     }
   }
-  return [...figures, ...(await floor(lab, starter, state)), await memory(lab, runners.ours, pods)];
+  return [...figures, ...(await floor(lab, starter, pods[0]!)), await memory(lab, runners.ours, pods)];
 }
 
 function subjects(lab: CniLab, state: string): Record<string, { ours: Subject; reference: Subject }> {
@@ -162,20 +167,37 @@ function runnerIn(starter: Starter, netns: string): Runner {
   };
 }
 
-/** What no plugin can be faster than: starting a program, and the kernel removing an interface. */
-async function floor(lab: CniLab, starter: Starter, state: string): Promise<Figure[]> {
+/**
+ * What no plugin can be faster than: starting a program, and the kernel making and removing the interface of a pod, the
+ * request of this process alone, without the start of another.
+ */
+async function floor(lab: CniLab, starter: Starter, pod: string): Promise<Figure[]> {
   const { netns } = lab.node2;
+  const kernel = openRtnetlink(openNetns(netnsPath(netns)));
+  const inPod = openNetns(pod);
+  const podKernel = openRtnetlink(inPod);
+  const master = kernel.createBridge({ name: "floor", mac: parseMac("02:00:00:00:00:01"), mtu: 1500 });
+  kernel.setLink(master, { up: true });
   const starts: number[] = [];
+  const creations: number[] = [];
   const removals: number[] = [];
-  const remove = join(state, "remove");
-  writeFileSync(remove, "#!/bin/sh\nexec ip link del v0\n", { mode: 0o755 });
   for (let i = 0; i < ALONE; i++) {
     const [start] = await starter.run(netns, [{ path: "/bin/true", env: {}, input: "" }]);
     starts.push(start?.until ?? Number.NaN);
-    await exec("ip", ["-n", netns, "link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
-    const [removal] = await starter.run(netns, [{ path: remove, env: {}, input: "" }]);
-    removals.push(removal?.until ?? Number.NaN);
+    const before = performance.now();
+    const peer = { name: "floor", netns: inPod };
+    const link = kernel.createVeth({ name: "floor0", mtu: 1500, master, peer });
+    kernel.setLink(link.index, { up: true, hairpin: true });
+    podKernel.bringUp([link.peer!], []);
+    creations.push(performance.now() - before);
+    await sleep(SETTLING);
+    const then = performance.now();
+    kernel.deleteLink(link.index);
+    removals.push(performance.now() - then);
   }
+  podKernel.close();
+  inPod.close();
+  kernel.close();
   const figure = (what: string, values: readonly number[]): Figure => ({
     bench: "cni-attach",
     case: "floor",
@@ -186,7 +208,11 @@ async function floor(lab: CniLab, starter: Starter, state: string): Promise<Figu
     peer: "none",
     peerValue: null,
   });
-  return [figure("start of /bin/true p50", starts), figure("`ip link del` of a veth pair p50", removals)];
+  return [
+    figure("start of /bin/true p50", starts),
+    figure("the kernel makes a pod's interface p50", creations),
+    figure("the kernel removes a pod's interface p50", removals),
+  ];
 }
 
 /** Resident memory of the agent while it serves as many pods as are measured at once. */

@@ -245,7 +245,7 @@ describe("addresses, routes and neighbours", () => {
 describe("watchRtnetlink()", () => {
   test("tells the topic of each change, and nothing after close()", async () => {
     const seen: RtnetlinkTopic[] = [];
-    const watch = watchRtnetlink(["link", "address", "route"], (topic) => seen.push(topic), a);
+    const watch = watchRtnetlink(["link", "address", "route"], (topic) => seen.push(topic), { netns: a });
     const bridge = host.createBridge({ name: "br1", mac: BRIDGE_MAC, mtu: 1500 });
     await waitFor("a link change", () => seen.includes("link"), { deadline: 1000 });
     host.setLink(bridge, { up: true });
@@ -263,7 +263,7 @@ describe("watchRtnetlink()", () => {
     const index = pod.createBridge({ name: "br2", mac: BRIDGE_MAC, mtu: 1500 });
     pod.setLink(index, { up: true });
     const seen: RtnetlinkTopic[] = [];
-    const watch = watchRtnetlink(["address", "route"], (topic) => seen.push(topic), b);
+    const watch = watchRtnetlink(["address", "route"], (topic) => seen.push(topic), { netns: b });
     // 30,000 reports of routes while this thread does not listen: more than the socket holds.
     for (let i = 0; i < 15_000; i++) {
       const destination = parsePrefix(`10.200.${i >> 8}.${i & 255}/32`);
@@ -285,12 +285,30 @@ describe("watchRtnetlink()", () => {
   });
 });
 
+test("watchRtnetlink() with a rest tells at once, and then once in a while", async () => {
+  const times: number[] = [];
+  const watch = watchRtnetlink(["link"], () => times.push(performance.now()), { netns: a, rest: 100 });
+  const { index } = host.createVeth({ name: "v0", mtu: 1500, peer: { name: "v1", netns: b } });
+  await waitFor("the first report", () => times.length === 1, { deadline: 1000, every: 1 });
+  const until = performance.now() + 350;
+  while (performance.now() < until) {
+    host.setLink(index, { up: true });
+    host.setLink(index, { up: false });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  watch.close();
+  expect(times.length).toBeGreaterThan(1);
+  const gaps = times.slice(1).map((time, i) => time - times[i]!);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(95);
+  host.deleteLink(index);
+});
+
 test("openRtnetlink() and watchRtnetlink() leave no descriptor open", () => {
   const count = () => readdirSync("/proc/self/fd").length;
   const before = count();
   for (let i = 0; i < 1000; i++) {
     openRtnetlink(a).close();
-    watchRtnetlink(["link"], () => {}, a).close();
+    watchRtnetlink(["link"], () => {}, { netns: a }).close();
   }
   expect(count()).toBe(before);
 });
