@@ -1,3 +1,6 @@
+import { encodeFilter } from "./bpf.ts";
+import { attachFilter, check } from "./libc.ts";
+import { type LinkNameShape, withoutLinks } from "./link-name-filter.ts";
 import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
@@ -6,6 +9,8 @@ export interface WatchOptions {
   readonly netns?: Netns;
   /** Milliseconds between two reports at least, for who need not know at once; the first comes at once. */
   readonly rest?: number;
+  /** Links that are not told of. */
+  readonly ignore?: readonly LinkNameShape[];
 }
 
 export type RtnetlinkTopic = "link" | "address" | "route" | "neighbour";
@@ -28,13 +33,16 @@ const RESTING_ROOM = 32 * 1024;
 export function watchRtnetlink(
   topics: readonly RtnetlinkTopic[],
   onChange: (topic: RtnetlinkTopic) => void,
-  { netns, rest }: WatchOptions = {},
+  { netns, rest, ignore }: WatchOptions = {},
 ): { close(): void } {
   return listenNetlink({
     protocol: NETLINK_ROUTE,
     groups: topics.flatMap((topic) => TOPICS[topic].groups),
     ...(netns && { netns }),
     ...(rest !== undefined && { rest, room: RESTING_ROOM }),
+    ...(ignore && {
+      prepare: (fd) => void check(attachFilter(fd, encodeFilter(withoutLinks(ignore))), "filter reports of links"),
+    }),
     onMessages: (messages) => {
       const seen = new Set<number>(messages?.map(({ type }) => type));
       for (const topic of topics) {

@@ -78,7 +78,7 @@ export {
   type NeighbourSolicitation,
   solicitedNodeGroup,
 } from "./ndp.ts";
-export { BRIDGE_NAME, POD_LINK_NAME, TUNNEL_NAME } from "./own-links.ts";
+export { BRIDGE_NAME, OWN_LINK_SHAPES, POD_LINK_NAME, TUNNEL_NAME } from "./own-links.ts";
 export {
   type Prefix,
   parsePrefix,

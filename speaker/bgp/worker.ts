@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { explainError, systemClock } from "../../core/mod.ts";
 import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
+import { OWN_LINK_SHAPES } from "../../net/mod.ts";
 import { openBfdReceiver } from "../bfd/receiver.ts";
 import { openBfdSender } from "../bfd/sender.ts";
 import { BfdTable } from "../bfd/table.ts";
@@ -91,7 +92,7 @@ const readHost = () => {
   neighbours.setInterfaces(unnumbered);
   relocate();
 };
-const changes = watchRtnetlink(["link", "address"], readHost);
+const changes = watchRtnetlink(["link", "address"], readHost, { ignore: OWN_LINK_SHAPES }); // pods come and go
 const resync = setInterval(readHost, HOST_INTERVAL);
 const report = setInterval(() => engine.touch(), COUNTS_INTERVAL);
 

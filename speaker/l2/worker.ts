@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../core/mod.ts";
 import { openRtnetlink, watchRtnetlink } from "../../linux/mod.ts";
+import { OWN_LINK_SHAPES } from "../../net/mod.ts";
 import { takeFirstTurn } from "../first-turn.ts";
 import { openMemberSocket } from "../member-socket.ts";
 import { openArpResponder } from "./arp-responder.ts";
@@ -70,7 +71,7 @@ const engine = new Engine(
 );
 
 const readLinks = () => engine.setLinks(hostLinks(rtnetlink.links(), rtnetlink.addresses(), excluded));
-const links = watchRtnetlink(["link", "address"], readLinks);
+const links = watchRtnetlink(["link", "address"], readLinks, { ignore: OWN_LINK_SHAPES }); // pods come and go
 const resync = setInterval(readLinks, LINKS_INTERVAL);
 const report = setInterval(() => {
   const counts = responder.takeCounts();

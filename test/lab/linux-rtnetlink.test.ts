@@ -1,6 +1,9 @@
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasCode } from "../../core/mod.ts";
+import { encodeFilter } from "../../linux/bpf.ts";
+import { attachFilter } from "../../linux/libc.ts";
+import { withoutLinks } from "../../linux/link-name-filter.ts";
 import {
   exec,
   hasErrno,
@@ -11,6 +14,9 @@ import {
   type RtnetlinkTopic,
   watchRtnetlink,
 } from "../../linux/mod.ts";
+import { NETLINK_ROUTE } from "../../linux/netlink-message.ts";
+import { openNetlinkInbox } from "../../linux/netlink-socket.ts";
+import { decodeLink } from "../../linux/rtnetlink-link.ts";
 import { parseAddress, parseMac, parsePrefix, printAddress, sameAddress } from "../../net/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { createNamespaces } from "./support/linux-namespaces.ts";
@@ -283,6 +289,26 @@ describe("watchRtnetlink()", () => {
     watch.close();
     pod.deleteLink(index);
   });
+});
+
+test("withoutLinks() keeps reports of links with such names away, and lets all others pass", () => {
+  const shapes = [
+    { start: "ir", length: 7 },
+    { start: "ib", length: 15 },
+  ];
+  const prepare = (fd: number) => void attachFilter(fd, encodeFilter(withoutLinks(shapes)));
+  const inbox = openNetlinkInbox({ protocol: NETLINK_ROUTE, groups: [1, 5], netns: a, prepare });
+  const others = ["ib0123456789ab", "ir345678", "eb0123456789abc", "ib0"];
+  for (const name of ["ib0123456789abc", "ir34567", ...others]) {
+    const { index } = host.createVeth({ name, mtu: 1500, peer: { name: "peer", netns: b } });
+    host.addAddress({ ifindex: index, address: parseAddress("10.77.0.1"), length: 24 });
+    host.deleteLink(index);
+  }
+  const messages = inbox.read(256) ?? [];
+  inbox.close();
+  const links = messages.filter(({ type }) => type === 16 || type === 17).map((message) => decodeLink(message).name);
+  expect([...new Set(links)]).toEqual(others);
+  expect(messages.filter(({ type }) => type === 20).length).toBe(6); // addresses are told of all
 });
 
 test("watchRtnetlink() with a rest tells at once, and then once in a while", async () => {

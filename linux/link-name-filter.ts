@@ -1,0 +1,60 @@
+import type { BpfInstruction } from "./bpf.ts";
+
+/** Which names of links are meant: all that begin with these two characters and are this long. */
+export interface LinkNameShape {
+  readonly start: string;
+  /** Characters; 15 at the most. */
+  readonly length: number;
+}
+
+/** Loads of classic BPF read in network order; netlink writes in the host's, which is little on x64 and arm64. */
+const LOAD_16 = 0x28;
+const LOAD_32 = 0x20;
+const IS_EQUAL = 0x15;
+const RETURN = 0x06;
+const ALL = 0xffff_ffff;
+
+/** Octets into a report of a link: struct nlmsghdr is 16 long, struct ifinfomsg 16, and the first attribute is the name. */
+const TYPE_AT = 4;
+const ATTRIBUTE_AT = 32;
+const NAME_AT = 36;
+/** linux/rtnetlink.h, linux/if_link.h. */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const IFLA_IFNAME = 3;
+
+/**
+ * Keeps reports of links with such names from a netlink socket, in the kernel: they cost nothing then. All others come,
+ * those of other kinds too. struct sock_filter, linux/filter.h.
+ */
+export function withoutLinks(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
+  const tests = shapes.flatMap(({ start, length }, i) => [
+    { code: LOAD_32, jt: 0, jf: 0, k: ATTRIBUTE_AT },
+    { code: IS_EQUAL, jt: 0, jf: 2, k: attributeWord(length) },
+    { code: LOAD_16, jt: 0, jf: 0, k: NAME_AT },
+    { code: IS_EQUAL, jt: (shapes.length - 1 - i) * TEST_LENGTH + 1, jf: 0, k: firstTwo(start) },
+  ]);
+  return [
+    { code: LOAD_16, jt: 0, jf: 0, k: TYPE_AT },
+    { code: IS_EQUAL, jt: 1, jf: 0, k: swap16(RTM_NEWLINK) },
+    { code: IS_EQUAL, jt: 0, jf: tests.length, k: swap16(RTM_DELLINK) },
+    ...tests,
+    { code: RETURN, jt: 0, jf: 0, k: ALL },
+    { code: RETURN, jt: 0, jf: 0, k: 0 },
+  ];
+}
+
+const TEST_LENGTH = 4;
+
+function swap16(value: number): number {
+  return ((value & 0xff) << 8) | (value >> 8);
+}
+
+/** Length and type of the attribute that holds a name of `length` characters and its zero. */
+function attributeWord(length: number): number {
+  return ((swap16(4 + length + 1) << 16) | swap16(IFLA_IFNAME)) >>> 0;
+}
+
+function firstTwo(start: string): number {
+  return (start.charCodeAt(0) << 8) | start.charCodeAt(1);
+}
