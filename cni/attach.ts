@@ -2,12 +2,12 @@ import { explainError } from "../core/mod.ts";
 import { hasErrno, type Link, runInNetns, type VethOptions, writeOptionalSysctl, writeSysctl } from "../linux/mod.ts";
 import { type Address, BRIDGE_NAME, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
-import { applyBandwidth, shaperLinkName } from "./bandwidth.ts";
+import { applyBandwidth } from "./bandwidth.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
-import type { AddResult, PodAddress, ResultInterface } from "./result.ts";
+import type { AddResult, PodAddress } from "./result.ts";
 import type { RuntimeConfig } from "./runtime-config.ts";
 
 export type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
@@ -70,13 +70,8 @@ function connect(
     { name, mac: port.mac, mtu },
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];
-  const isShaped = bandwidth !== undefined && applyBandwidth(kernel, key, port, bandwidth) !== undefined;
-  return { podLink: port.peer!, interfaces: isShaped ? [...interfaces, shaperInterface(kernel, key)] : interfaces };
-}
-
-function shaperInterface(kernel: PodHost["kernel"], key: AttachmentKey): ResultInterface {
-  const { name, mac, mtu } = kernel.link(shaperLinkName(key))!;
-  return { name, mac, mtu };
+  const shaper = bandwidth && applyBandwidth(kernel, key, port, bandwidth);
+  return { podLink: port.peer!, interfaces: shaper === undefined ? interfaces : [...interfaces, shaper] };
 }
 
 /**

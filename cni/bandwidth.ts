@@ -1,4 +1,4 @@
-import type { Rtnetlink, TokenBucket } from "../linux/mod.ts";
+import type { Link, Rtnetlink, TokenBucket } from "../linux/mod.ts";
 import { type AttachmentKey, hostLinkName } from "./attachment.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
 
@@ -46,7 +46,7 @@ export function isShaperLinkName(name: string): boolean {
 /**
  * Limits a pod by the node's end of its interface. What it sends arrives there, and only what leaves a link can be
  * delayed: it takes the way over a link of its own.
- * @returns Index of that link, when the pod's sending is limited.
+ * @returns That link, when the pod's sending is limited.
  * @throws {IronbridgeError} IB_KERNEL_REFUSED
  */
 export function applyBandwidth(
@@ -54,13 +54,13 @@ export function applyBandwidth(
   key: AttachmentKey,
   port: { readonly index: number; readonly mtu: number },
   { ingress, egress }: Bandwidth,
-): number | undefined {
+): Link | undefined {
   if (ingress !== undefined) kernel.shape(port.index, tokenBucket(ingress, port.mtu));
   if (egress === undefined) return undefined;
   const shaper = kernel.createIfb({ name: shaperLinkName(key), mtu: port.mtu });
-  kernel.setLink(shaper, { up: true });
-  kernel.shape(shaper, tokenBucket(egress, port.mtu));
-  kernel.redirectIngress(port.index, shaper);
+  kernel.setLink(shaper.index, { up: true });
+  kernel.shape(shaper.index, tokenBucket(egress, port.mtu));
+  kernel.redirectIngress(port.index, shaper.index);
   return shaper;
 }
 

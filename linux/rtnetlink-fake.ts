@@ -96,8 +96,9 @@ class FakeNamespace implements FakeRtnetlink {
     return [...(this.#qdiscs.get(ifindex)?.values() ?? [])];
   }
 
-  createIfb({ name, mtu }: IfbOptions): number {
-    return this.#add(`create ifb ${name}`, name, mtu, { kind: "ifb" });
+  createIfb({ name, mtu }: IfbOptions): Link {
+    const what = `create ifb ${name}`;
+    return this.#require(this.#add(what, name, mtu, { kind: "ifb" }), what);
   }
 
   createVxlan({ name, mac, mtu, vni, port, local, underlay }: VxlanOptions): number {

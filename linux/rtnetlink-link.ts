@@ -155,7 +155,7 @@ const ONE_QUEUE: readonly Attribute[] = [
   [IFLA.NUM_RX_QUEUES, uint32(1)],
 ];
 
-/** Both ends in one request, answered with what the node's end became (from Linux 6.2 on; before, with nothing). */
+/** Both ends in one request. */
 export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkRequest {
   const peerAttributes: Attribute[] = [
     [IFLA.IFNAME, peer.name],
@@ -177,8 +177,7 @@ export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkReques
     ],
   ];
   if (master !== undefined) attributes.push([IFLA.MASTER, uint32(master)]);
-  const request = create(`create veth ${name} with peer ${peer.name}`, attributes);
-  return { ...request, flags: (request.flags ?? 0) | NLM_F_ECHO };
+  return create(`create veth ${name} with peer ${peer.name}`, attributes);
 }
 
 export function addIfb({ name, mtu }: IfbOptions): NetlinkRequest {
@@ -315,9 +314,10 @@ function decodeVxlan(data: Uint8Array | undefined): NonNullable<Link["vxlan"]> |
   };
 }
 
+/** Answered with the new link; before Linux 6.2, with nothing. */
 function create(what: string, attributes: readonly Attribute[]): NetlinkRequest {
   const payload = encodePayload(encodeHeader({}), attributes);
-  return { what, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
+  return { what, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, payload };
 }
 
 function portInfo(hairpin: boolean): readonly Attribute[] {

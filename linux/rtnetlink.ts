@@ -1,5 +1,5 @@
 import { hasErrno } from "./libc.ts";
-import { NETLINK_ROUTE, type NetlinkMessage } from "./netlink-message.ts";
+import { NETLINK_ROUTE, type NetlinkMessage, type NetlinkRequest } from "./netlink-message.ts";
 import { type NetlinkSocket, openNetlinkSocket } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { addAddress, decodeLinkAddress, type LinkAddress, listAddresses, removeAddress } from "./rtnetlink-address.ts";
@@ -58,8 +58,8 @@ export interface Rtnetlink {
   createBridge(options: BridgeOptions): number;
   /** Both ends in one request, the peer born in its namespace. Both are down. Returns the host end. */
   createVeth(options: VethOptions): Link;
-  /** Returns the index. It is down. */
-  createIfb(options: IfbOptions): number;
+  /** It is down. */
+  createIfb(options: IfbOptions): Link;
   /** Returns the index. It is down. */
   createVxlan(options: VxlanOptions): number;
   setLink(index: number, change: LinkChange): void;
@@ -101,7 +101,10 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
       throw error;
     }
   };
-  const indexOf = (name: string) => socket.request(getLink(name)).map(decodeLink)[0]!.index;
+  const create = (request: NetlinkRequest, name: string): Link => {
+    const answers = socket.request(request);
+    return decodeLink(answers[0] ?? socket.request(getLink(name))[0]!);
+  };
 
   let slowSocket: NetlinkSocket | undefined;
   const deleteLinks = async (names: readonly string[]) => {
@@ -121,22 +124,10 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     tunnelPeers: (ifindex) =>
       decodeAll(socket.dump(listTunnelPeers(ifindex)), (message) => decodeTunnelPeer(message, ifindex)),
     qdiscs: (ifindex) => decodeAll(socket.dump(listQdiscs(ifindex)), (message) => decodeQdisc(message, ifindex)),
-    createIfb: (options) => {
-      socket.request(addIfb(options));
-      return indexOf(options.name);
-    },
-    createVxlan: (options) => {
-      socket.request(addVxlan(options));
-      return indexOf(options.name);
-    },
-    createBridge: (options) => {
-      socket.request(addBridge(options));
-      return indexOf(options.name);
-    },
-    createVeth: (options) => {
-      const answers = socket.request(addVeth(options));
-      return decodeLink(answers[0] ?? socket.request(getLink(options.name))[0]!);
-    },
+    createIfb: (options) => create(addIfb(options), options.name),
+    createVxlan: (options) => create(addVxlan(options), options.name).index,
+    createBridge: (options) => create(addBridge(options), options.name).index,
+    createVeth: (options) => create(addVeth(options), options.name),
     setLink: (index, change) => {
       for (const request of changeLink(index, change)) socket.request(request);
     },

@@ -347,7 +347,7 @@ function pair(name: string): number {
 describe("shaping", () => {
   test("openRtnetlink() limits what leaves a link and, by way of an IFB, what comes in", async () => {
     const port = pair("shape");
-    const ifb = host.createIfb({ name: "ifb-shape", mtu: 1500 });
+    const { index: ifb } = host.createIfb({ name: "ifb-shape", mtu: 1500 });
     host.shape(port, { rate: 1_250_000, burst: 125_000, limit: 200_000 });
     host.shape(port, { rate: 2_500_000, burst: 125_000, limit: 200_000 });
     host.shape(ifb, { rate: 6_000_000_000, burst: 125_000, limit: 200_000 });

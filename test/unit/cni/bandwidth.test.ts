@@ -30,7 +30,7 @@ test("applyBandwidth() limits both ways, and bandwidthProblems() sees what has g
   const peer = { name: "eth0", netns: { fd: -1, path: "/run/netns/p", close() {} } };
   const { index } = kernel.createVeth({ name: hostLinkName(KEY), mtu: 1500, peer });
   const limit = { rate: 8e6, burst: 8e5 };
-  const shaper = applyBandwidth(kernel, KEY, { index, mtu: 1500 }, { ingress: limit, egress: limit });
+  const shaper = applyBandwidth(kernel, KEY, { index, mtu: 1500 }, { ingress: limit, egress: limit })?.index;
   expect(kernel.qdiscs(index)).toEqual([{ kind: "tbf", rate: 1e6 }, { kind: "ingress" }]);
   expect(kernel.qdiscs(shaper!)).toEqual([{ kind: "tbf", rate: 1e6 }]);
   expect(kernel.link(shaperLinkName(KEY))).toMatchObject({ index: shaper, up: true, kind: "ifb" });
