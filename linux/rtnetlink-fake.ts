@@ -1,4 +1,5 @@
 import { type Address, type Prefix, prefixContains, prefixOf, printAddress, sameAddress } from "../net/mod.ts";
+import type { KernelObject } from "./ebpf.ts";
 import { ERRNO, kernelError } from "./libc.ts";
 import type { Netns } from "./netns.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
@@ -14,6 +15,8 @@ export interface FakeRtnetlink extends Rtnetlink {
   inNetns(path: string): FakeRtnetlink;
   /** Indexes of bridge ports with hairpin on. */
   readonly hairpins: ReadonlySet<number>;
+  /** The program of filterIngress() that the link runs. */
+  ingressFilter(ifindex: number): KernelObject | undefined;
 }
 
 /** The kernel's own routes: linux/rtnetlink.h RTPROT_KERNEL. */
@@ -48,6 +51,7 @@ class FakeNamespace implements FakeRtnetlink {
   #neighbours: Neighbour[] = [];
   #tunnelPeers: TunnelPeer[] = [];
   readonly #qdiscs = new Map<number, Map<string, Qdisc>>();
+  readonly #filters = new Map<number, KernelObject>();
   #nextIndex = 2;
   readonly hairpins = new Set<number>();
 
@@ -215,6 +219,23 @@ class FakeNamespace implements FakeRtnetlink {
     this.#setQdisc(ifindex, { kind: "ingress" });
   }
 
+  filterIngress(ifindex: number, program: KernelObject): void {
+    this.#setQdisc(ifindex, { kind: "clsact" });
+    this.#filters.set(ifindex, program);
+  }
+
+  hasIngressFilter(ifindex: number): boolean {
+    return this.#filters.has(ifindex);
+  }
+
+  ingressFilter(ifindex: number): KernelObject | undefined {
+    return this.#filters.get(ifindex);
+  }
+
+  unfilterIngress(ifindex: number): void {
+    this.#filters.delete(ifindex);
+  }
+
   close(): void {}
 
   #setQdisc(ifindex: number, qdisc: Qdisc): void {
@@ -241,6 +262,7 @@ class FakeNamespace implements FakeRtnetlink {
     this.#peers.delete(index);
     this.hairpins.delete(index);
     this.#qdiscs.delete(index);
+    this.#filters.delete(index);
     this.#tunnelPeers = this.#tunnelPeers.filter(({ ifindex }) => ifindex !== index);
     this.#addresses = this.#addresses.filter(({ ifindex }) => ifindex !== index);
     this.#routes = this.#routes.filter(({ ifindex }) => ifindex !== index);

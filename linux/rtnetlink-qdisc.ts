@@ -9,6 +9,7 @@ import {
   readText,
   uint32,
 } from "./netlink-message.ts";
+import { decodeTcHeader, encodeTcHeader, INGRESS, RTM_NEWQDISC, RTM_NEWTFILTER, TC_HEADER_LENGTH, TCA } from "./tc.ts";
 
 /** A token bucket: what leaves a link is delayed, and dropped when too much waits. tc-tbf(8). */
 export interface TokenBucket {
@@ -29,22 +30,16 @@ export interface Qdisc {
 }
 
 /** linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h. */
-const RTM_NEWQDISC = 36;
 const RTM_GETQDISC = 38;
-const RTM_NEWTFILTER = 44;
-const TCA = { KIND: 1, OPTIONS: 2 } as const;
 const TCA_TBF = { PARMS: 1, RATE64: 4, BURST: 6 } as const;
 const TCA_U32 = { SEL: 5, ACT: 7 } as const;
 const TCA_ACT = { KIND: 1, OPTIONS: 2 } as const;
 const TCA_MIRRED_PARMS = 2;
 const TC_H_ROOT = 0xffff_ffff;
-const TC_H_INGRESS = 0xffff_fff1;
-const INGRESS_HANDLE = 0xffff_0000;
 const TC_LINKLAYER_ETHERNET = 1;
 const TC_ACT_STOLEN = 4;
 const TCA_EGRESS_REDIR = 1;
 const TC_U32_TERMINAL = 1;
-const ETH_P_ALL = 3;
 const MAX_UINT32 = 0xffff_ffff;
 
 /** Makes a token bucket the root of what leaves the link. */
@@ -55,7 +50,7 @@ export function shape(ifindex: number, bucket: TokenBucket): NetlinkRequest {
     [TCA_TBF.RATE64, rate64],
     [TCA_TBF.BURST, uint32(bucket.burst)],
   ];
-  const payload = encodePayload(encodeHeader({ ifindex, parent: TC_H_ROOT }), [
+  const payload = encodePayload(encodeTcHeader({ ifindex, parent: TC_H_ROOT }), [
     [TCA.KIND, "tbf"],
     [TCA.OPTIONS, options],
   ]);
@@ -66,16 +61,12 @@ export function shape(ifindex: number, bucket: TokenBucket): NetlinkRequest {
 /** Sends everything that comes in by one link out by another, such as an IFB, where it can be shaped. */
 export function redirectIngress(ifindex: number, target: number): NetlinkRequest[] {
   const what = `redirect what the link of index ${ifindex} receives to the one of index ${target}`;
-  const ingress = encodePayload(encodeHeader({ ifindex, handle: INGRESS_HANDLE, parent: TC_H_INGRESS }), [
-    [TCA.KIND, "ingress"],
-  ]);
+  const ingress = encodePayload(encodeTcHeader({ ifindex, ...INGRESS }), [[TCA.KIND, "ingress"]]);
   const action: Attribute[] = [
     [TCA_ACT.KIND, "mirred"],
     [TCA_ACT.OPTIONS, [[TCA_MIRRED_PARMS, encodeMirred(target)]]],
   ];
-  // In tcm_info: priority 1, and the protocol in network order.
-  const info = (1 << 16) | (ETH_P_ALL << 8);
-  const filter = encodePayload(encodeHeader({ ifindex, parent: INGRESS_HANDLE, info }), [
+  const filter = encodePayload(encodeTcHeader({ ifindex, parent: INGRESS.handle, priority: 1 }), [
     [TCA.KIND, "u32"],
     [
       TCA.OPTIONS,
@@ -92,14 +83,14 @@ export function redirectIngress(ifindex: number, target: number): NetlinkRequest
 }
 
 export function listQdiscs(ifindex: number): NetlinkRequest {
-  const payload = encodeHeader({ ifindex });
+  const payload = encodeTcHeader({ ifindex });
   return { what: `list the queueing disciplines of the link of index ${ifindex}`, type: RTM_GETQDISC, payload };
 }
 
 /** Undefined for one of another link: older kernels list all. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
 export function decodeQdisc({ payload }: NetlinkMessage, ifindex: number): Qdisc | undefined {
-  const attributes = decodeAttributes(payload, HEADER_LENGTH);
-  if (new DataView(payload.buffer, payload.byteOffset).getInt32(4, true) !== ifindex) return undefined;
+  const attributes = decodeAttributes(payload, TC_HEADER_LENGTH);
+  if (decodeTcHeader(payload).ifindex !== ifindex) return undefined;
   const kind = readText(attributes.get(TCA.KIND)) ?? "";
   const options = attributes.get(TCA.OPTIONS);
   const rate = kind === "tbf" && options !== undefined ? decodeRate(options) : undefined;
@@ -134,17 +125,3 @@ function encodeMirred(target: number): Uint8Array {
 
 /** struct tc_u32_sel (flags, offshift, nkeys, padding, offsets: 16 octets) and one struct tc_u32_key that matches all. */
 const MATCH_ALL = Uint8Array.of(TC_U32_TERMINAL, 0, 1, ...new Array<number>(29).fill(0));
-
-/** family 1, padding 3, index 4, handle 4, parent 4, info 4. */
-const HEADER_LENGTH = 20;
-
-/** linux/rtnetlink.h struct tcmsg. */
-function encodeHeader(fields: { ifindex: number; handle?: number; parent?: number; info?: number }): Uint8Array {
-  const { ifindex, handle = 0, parent = 0, info = 0 } = fields;
-  const view = new DataView(new ArrayBuffer(HEADER_LENGTH));
-  view.setInt32(4, ifindex, true);
-  view.setUint32(8, handle, true);
-  view.setUint32(12, parent, true);
-  view.setUint32(16, info, true);
-  return new Uint8Array(view.buffer);
-}

@@ -1,8 +1,16 @@
+import type { KernelObject } from "./ebpf.ts";
 import { hasErrno } from "./libc.ts";
 import { NETLINK_ROUTE, type NetlinkMessage, type NetlinkRequest } from "./netlink-message.ts";
 import { type NetlinkSocket, openNetlinkSocket } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { addAddress, decodeLinkAddress, type LinkAddress, listAddresses, removeAddress } from "./rtnetlink-address.ts";
+import {
+  addClsact,
+  addIngressFilter,
+  isOwnFilter,
+  listIngressFilters,
+  removeIngressFilter,
+} from "./rtnetlink-filter.ts";
 import {
   addBridge,
   addIfb,
@@ -86,6 +94,15 @@ export interface Rtnetlink {
   shape(ifindex: number, bucket: TokenBucket): void;
   /** Sends what comes in by one link out by `target`. */
   redirectIngress(ifindex: number, target: number): void;
+  /**
+   * Runs an eBPF program on what comes in by the link, in place of the one of an earlier call, whichever process made it: as
+   * long as there is the link, without this process as well. Filters of others stay beside it.
+   */
+  filterIngress(ifindex: number, program: KernelObject): void;
+  /** Whether the link runs a program of filterIngress(). False when it is gone. */
+  hasIngressFilter(ifindex: number): boolean;
+  /** Ends what filterIngress() began; nothing happens where that is no more. */
+  unfilterIngress(ifindex: number): void;
   close(): void;
 }
 
@@ -105,6 +122,8 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     const answers = socket.request(request);
     return decodeLink(answers[0] ?? socket.request(getLink(name))[0]!);
   };
+
+  const hasIngressFilter = (ifindex: number) => socket.dump(listIngressFilters(ifindex)).some(isOwnFilter);
 
   let slowSocket: NetlinkSocket | undefined;
   const deleteLinks = async (names: readonly string[]) => {
@@ -153,6 +172,18 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     shape: (ifindex, bucket) => void socket.request(shape(ifindex, bucket)),
     redirectIngress: (ifindex, target) => {
       for (const request of redirectIngress(ifindex, target)) socket.request(request);
+    },
+    filterIngress: (ifindex, program) => {
+      try {
+        socket.request(addClsact(ifindex));
+      } catch (error) {
+        if (!hasErrno(error, "EEXIST")) throw error;
+      }
+      socket.request(addIngressFilter(ifindex, program));
+    },
+    hasIngressFilter,
+    unfilterIngress: (ifindex) => {
+      if (hasIngressFilter(ifindex)) socket.request(removeIngressFilter(ifindex));
     },
     close: () => {
       socket.close();

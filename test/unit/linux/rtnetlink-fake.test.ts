@@ -58,6 +58,20 @@ describe("fakeRtnetlink()", () => {
     expect(fake.routes()).toEqual([]);
   });
 
+  test("keeps the last filter of a link, until it is told to forget it or the link", () => {
+    const { fake, port } = withVeth();
+    const [first, second] = [1, 2].map((fd) => ({ fd, close: () => {} }));
+    fake.filterIngress(port, first!);
+    fake.filterIngress(port, second!);
+    expect([fake.hasIngressFilter(port), fake.ingressFilter(port)]).toEqual([true, second]);
+    fake.unfilterIngress(port);
+    fake.unfilterIngress(port);
+    expect([fake.hasIngressFilter(port), fake.ingressFilter(port)]).toEqual([false, undefined]);
+    fake.filterIngress(port, first!);
+    fake.deleteLink(port);
+    expect(fake.hasIngressFilter(port)).toBe(false);
+  });
+
   test.each<{ name: string; errno: string; act: (fake: FakeRtnetlink) => void }>([
     { name: "a name in use", errno: "EEXIST", act: (fake) => fake.createBridge({ name: "br0", mac: MAC, mtu: 1500 }) },
     {
