@@ -6,6 +6,7 @@ import { BRIDGE_NAME } from "../net/mod.ts";
 import { type AttachmentKey, isHostLinkName } from "./attachment.ts";
 import { isShaperLinkName } from "./bandwidth.ts";
 import { removeConfiguration, removePrograms } from "./conflist.ts";
+import { clearEntrances } from "./fast-path-entrances.ts";
 import { HOST_PORT_TABLE } from "./host-port-table.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
 import { MASQUERADE_TABLE } from "./masquerade.ts";
@@ -44,6 +45,7 @@ export async function removePodNetwork(files: PodNetworkFiles, attached: Attache
     await removeTables();
     applyRoutes(kernel, new Map());
     removeTunnel(kernel);
+    clearEntrances(kernel); // also from links that the plugins before this one made
     await removeLinks(kernel);
   } finally {
     kernel.close();

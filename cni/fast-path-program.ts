@@ -81,10 +81,11 @@ const FIN_SYN_RST = 0x07;
 const FRAGMENT = 0xff3f;
 const WITHOUT_OPTIONS = 0x45;
 
-/** linux/bpf.h: struct __sk_buff, helpers, verdict "as if I were not here". */
+/** linux/bpf.h: struct __sk_buff, helpers. */
 const SKB = { protocol: 16, ifindex: 40, data: 76, dataEnd: 80 } as const;
 const HELPER = { mapLookup: 1, changeType: 32, redirectNeighbour: 152, redirectPeer: 155 } as const;
-const TCX_NEXT = -1;
+/** To links TCX_NEXT, to filters TC_ACT_UNSPEC. */
+const GO_ON = -1;
 const PACKET_HOST = 0;
 /** linux/netfilter/nf_conntrack_common.h, nf_conntrack_tcp.h */
 const IPS_ASSURED = 1 << 2;
@@ -128,7 +129,7 @@ export function fastPathProgram(
     label("ipv6"),
     ...family("ipv6"),
     label("pass"),
-    move(0, TCX_NEXT),
+    move(0, GO_ON),
     exit(),
   ];
 }

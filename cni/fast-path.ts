@@ -1,34 +1,27 @@
 import { readFileSync } from "node:fs";
-import { diffMaps, explainError, IronbridgeError } from "../core/mod.ts";
+import { IronbridgeError } from "../core/mod.ts";
 import {
   assemble,
-  attachEbpfProgram,
   createEbpfMap,
   type EbpfMap,
-  type KernelObject,
   loadEbpfProgram,
+  type Rtnetlink,
   readKernelTypes,
   readSysctl,
   writeOptionalSysctl,
 } from "../linux/mod.ts";
 import { type Address, addressToBytes, type Prefix } from "../net/mod.ts";
-import type { Exit, FastPathEntrance, FastPathPlan } from "./fast-path-plan.ts";
+import { openEntrances } from "./fast-path-entrances.ts";
+import type { Exit, FastPathPlan } from "./fast-path-plan.ts";
 import { type Entrance, fastPathProgram, findSymbols, SYMBOL_NAMES } from "./fast-path-program.ts";
+import { KernelTable } from "./kernel-table.ts";
 
-/** The short way between pods. It ends with this process: packets take the ordinary way then. */
+/** The short way between pods. */
 export interface FastPath {
-  /** @param mostEntrances New entrances that are made now; the rest waits for the next call. */
-  apply(plan: FastPathPlan, mostEntrances: number): Applied;
+  /** @returns What the kernel refused; the next call tries it again. */
+  apply(plan: FastPathPlan): readonly string[];
+  /** Pods of this node go on with it, as it was last told. What comes from elsewhere takes the ordinary way then. */
   close(): void;
-}
-
-export interface Applied {
-  /** What the kernel refused; the next call tries it again. */
-  readonly problems: readonly string[];
-  /** Entrances that were made or tried. */
-  readonly entered: number;
-  /** Entrances that were not tried. */
-  readonly waiting: number;
 }
 
 /** The licences of the program itself, as the kernel must know them: functions of the kernel are for the GPL's friends. */
@@ -46,7 +39,7 @@ const DEFAULT_TIMEOUT = 432_000;
  * Opens it in the network namespace of this process.
  * @throws {IronbridgeError} IB_KERNEL_REFUSED when this kernel can't have it.
  */
-export function openFastPath(): FastPath {
+export function openFastPath(kernel: Rtnetlink): FastPath {
   const symbols = findSymbols(readKernelTypes(readTypes(), SYMBOL_NAMES));
   if (symbols === undefined) throw refused("its connection tracking can't be asked by programs, or is a module");
   const maps = { ipv4: createMaps(4), ipv6: createMaps(16) };
@@ -58,26 +51,17 @@ export function openFastPath(): FastPath {
   };
   const programs = { pod: load("pod"), node: load("node") };
 
-  const running = new Map<number, KernelObject>();
-  const entrances = new Table<FastPathEntrance>(
-    ({ ifindex, kind }) => running.set(ifindex, attachEbpfProgram(programs[kind], ifindex)),
-    ({ ifindex }) => {
-      running.get(ifindex)?.close();
-      running.delete(ifindex);
-    },
-    ({ kind }) => kind,
-  );
+  const entrances = openEntrances(kernel, programs);
   const pods = exits<Address>((address) => [maps[address.family].pods, addressToBytes(address)]);
   const ways = exits<Prefix>((prefix) => [maps[prefix.family].ways, prefixKey(prefix)]);
   return {
-    apply: (plan, mostEntrances) => {
+    apply: (plan) => {
       for (const key of SETTINGS) writeOptionalSysctl(key, "1");
-      const exits = [pods.apply(plan.pods), ways.apply(plan.ways)].flatMap(({ problems }) => problems);
-      const { problems, tried, waiting } = entrances.apply(plan.entrances, mostEntrances);
-      return { problems: [...exits, ...problems], entered: tried, waiting };
+      const problems = [...pods.apply(plan.pods), ...ways.apply(plan.ways)];
+      return [...problems, ...entrances.apply(plan.entrances)]; // last: what is let in finds its way
     },
     close: () => {
-      for (const link of running.values()) link.close();
+      entrances.close();
       for (const map of Object.values(maps).flatMap(Object.values<EbpfMap>)) map.close();
       for (const program of Object.values(programs)) program.close();
     },
@@ -112,57 +96,16 @@ function prefixKey({ family, first, length }: Prefix): Uint8Array {
   return Uint8Array.of(...new Uint8Array(Uint32Array.of(length).buffer), ...addressToBytes({ family, value: first }));
 }
 
-function exits<T>(place: (to: T) => readonly [EbpfMap, Uint8Array]): Table<Exit<T>> {
-  return new Table<Exit<T>>(
-    ({ to, ifindex }) => {
+function exits<T>(place: (to: T) => readonly [EbpfMap, Uint8Array]): KernelTable<Exit<T>> {
+  return new KernelTable<Exit<T>>({
+    put: ({ to, ifindex }) => {
       const [map, key] = place(to);
       map.set(key, new Uint8Array(Uint32Array.of(ifindex).buffer));
     },
-    ({ to }) => {
+    take: ({ to }) => {
       const [map, key] = place(to);
       map.delete(key);
     },
-    ({ ifindex }) => String(ifindex),
-  );
-}
-
-/** Keeps one set of things in the kernel equal to what is wanted; knows what it put there. */
-class Table<V> {
-  readonly #put: (value: V) => void;
-  readonly #take: (value: V) => void;
-  readonly #print: (value: V) => string;
-  readonly #applied = new Map<string, V>();
-
-  constructor(put: (value: V) => void, take: (value: V) => void, print: (value: V) => string) {
-    this.#put = put;
-    this.#take = take;
-    this.#print = print;
-  }
-
-  /** @param most Things that are put now. */
-  apply(wanted: ReadonlyMap<string, V>, most = Number.POSITIVE_INFINITY) {
-    const problems: string[] = [];
-    const attempt = (name: string, work: () => void) => {
-      try {
-        work();
-      } catch (error) {
-        problems.push(`${name}: ${explainError(error)}`);
-      }
-    };
-    const { set, remove } = diffMaps(this.#applied, wanted, this.#print);
-    for (const name of remove) {
-      attempt(name, () => {
-        this.#take(this.#applied.get(name)!);
-        this.#applied.delete(name);
-      });
-    }
-    const now = [...set].slice(0, most);
-    for (const [name, value] of now) {
-      attempt(name, () => {
-        this.#put(value);
-        this.#applied.set(name, value);
-      });
-    }
-    return { problems, tried: now.length, waiting: set.size - now.length };
-  }
+    print: ({ ifindex }) => String(ifindex),
+  });
 }

@@ -101,7 +101,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
   };
   const ownNetwork = (): PodNetwork | undefined => (nodes.synced ? podNetworkOf(nodes.get(node)) : undefined);
 
-  const fastPath = keepFastPath(options.fastPath, log, () => links.poke());
+  const fastPath = keepFastPath(options.fastPath, options.kernel, log);
   const offload = startOffloadKeeper(log, options.metrics, signal);
   const keepSysctls = sysctlKeeper();
   const keepLinks = async () => {

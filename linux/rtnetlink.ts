@@ -101,7 +101,7 @@ export interface Rtnetlink {
   filterIngress(ifindex: number, program: KernelObject): void;
   /** Whether the link runs a program of filterIngress(). False when it is gone. */
   hasIngressFilter(ifindex: number): boolean;
-  /** Ends what filterIngress() began; nothing happens where that is no more. */
+  /** Ends what filterIngress() began, but for the place for filters, which others may use; nothing happens where it ended. */
   unfilterIngress(ifindex: number): void;
   close(): void;
 }

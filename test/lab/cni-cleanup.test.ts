@@ -2,7 +2,9 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { hostLinkName } from "../../cni/attachment.ts";
 import { exec } from "../../linux/mod.ts";
+import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
 
 const IRONBRIDGE = fileURLToPath(new URL("../../bin/ironbridge", import.meta.url));
@@ -84,4 +86,17 @@ test("cleanup --with-pods cuts pods off, and the runtime can end them", { timeou
   await expect(exec("ip", ["-n", basename(pod), "link", "show", "eth0"])).rejects.toThrow();
   expect(existsSync(lab.node1.conflist)).toBe(false);
   expect((await lab.node1.call({ command: "DEL", containerId: "cut", netns: pod })).exit).toBe(0);
+});
+
+test("cleanup --with-pods ends the short way of pods whose links have others' names", { timeout: 60_000 }, async () => {
+  const filters = (link: string) => lab.node1.run("tc", "filter", "show", "dev", link, "ingress");
+  await start();
+  await lab.node1.add("taken", await lab.addPod());
+  const port = hostLinkName({ containerId: "taken", ifname: "eth0" });
+  const hasProgram = async () => (await filters(port)).includes("ironbridge direct-action");
+  await waitFor("the short way", hasProgram, { deadline: 10_000 });
+  await lab.node1.kill();
+  await lab.node1.run("sh", "-c", `ip link set ${port} down && ip link set ${port} name vethother`);
+  await cleanup("--with-pods");
+  expect(await filters("vethother")).toBe("");
 });

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { hostLinkName } from "../../cni/attachment.ts";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
@@ -35,8 +36,9 @@ async function start(changes: { fastPath?: boolean; routing?: "direct" | "vxlan"
 async function addPod(node: CniLab["node1"] = lab.node1, config: object = {}) {
   pods += 1;
   const netns = await lab.addPod();
-  const { ipv4, ipv6 } = await node.add(`fast-${pods}`, netns, config);
-  return { name: basename(netns), ipv4, ipv6 };
+  const containerId = `fast-${pods}`;
+  const { ipv4, ipv6 } = await node.add(containerId, netns, config);
+  return { name: basename(netns), port: hostLinkName({ containerId, ifname: "eth0" }), ipv4, ipv6 };
 }
 
 const inside = (netns: string, ...command: readonly string[]) => exec("ip", ["netns", "exec", netns, ...command]);
@@ -51,6 +53,17 @@ async function shareSeen(from: string, to: string, address: string): Promise<num
   await server;
   const seen = /bytes (\d+)/.exec(await lab.node1.run("nft", "list", "counter", "inet", "watch", "seen"))?.[1];
   return Number(seen) / end.sum_received.bytes;
+}
+
+/** How many programs each of these links of node 1 has as filters, as `tc` lists them. */
+async function filtersOf(...pods: readonly { readonly port: string }[]): Promise<number[]> {
+  const list = ({ port }: { port: string }) => lab.node1.run("tc", "filter", "show", "dev", port, "ingress");
+  return (await Promise.all(pods.map(list))).map((text) => text.match(/direct-action/g)?.length ?? 0);
+}
+
+/** The kernel's numbers for them, in words. */
+async function programsOf({ port }: { readonly port: string }): Promise<string> {
+  return (await lab.node1.run("tc", "filter", "show", "dev", port, "ingress")).match(/ id \d+/g)?.join() ?? "";
 }
 
 /** The short way is open some moments after the pods are there: until then all is seen. */
@@ -122,29 +135,45 @@ describe("the ordinary way is for", () => {
     const [a, b] = [await addPod(), await addPod(lab.node1, { runtimeConfig: { bandwidth } })];
     await expectShort(b.name, a.name, a.ipv4);
     expect(await shareSeen(a.name, b.name, b.ipv4)).toBeGreaterThan(0.95);
+    const sends = await addPod(lab.node1, { runtimeConfig: { bandwidth: { egressRate: 1e9, egressBurst: 1e9 } } });
+    await expectShort(a.name, sends.name, sends.ipv4);
+    expect(await shareSeen(sends.name, a.name, a.ipv4)).toBeGreaterThan(0.95);
+    expect(await filtersOf(a, b, sends)).toEqual([1, 1, 0]);
   });
 
-  test("everything when it is switched off", async () => {
-    await start({ fastPath: false });
+  test("everything when it is switched off, also for pods that had the short way", async () => {
+    await start();
     const [a, b] = [await addPod(), await addPod()];
+    await expectShort(a.name, b.name, b.ipv4);
+    await Promise.all([lab.node1.stop(), lab.node2.stop()]);
+    expect(await shareSeen(a.name, b.name, b.ipv4)).toBeLessThan(0.3);
+    await start({ fastPath: false });
+    const isGone = async () => (await filtersOf(a, b)).join() === "0,0";
+    await waitFor("the programs of the earlier run to go", isGone, { deadline: 10_000 });
     expect(await shareSeen(a.name, b.name, b.ipv4)).toBeGreaterThan(0.95);
   });
 });
 
-test("a connection goes on when the agent dies and when it is back", async () => {
+test("connections go on by the short way when the agent dies and when it is back", async () => {
   await start();
   const [a, b] = [await addPod(), await addPod()];
   await expectShort(a.name, b.name, b.ipv4);
   const server = inside(b.name, "iperf3", "-s", "-1", "-p", "5202");
   const listens = async () => (await inside(b.name, "ss", "-Hltn")).includes(":5202 ");
   await waitFor("iperf3 to listen", listens, { deadline: 10_000 });
-  const client = inside(a.name, "iperf3", "-J", "-t", "4", "-b", "200M", "-i", "0.5", "-p", "5202", "-c", b.ipv4);
+  const client = inside(a.name, "iperf3", "-J", "-t", "6", "-b", "200M", "-i", "0.5", "-p", "5202", "-c", b.ipv4);
   await waitFor("the connection", async () => (await inside(a.name, "ss", "-Htn")).includes(":5202"), {
     deadline: 5000,
   });
   await lab.node1.kill();
+  expect(await shareSeen(a.name, b.name, b.ipv4)).toBeLessThan(0.3);
+  const before = await programsOf(a);
   lab.node1.start([nodeObject(1)]);
   await lab.node1.whenReady();
+  const isReplaced = async () => (await programsOf(a)) !== before;
+  await waitFor("the new agent's program", isReplaced, { deadline: 5000 });
+  expect(await filtersOf(a, b)).toEqual([1, 1]);
+  expect(await shareSeen(a.name, b.name, b.ipv4)).toBeLessThan(0.3);
   const { intervals } = JSON.parse(await client);
   await server;
   for (const { sum } of intervals.slice(0, -1)) expect(sum.bits_per_second).toBeGreaterThan(20e6);

@@ -1,51 +1,65 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { FastPath } from "../../../cni/fast-path.ts";
 import { keepFastPath } from "../../../cni/fast-path-keeper.ts";
-import { silentLog } from "../../../core/mod.ts";
+import { IronbridgeError, silentLog } from "../../../core/mod.ts";
+import { fakeRtnetlink } from "../../../linux/mod.ts";
 
 const FACTS = { leases: [], links: [], routes: [], uplink: undefined, tunnel: undefined };
+const PROGRAM = { fd: 7, close: () => {} };
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
-
-/** A keeper on something that stands in for the kernel: `left` links have no program yet. */
-function keepFakePath(left: number) {
-  const mosts: number[] = [];
-  const path: FastPath = {
-    apply: (_, most) => {
-      mosts.push(most);
-      const entered = Math.min(most, left);
-      left -= entered;
-      return { problems: [], entered, waiting: left };
-    },
-    close: () => {},
-  };
-  const keeper = keepFastPath(
-    true,
-    silentLog(),
-    () => keeper.apply(FACTS),
-    () => path,
-  );
-  return { keeper, mosts };
+/** A node whose pod has the short way from an earlier run. */
+function nodeWithPod() {
+  const kernel = fakeRtnetlink();
+  const port = kernel.createIfb({ name: "port", mtu: 1500 });
+  kernel.filterIngress(port, PROGRAM);
+  return { kernel, port };
 }
 
-test("keepFastPath() makes one entrance at a time, 200 ms apart, until none waits", () => {
-  const { keeper, mosts } = keepFakePath(3);
-  keeper.apply(FACTS);
-  keeper.apply(FACTS); // others' news meanwhile
-  expect(mosts).toEqual([1, 0]);
-  vi.advanceTimersByTime(199);
-  expect(mosts).toEqual([1, 0]);
-  vi.advanceTimersByTime(1);
-  expect(mosts).toEqual([1, 0, 1]);
-  vi.advanceTimersByTime(10_000);
-  expect(mosts).toEqual([1, 0, 1, 1]);
-});
+describe("keepFastPath()", () => {
+  test("opens it once, with the first facts, and hands on what the kernel refused", () => {
+    const { kernel, port } = nodeWithPod();
+    const answers = [["refused"], []];
+    let opened = 0;
+    const path: FastPath = { apply: () => answers.shift()!, close: () => {} };
+    const open = () => {
+      opened += 1;
+      return path;
+    };
+    const keeper = keepFastPath(true, kernel, silentLog(), open);
+    expect([keeper.state(), opened]).toEqual(["not open yet", 0]);
+    expect([keeper.apply(FACTS), keeper.apply(FACTS)]).toEqual([["refused"], []]);
+    expect([keeper.state(), opened]).toEqual(["on", 1]);
+    expect(kernel.hasIngressFilter(port)).toBe(true);
+  });
 
-test("keepFastPath() does nothing more once it is closed", () => {
-  const { keeper, mosts } = keepFakePath(3);
-  keeper.apply(FACTS);
-  keeper.close();
-  vi.advanceTimersByTime(10_000);
-  expect(mosts).toEqual([1]);
+  const refuse = () => {
+    throw new IronbridgeError("IB_KERNEL_REFUSED", "too old");
+  };
+  test.each([
+    { name: "that is off", wanted: false, state: "off" },
+    { name: "that this kernel can't have", wanted: true, state: "too old" },
+  ])("takes what an earlier run left from pods' links for one $name", ({ wanted, state }) => {
+    const { kernel, port } = nodeWithPod();
+    const keeper = keepFastPath(wanted, kernel, silentLog(), refuse);
+    expect(keeper.apply(FACTS)).toEqual([]);
+    expect([keeper.state(), kernel.hasIngressFilter(port)]).toEqual([state, false]);
+  });
+
+  test("tries again what could not be taken, and asks no more when it was", () => {
+    const { kernel, port } = nodeWithPod();
+    let looks = 0;
+    let isRefused = true;
+    const reluctant = new Proxy(kernel, {
+      get: (target, name) => {
+        if (name === "links") looks += 1;
+        if (name === "unfilterIngress" && isRefused) return refuse;
+        return Reflect.get(target, name).bind(target);
+      },
+    });
+    const keeper = keepFastPath(false, reluctant, silentLog());
+    expect(keeper.apply(FACTS)).toEqual(["too old"]);
+    isRefused = false;
+    expect([keeper.apply(FACTS), keeper.apply(FACTS)]).toEqual([[], []]);
+    expect([looks, kernel.hasIngressFilter(port)]).toEqual([2, false]);
+  });
 });
