@@ -44,7 +44,7 @@ async function programsOn(link: string): Promise<string[]> {
 }
 
 test("filterIngress() puts a program in place of the one before, which goes on without this process", async () => {
-  const ifindex = kernel.createIfb({ name: "ifb-a", mtu: 1500 });
+  const { index: ifindex } = kernel.createIfb({ name: "ifb-a", mtu: 1500 });
   expect(kernel.hasIngressFilter(ifindex)).toBe(false);
   filter(ifindex, "first");
   expect(await programsOn("ifb-a")).toEqual(["first"]);
@@ -57,7 +57,7 @@ test("filterIngress() puts a program in place of the one before, which goes on w
 });
 
 test("filters of others have their turn before, and stay", async () => {
-  const ifindex = kernel.createIfb({ name: "ifb-b", mtu: 1500 });
+  const { index: ifindex } = kernel.createIfb({ name: "ifb-b", mtu: 1500 });
   await tc("qdisc", "add", "dev", "ifb-b", "clsact");
   await tc("filter", "add", "dev", "ifb-b", "ingress", "u32", "match", "u32", "0", "0", "flowid", "1:1");
   expect(kernel.hasIngressFilter(ifindex)).toBe(false);
@@ -71,7 +71,7 @@ test("filters of others have their turn before, and stay", async () => {
 });
 
 test("a link that is gone runs nothing: it is no error to end that, but to begin", async () => {
-  const ifindex = kernel.createIfb({ name: "ifb-c", mtu: 1500 });
+  const { index: ifindex } = kernel.createIfb({ name: "ifb-c", mtu: 1500 });
   filter(ifindex, "short");
   kernel.deleteLink(ifindex);
   expect(kernel.hasIngressFilter(ifindex)).toBe(false);

@@ -8,7 +8,7 @@ type Program = { readonly fd: number; close(): void };
 const PROGRAMS = { pod: POD, node: NODE };
 
 function addPort(kernel: FakeRtnetlink, name: string): number {
-  return kernel.createIfb({ name, mtu: 1500 });
+  return kernel.createIfb({ name, mtu: 1500 }).index;
 }
 
 function wanted(...ports: readonly number[]): ReadonlyMap<string, FastPathEntrance> {

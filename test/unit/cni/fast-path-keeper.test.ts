@@ -10,7 +10,7 @@ const PROGRAM = { fd: 7, close: () => {} };
 /** A node whose pod has the short way from an earlier run. */
 function nodeWithPod() {
   const kernel = fakeRtnetlink();
-  const port = kernel.createIfb({ name: "port", mtu: 1500 });
+  const { index: port } = kernel.createIfb({ name: "port", mtu: 1500 });
   kernel.filterIngress(port, PROGRAM);
   return { kernel, port };
 }
