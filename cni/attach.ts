@@ -64,13 +64,14 @@ function connect(
   const port = createPair(kernel, namespace, key, { name, mtu, master: bridge.index, peer });
   // A bridge port needs no address of its own; a kernel without IPv6 has no such setting.
   writeOptionalSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1");
+  // Before it is up: the kernel waits for a grace period to put a queueing discipline in the place of one in use.
+  const shaper = bandwidth && applyBandwidth(kernel, key, port, bandwidth);
   kernel.setLink(port.index, { up: true, hairpin: true });
   const interfaces = [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu: bridge.mtu },
     { name, mac: port.mac, mtu },
     { name: key.ifname, mac, mtu, sandbox: namespace.netns.path },
   ];
-  const shaper = bandwidth && applyBandwidth(kernel, key, port, bandwidth);
   return { podLink: port.peer!, interfaces: shaper === undefined ? interfaces : [...interfaces, shaper] };
 }
 

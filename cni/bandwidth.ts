@@ -58,8 +58,8 @@ export function applyBandwidth(
   if (ingress !== undefined) kernel.shape(port.index, tokenBucket(ingress, port.mtu));
   if (egress === undefined) return undefined;
   const shaper = kernel.createIfb({ name: shaperLinkName(key), mtu: port.mtu });
+  kernel.shape(shaper.index, tokenBucket(egress, port.mtu)); // before it is up, which is faster
   kernel.setLink(shaper.index, { up: true });
-  kernel.shape(shaper.index, tokenBucket(egress, port.mtu));
   kernel.redirectIngress(port.index, shaper.index);
   return shaper;
 }
