@@ -78,25 +78,19 @@ export function decodeMessages(bytes: Uint8Array): NetlinkMessage[] {
   return messages;
 }
 
-/** A fixed structure followed by attributes: the payload of every rtnetlink request. */
+/**
+ * A fixed structure followed by attributes: the payload of every rtnetlink request.
+ * @throws {RangeError} when it is longer than SPACE.
+ */
 export function encodePayload(header: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
-  const encoded = encodeAttributes(attributes);
-  const start = align(header.length);
-  const out = new Uint8Array(start + encoded.length);
-  out.set(header);
-  out.set(encoded, start);
-  return out;
+  scratch.clear();
+  scratch.write(header);
+  scratch.writeAttributes(attributes);
+  return scratch.copy();
 }
 
 export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
-  const parts = attributes.map(([type, value]) => encodeAttribute(type, value));
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
+  return encodePayload(new Uint8Array(), attributes);
 }
 
 /** The attributes from `start` to the end, in the memory of `bytes`. @throws {IronbridgeError} IB_WIRE_TRUNCATED */
@@ -136,21 +130,54 @@ export function readText(bytes: Uint8Array | undefined): string | undefined {
   return TEXT.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-function encodeAttribute(type: number, value: AttributeValue): Uint8Array {
-  const nested = typeof value !== "string" && !(value instanceof Uint8Array);
-  const content = nested
-    ? encodeAttributes(value)
-    : typeof value === "string"
-      ? new TextEncoder().encode(`${value}\0`)
-      : value;
-  const length = ATTRIBUTE_HEADER + content.length;
-  const out = new Uint8Array(align(length));
-  const view = new DataView(out.buffer);
-  view.setUint16(0, length, true);
-  view.setUint16(2, nested ? type | NLA_F_NESTED : type, true);
-  out.set(content, ATTRIBUTE_HEADER);
-  return out;
+/** Octets of the longest payload here. */
+const SPACE = 64 * 1024;
+
+/** A payload in the making, written once from front to end, always in the same place: pods wait for requests to be made. */
+class Scratch {
+  readonly #bytes = Buffer.alloc(SPACE);
+  #at = 0;
+
+  write(octets: Uint8Array): void {
+    this.#bytes.set(octets, this.#at);
+    this.#at += align(octets.length);
+  }
+
+  writeAttributes(attributes: readonly Attribute[]): void {
+    for (const [type, value] of attributes) this.#writeAttribute(type, value);
+  }
+
+  clear(): void {
+    this.#bytes.fill(0, 0, this.#at);
+    this.#at = 0;
+  }
+
+  copy(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(0, this.#at));
+  }
+
+  #writeAttribute(type: number, value: AttributeValue): void {
+    const start = this.#at;
+    this.#at += ATTRIBUTE_HEADER;
+    let flags = 0;
+    let length = ATTRIBUTE_HEADER;
+    if (typeof value === "string") {
+      length += this.#bytes.write(`${value}\0`, this.#at);
+      this.#at = start + align(length);
+    } else if (value instanceof Uint8Array) {
+      length += value.length;
+      this.write(value);
+    } else {
+      flags = NLA_F_NESTED;
+      this.writeAttributes(value);
+      length = this.#at - start;
+    }
+    this.#bytes.writeUInt16LE(length, start);
+    this.#bytes.writeUInt16LE(type | flags, start + 2);
+  }
 }
+
+const scratch = new Scratch();
 
 /** NLMSG_ALIGN and NLA_ALIGN: to 4 octets. */
 function align(length: number): number {

@@ -76,22 +76,39 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   }
   let sequence = 0;
 
-  /** Sends and gives the answers as they come; the acknowledgement or the end of the list is the last. */
-  const exchangeParts = function* ({ what, type, flags = 0, payload }: NetlinkRequest): Iterable<NetlinkMessage[]> {
+  const post = ({ what, type, flags = 0, payload }: NetlinkRequest): void => {
     sequence = (sequence + 1) >>> 0;
     check(send(fd, encodeMessage({ type, flags: flags | NLM_F_REQUEST, sequence, port: 0, payload })), what);
-    for (;;) {
-      const messages = decodeMessages(receive(fd, what));
-      // Others are the rest of an exchange that failed half-way.
-      const answers = messages.filter((message) => message.sequence === sequence);
-      const last = answers.at(-1);
-      const isLast = last?.type === NLMSG_ERROR || last?.type === NLMSG_DONE;
-      if (isLast) refuseFailure(last, what);
+  };
+
+  /** Adds what came to `answers`; true when the acknowledgement or the end of the list was the last of it. */
+  const receiveInto = (answers: NetlinkMessage[], what: string): boolean => {
+    let last: NetlinkMessage | undefined;
+    for (const message of decodeMessages(receive(fd, what))) {
+      if (message.sequence !== sequence) continue; // the rest of an exchange that failed half-way
+      answers.push(message);
+      last = message;
+    }
+    if (last?.type !== NLMSG_ERROR && last?.type !== NLMSG_DONE) return false;
+    refuseFailure(last, what);
+    return true;
+  };
+
+  const exchange = (request: NetlinkRequest): NetlinkMessage[] => {
+    post(request);
+    const answers: NetlinkMessage[] = [];
+    while (!receiveInto(answers, request.what));
+    return answers;
+  };
+
+  const exchangeParts = function* (request: NetlinkRequest): Iterable<NetlinkMessage[]> {
+    post(request);
+    for (let isLast = false; !isLast; ) {
+      const answers: NetlinkMessage[] = [];
+      isLast = receiveInto(answers, request.what);
       yield answers;
-      if (isLast) return;
     }
   };
-  const exchange = (request: NetlinkRequest): NetlinkMessage[] => [...exchangeParts(request)].flat();
 
   const encodeAll = (requests: readonly NetlinkRequest[]): Uint8Array =>
     Buffer.concat(
