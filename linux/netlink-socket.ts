@@ -42,8 +42,8 @@ import { type Netns, runInOptionalNetns } from "./netns.ts";
 export interface NetlinkSocket {
   /** Asks for a change or for one object. @throws {IronbridgeError} IB_KERNEL_REFUSED with the name of the error */
   request(request: NetlinkRequest): NetlinkMessage[];
-  /** Asks for a few changes in a row with one call of the kernel. @throws {IronbridgeError} IB_KERNEL_REFUSED for the first refused */
-  requestAll(requests: readonly NetlinkRequest[]): void;
+  /** Asks for a few changes in a row with one call of the kernel. Gives what it refused. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+  requestAll(requests: readonly NetlinkRequest[]): readonly unknown[];
   /**
    * Asks for several changes in a row on the thread pool, where the kernel may take its time. Gives what it refused.
    * Nothing else may be asked on this socket meanwhile. @throws {IronbridgeError} IB_KERNEL_REFUSED
@@ -152,8 +152,7 @@ export function openNetlinkSocket(protocol: number, netns?: Netns): NetlinkSocke
   return {
     requestAll: (requests) => {
       check(send(fd, encodeAll(requests)), requests[0]?.what ?? "");
-      const [refusal] = receiveAll(requests);
-      if (refusal !== undefined) throw refusal;
+      return receiveAll(requests);
     },
     requestLater,
     request: (request) => exchange({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK }).slice(0, -1),

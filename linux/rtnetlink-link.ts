@@ -106,6 +106,7 @@ const IFLA = {
   LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
@@ -232,6 +233,17 @@ function changeAtOnce(index: number, change: LinkChange): NetlinkRequest {
   const header = up === undefined ? { index } : { index, flags: up ? IFF_UP : 0, change: IFF_UP };
   const what = `set ${describeChange(change)} of the link of index ${index}`;
   return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) };
+}
+
+const AF_INET6 = 10;
+/** linux/if_link.h: IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE. */
+const ADDR_GEN_MODE = { TYPE: 8, NONE: 1 } as const;
+
+/** Has the link make no IPv6 address for itself when it comes up. Kernels without IPv6 refuse with EAFNOSUPPORT. */
+export function withoutLinkLocal(index: number): NetlinkRequest {
+  const mode: Attribute = [ADDR_GEN_MODE.TYPE, uint8(ADDR_GEN_MODE.NONE)];
+  const payload = encodePayload(encodeHeader({ index }), [[IFLA.AF_SPEC, [[AF_INET6, [mode]]]]]);
+  return { what: `keep the link of index ${index} from making an IPv6 address`, type: RTM_NEWLINK, payload };
 }
 
 /**

@@ -30,6 +30,7 @@ import {
   removeLinks,
   type VethOptions,
   type VxlanOptions,
+  withoutLinkLocal,
 } from "./rtnetlink-link.ts";
 import {
   askForNeighbour,
@@ -71,7 +72,10 @@ export interface Rtnetlink {
   /** Returns the index. It is down. */
   createVxlan(options: VxlanOptions): number;
   setLink(index: number, change: LinkChange): void;
-  /** Adds addresses and sets links up, in this order, with one call of the kernel. */
+  /**
+   * Adds addresses and sets links up, in this order, with one call of the kernel. A link with no IPv6 address among them
+   * makes none for itself (fe80::), and so asks for no router and joins no group.
+   */
   bringUp(links: readonly number[], addresses: readonly LinkAddress[]): void;
   deleteLink(index: number): void;
   /**
@@ -105,6 +109,9 @@ export interface Rtnetlink {
   unfilterIngress(ifindex: number): void;
   close(): void;
 }
+
+/** lo has index 1 in every namespace: net/core/dev.c makes it first. */
+const LOOPBACK = 1;
 
 /** Opens rtnetlink in `netns`, or in the namespace of this process. */
 export function openRtnetlink(netns?: Netns): Rtnetlink {
@@ -150,8 +157,16 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
     setLink: (index, change) => {
       for (const request of changeLink(index, change)) socket.request(request);
     },
-    bringUp: (links, addresses) =>
-      socket.requestAll([...addresses.map(addAddress), ...links.flatMap((index) => changeLink(index, { up: true }))]),
+    bringUp: (links, addresses) => {
+      const withIpv6 = new Set(addresses.filter(({ address }) => address.family === "ipv6").map(({ ifindex }) => ifindex));
+      const refusals = socket.requestAll([
+        ...links.filter((index) => index !== LOOPBACK && !withIpv6.has(index)).map(withoutLinkLocal),
+        ...addresses.map(addAddress),
+        ...links.flatMap((index) => changeLink(index, { up: true })),
+      ]);
+      const serious = refusals.find((error) => !hasErrno(error, "EAFNOSUPPORT")); // a kernel without IPv6
+      if (serious !== undefined) throw serious;
+    },
     deleteLink: (index) => void socket.request(removeLink(index)),
     deleteLinks,
     addAddress: (address) => {

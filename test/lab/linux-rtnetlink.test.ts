@@ -105,10 +105,23 @@ describe("links", () => {
     expect([pod.link("lo")?.up, pod.link("eth9")?.up]).toEqual([true, true]);
     const present = pod.addresses().map(({ address }) => printAddress(address));
     expect(present).toEqual(expect.arrayContaining(["127.0.0.1", "10.9.0.2", "fd00:9::2"]));
-    expect(() => pod.bringUp([9999], addresses)).toThrow("add address 10.9.0.2/24 on the link of index");
-    expect(() => pod.bringUp([9999], [])).toThrow("set state up of the link of index 9999: ENODEV");
+    expect(() => pod.bringUp([1], addresses)).toThrow("add address 10.9.0.2/24 on the link of index");
+    expect(() => pod.bringUp([9999], [])).toThrow("the link of index 9999 from making an IPv6 address: ENODEV");
     expect(pod.link("lo")?.up).toBe(true); // the answers are those of the next request again
     host.deleteLink(index);
+  });
+
+  test("bringUp() keeps a link without an IPv6 address silent in IPv6", async () => {
+    const peers = ["8", "9"].map((n) => {
+      return host.createVeth({ name: `veth${n}`, mtu: 1500, peer: { name: `eth${n}`, netns: b } });
+    });
+    const [four = 0, six = 0] = peers.map(({ peer }) => peer);
+    pod.bringUp([1, four], [{ ifindex: four, address: parseAddress("10.9.0.2"), length: 24 }]);
+    pod.bringUp([six], [{ ifindex: six, address: parseAddress("fd00:9::2"), length: 64 }]);
+    const modeOf = async (name: string) =>
+      /addrgenmode (\w+)/.exec(await exec("ip", ["-d", "link", "show", name], { netns: b }))?.[1];
+    expect(await Promise.all(["eth8", "eth9", "lo"].map(modeOf))).toEqual(["none", "eui64", "eui64"]);
+    for (const { index } of peers) host.deleteLink(index);
   });
 
   test("a link outside of a bridge can't be a hairpin port", () => {
