@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { RoutingMode } from "../config/mod.ts";
 import { Counter, explainError, Gauge, Histogram, type Log, type Metrics } from "../core/mod.ts";
 import type { KubeClient, Store, V1Namespace, V1Node } from "../kube/mod.ts";
-import { openConntrack, openNft, openRtnetlink, type Rtnetlink } from "../linux/mod.ts";
-import type { Prefix } from "../net/mod.ts";
+import { linkExists, openConntrack, openNft, openRtnetlink, type Rtnetlink, watchLinkRemovals } from "../linux/mod.ts";
+import { OWN_LINK_SHAPES, type Prefix } from "../net/mod.ts";
 import { adoptPods, RESULT_DIRECTORY } from "./adopt.ts";
 import { removeBrokenResults } from "./broken-results.ts";
 import { pluginInstaller } from "./conflist.ts";
@@ -92,7 +92,9 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     log.info({ event: "cni.undone", ...key }, "took back an ADD that an earlier run did not finish");
   }
 
-  const removeLink = linkRemover(kernel);
+  const watchRemovals = (onRemoved: (name: string) => void) => watchLinkRemovals(OWN_LINK_SHAPES, onRemoved);
+  const remover = linkRemover(kernel, { exists: linkExists, watchRemovals });
+  const removeLink = remover.remove;
   const nft = onDemand(openNft);
   const conntrack = openConntrack();
   const addresses = () => kernel.addresses().map(({ address }) => address);
@@ -169,6 +171,7 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     unfollow();
     await nft.close();
     conntrack.close();
+    remover.close();
     kernel.close();
     store.close();
   };

@@ -13,7 +13,7 @@ import type { DetachHost } from "./pod-host.ts";
 export async function detach(host: DetachHost, key: AttachmentKey): Promise<void> {
   try {
     await host.hostPorts.close(key);
-    // Both, whatever is known: the store may have been lost, and one that is not there costs nothing.
+    // Both, whatever is known of a limit: the store may have been lost, and a link that is not there costs nothing.
     await Promise.all(linkNames(key).map(host.removeLink));
   } catch (cause) {
     throw new CniError(CniErrorCode.TryAgainLater, explainError(cause), { cause });

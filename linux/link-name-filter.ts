@@ -8,40 +8,64 @@ export interface LinkNameShape {
 }
 
 /** Loads of classic BPF read in network order; netlink writes in the host's, which is little on x64 and arm64. */
+const LOAD_8 = 0x30;
 const LOAD_16 = 0x28;
 const LOAD_32 = 0x20;
 const IS_EQUAL = 0x15;
 const RETURN = 0x06;
 const ALL = 0xffff_ffff;
+const NOTHING = 0;
 
 /** Octets into a report of a link: struct nlmsghdr is 16 long, struct ifinfomsg 16, and the first attribute is the name. */
 const TYPE_AT = 4;
+const FAMILY_AT = 16;
 const ATTRIBUTE_AT = 32;
 const NAME_AT = 36;
 /** linux/rtnetlink.h, linux/if_link.h. */
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const IFLA_IFNAME = 3;
+/** What a bridge says of a port that leaves it is of the family AF_BRIDGE; the link is there still. */
+const AF_UNSPEC = 0;
 
 /**
  * Keeps reports of links with such names from a netlink socket, in the kernel: they cost nothing then. All others come,
  * those of other kinds too. struct sock_filter, linux/filter.h.
  */
 export function withoutLinks(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
-  const tests = shapes.flatMap(({ start, length }, i) => [
-    { code: LOAD_32, jt: 0, jf: 0, k: ATTRIBUTE_AT },
-    { code: IS_EQUAL, jt: 0, jf: 2, k: attributeWord(length) },
-    { code: LOAD_16, jt: 0, jf: 0, k: NAME_AT },
-    { code: IS_EQUAL, jt: (shapes.length - 1 - i) * TEST_LENGTH + 1, jf: 0, k: firstTwo(start) },
-  ]);
+  const tests = nameTests(shapes);
   return [
     { code: LOAD_16, jt: 0, jf: 0, k: TYPE_AT },
     { code: IS_EQUAL, jt: 1, jf: 0, k: swap16(RTM_NEWLINK) },
     { code: IS_EQUAL, jt: 0, jf: tests.length, k: swap16(RTM_DELLINK) },
     ...tests,
     { code: RETURN, jt: 0, jf: 0, k: ALL },
-    { code: RETURN, jt: 0, jf: 0, k: 0 },
+    { code: RETURN, jt: 0, jf: 0, k: NOTHING },
   ];
+}
+
+/** Lets nothing reach a netlink socket but the reports that links with such names are gone. */
+export function onlyRemovals(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
+  const tests = nameTests(shapes);
+  return [
+    { code: LOAD_16, jt: 0, jf: 0, k: TYPE_AT },
+    { code: IS_EQUAL, jt: 0, jf: tests.length + 2, k: swap16(RTM_DELLINK) },
+    { code: LOAD_8, jt: 0, jf: 0, k: FAMILY_AT },
+    { code: IS_EQUAL, jt: 0, jf: tests.length, k: AF_UNSPEC },
+    ...tests,
+    { code: RETURN, jt: 0, jf: 0, k: NOTHING },
+    { code: RETURN, jt: 0, jf: 0, k: ALL },
+  ];
+}
+
+/** Goes on after the instruction that follows for a name of one of the shapes, with that instruction for any other. */
+function nameTests(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
+  return shapes.flatMap(({ start, length }, i) => [
+    { code: LOAD_32, jt: 0, jf: 0, k: ATTRIBUTE_AT },
+    { code: IS_EQUAL, jt: 0, jf: 2, k: attributeWord(length) },
+    { code: LOAD_16, jt: 0, jf: 0, k: NAME_AT },
+    { code: IS_EQUAL, jt: (shapes.length - 1 - i) * TEST_LENGTH + 1, jf: 0, k: firstTwo(start) },
+  ]);
 }
 
 const TEST_LENGTH = 4;

@@ -158,7 +158,9 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
       for (const request of changeLink(index, change)) socket.request(request);
     },
     bringUp: (links, addresses) => {
-      const withIpv6 = new Set(addresses.filter(({ address }) => address.family === "ipv6").map(({ ifindex }) => ifindex));
+      const withIpv6 = new Set(
+        addresses.filter(({ address }) => address.family === "ipv6").map(({ ifindex }) => ifindex),
+      );
       const refusals = socket.requestAll([
         ...links.filter((index) => index !== LOOPBACK && !withIpv6.has(index)).map(withoutLinkLocal),
         ...addresses.map(addAddress),

@@ -7,11 +7,14 @@ import { withoutLinks } from "../../linux/link-name-filter.ts";
 import {
   exec,
   hasErrno,
+  linkExists,
   type Netns,
   openRtnetlink,
   ROUTE_PROTOCOL,
   type Rtnetlink,
   type RtnetlinkTopic,
+  runInNetns,
+  watchLinkRemovals,
   watchRtnetlink,
 } from "../../linux/mod.ts";
 import { NETLINK_ROUTE } from "../../linux/netlink-message.ts";
@@ -86,6 +89,7 @@ describe("links", () => {
     await host.deleteLinks(["va"]);
     await host.deleteLinks(Array.from({ length: 1000 }, (_, i) => `gone${i}`)); // more answers than a socket holds
     await expect(host.deleteLinks(["lo"])).rejects.toThrow("EOPNOTSUPP");
+    await exec("ip", ["link", "set", "lo", "group", "default"], { netns: a }); // else it would spoil all later removals
   });
 
   test("links() lists loopback and a missing link is undefined", () => {
@@ -322,6 +326,26 @@ test("withoutLinks() keeps reports of links with such names away, and lets all o
   const links = messages.filter(({ type }) => type === 16 || type === 17).map((message) => decodeLink(message).name);
   expect([...new Set(links)]).toEqual(others);
   expect(messages.filter(({ type }) => type === 20).length).toBe(6); // addresses are told of all
+});
+
+test("watchLinkRemovals() tells of links that linkExists() finds no more", async () => {
+  const told: string[] = [];
+  const watch = watchLinkRemovals([{ start: "ib", length: 15 }], (name) => told.push(name), a);
+  const bridge = host.createBridge({ name: "br3", mac: BRIDGE_MAC, mtu: 1500 });
+  const names = ["ib0123456789abc", "ib0123456789abd", "ib012"];
+  for (const [i, name] of names.entries()) {
+    host.createVeth({ name, mtu: 1500, master: bridge, peer: { name: `p${i}`, netns: b } });
+  }
+  host.setLink(host.link(names[0]!)!.index, { master: 0 }); // leaves the bridge, which tells that it is gone there
+  expect(runInNetns(a, () => names.map(linkExists))).toEqual([true, true, true]);
+  const done = host.deleteLinks(names);
+  await waitFor("the reports", () => told.length === 2, { deadline: 1000, every: 1 });
+  expect(told.sort()).toEqual(names.slice(0, 2));
+  expect(runInNetns(a, () => names.map(linkExists))).toEqual([false, false, false]);
+  await done;
+  expect(told.length).toBe(2);
+  watch.close();
+  host.deleteLink(bridge);
 });
 
 test("watchRtnetlink() with a rest tells at once, and then once in a while", async () => {

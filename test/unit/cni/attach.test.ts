@@ -38,7 +38,9 @@ function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kerne
   const bridge = applyBridge(kernel, { prefixes: PREFIXES, mtu: 1400, leases: [] });
   const openPod = (path: string) => ({ netns: { fd: -1, path, close() {} }, kernel: podKernel(path), close() {} });
   const ports = hostPorts({ nft: async () => nft, conntrack: NO_FLOWS, addresses: () => [] }, ipam.list());
-  return { kernel: links, ipam, bridge, openPod, removeLink: linkRemover(kernel), hostPorts: ports };
+  const news = { exists: () => true, watchRemovals: () => ({ close() {} }) };
+  const removeLink = linkRemover(kernel, news).remove;
+  return { kernel: links, ipam, bridge, openPod, removeLink, hostPorts: ports };
 }
 
 const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
