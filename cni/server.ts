@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { explainError, IronbridgeError, type Log } from "../core/mod.ts";
+import { listenLocally } from "../linux/mod.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
 import { type Answer, completeBody, decodeInvocation, encodeAnswer, failureAnswer, type Invocation } from "./frame.ts";
 import { CNI_VERSIONS } from "./network-config.ts";
@@ -39,20 +40,33 @@ export async function listenForPlugins(
   rmSync(path, { force: true }); // left by an agent that was killed
   const prepared = Promise.withResolvers<void>();
   const inTurn = (invocation: Invocation) => prepared.promise.then(() => answer(invocation));
-  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, inTurn, log));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, () => resolve());
+  const listener = listenLocally(path, (connection) => {
+    const first = connection.receive();
+    const invocation = wholeRequest(first);
+    if (invocation === undefined) serve(connection.stream(), first, inTurn, log);
+    else inTurn(invocation).then((reply) => connection.finish(encodeAnswer(reply)));
   });
   chmodSync(path, 0o600);
-  signal.addEventListener("abort", () => server.close(), { once: true });
+  signal.addEventListener("abort", () => listener.close(), { once: true });
   prepared.resolve(prepare());
   await prepared.promise;
 }
 
-function serve(socket: Socket, answer: PluginService["answer"], log: Log): void {
-  const chunks: Buffer[] = [];
-  let length = 0;
+/** Undefined as well for what can't become a request: who serves it finds out why. */
+function wholeRequest(octets: Buffer): Invocation | undefined {
+  try {
+    const body = completeBody(octets);
+    return body && decodeInvocation(body);
+  } catch (error) {
+    if (error instanceof CniError) return undefined;
+    throw error;
+  }
+}
+
+/** @param first What has come already. */
+function serve(socket: Socket, first: Buffer, answer: PluginService["answer"], log: Log): void {
+  const chunks = [first];
+  let length = first.length;
   let done = false;
 
   const finish = (reply: Answer) => {
@@ -96,6 +110,7 @@ function serve(socket: Socket, answer: PluginService["answer"], log: Log): void 
   socket.on("error", (error) =>
     log.debug({ event: "cni.connection_lost", reason: explainError(error) }, "a plugin left"),
   );
+  accept();
 }
 
 function incomplete(when: string): CniError {

@@ -4,6 +4,7 @@ import { IronbridgeError } from "../core/mod.ts";
 // The one file that calls C. Every wrapper answers as the system call itself does: a count or descriptor, or -errno.
 
 /** Address families and socket types: bits/socket.h. */
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;

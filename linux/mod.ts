@@ -40,6 +40,7 @@ export { ipv6ForwardingSettings, type Sysctls } from "./ipv6-forwarding.ts";
 export { hasErrno } from "./libc.ts";
 export { type ChecksumMaker, type LinkDatagrams, openLinkDatagrams } from "./link-datagrams.ts";
 export { linkExists, watchLinkRemovals } from "./link-removals.ts";
+export { type LocalConnection, listenLocally } from "./local-listener.ts";
 export { type Netns, openNetns, runInNetns } from "./netns.ts";
 export { type Nft, openNft } from "./nft.ts";
 export type { NftElement } from "./nft-element.ts";

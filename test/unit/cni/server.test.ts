@@ -57,6 +57,14 @@ describe("listenForPlugins()", () => {
     expect(await exchange([...REQUEST].map((octet) => Buffer.of(octet)))).toBe("ibc1\0\0\0\x05\0fine");
   });
 
+  test("gives an answer that is larger than the socket holds, and one that nobody waits for any more", async () => {
+    const stdout = "x".repeat(900_000);
+    await listen(async () => ({ exit: 0, stdout }));
+    const leaver = connect(path, () => leaver.end(REQUEST, () => leaver.destroy()));
+    await new Promise((resolve) => leaver.once("close", resolve));
+    expect((await exchange([REQUEST])).length).toBe(9 + stdout.length);
+  });
+
   test("lets only root reach the socket, and takes the place of a socket left behind", async () => {
     await listen();
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
