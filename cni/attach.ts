@@ -5,6 +5,7 @@ import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth } from "./bandwidth.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import { whenOperational } from "./link-readiness.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
 import type { AddResult, PodAddress } from "./result.ts";
@@ -34,6 +35,8 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
     try {
       const { interfaces, podLink } = connect(host, namespace, key, addresses, { ...runtime, mtu });
       const gateways = configurePod(namespace, { name: key.ifname, index: podLink }, addresses);
+      await whenOperational(host.kernel, hostLinkName(key));
+      await whenOperational(namespace.kernel, key.ifname);
       await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
       return { interfaces, addresses, gateways, dns: config.dns };

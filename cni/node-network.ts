@@ -71,7 +71,7 @@ type Area = "bridge" | "rules" | "routes" | "settings" | "forwarding" | "fast pa
 const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
-const PACE = { minInterval: 200, retryInterval: 1000, maxInterval: 30_000 };
+const PACE = { minInterval: 100, retryInterval: 1000, maxInterval: 30_000 };
 const DEFAULT_MTU = 1500;
 /** Lets 127.0.0.1 reach host ports. Pods could use it too, but for the guard in the rules, which come first. */
 const LOCAL_HOST_PORTS = `net/ipv4/conf/${BRIDGE_NAME}/route_localnet`;
@@ -148,8 +148,8 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     applyMasquerade ??= masqueradeReconciler(await options.nft());
     await applyMasquerade(masqueradePlan(options, own));
     await options.hostPorts.repair();
-    if (!guarded) links.poke();
     guarded = true;
+    if (bridge !== undefined) writeSysctl(LOCAL_HOST_PORTS, "1");
     report("rules", []);
     report("forwarding", await forwardProblems(await options.nft(), own.prefixes));
   };

@@ -130,7 +130,7 @@ class FakeNamespace implements FakeRtnetlink {
     const link = this.#require(index, `change the link of index ${index}`);
     const { master: oldMaster, ...rest } = link;
     const { up = link.up, mtu = link.mtu, name = link.name, master = oldMaster ?? 0, hairpin } = change;
-    this.#links.set(index, { ...rest, name, up, carrier: up, mtu, ...(master !== 0 && { master }) });
+    this.#links.set(index, { ...rest, name, up, carrier: up, operational: up, mtu, ...(master !== 0 && { master }) });
     if (hairpin === undefined) return;
     if (master === 0) throw kernelError(`set hairpin of the link of index ${index}`, ERRNO.EOPNOTSUPP);
     if (hairpin) this.hairpins.add(index);
@@ -278,7 +278,7 @@ class FakeNamespace implements FakeRtnetlink {
 
 function newLink(index: number, name: string, mtu: number): Link {
   const mac = Uint8Array.of(2, 0, 0, 0, index >> 8, index & 0xff);
-  const flags = { up: false, carrier: false, loopback: false, broadcast: true, noArp: false };
+  const flags = { up: false, carrier: false, operational: false, loopback: false, broadcast: true, noArp: false };
   return { index, name, mac, mtu, ...flags };
 }
 

@@ -27,6 +27,8 @@ export interface Link {
   readonly up: boolean;
   /** Has carrier (IFF_LOWER_UP). */
   readonly carrier: boolean;
+  /** Packets pass (IF_OPER_UP, RFC 2863): the kernel has noticed the carrier, which it does in its own time. */
+  readonly operational: boolean;
   readonly loopback: boolean;
   readonly broadcast: boolean;
   readonly noArp: boolean;
@@ -98,6 +100,7 @@ const IFF_BROADCAST = 0x2;
 const IFF_LOOPBACK = 0x8;
 const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
+const IF_OPER_UP = 6;
 /** linux/if_link.h: IFLA_*. */
 const IFLA = {
   ADDRESS: 1,
@@ -105,6 +108,7 @@ const IFLA = {
   MTU: 4,
   LINK: 5,
   MASTER: 10,
+  OPERSTATE: 16,
   LINKINFO: 18,
   AF_SPEC: 26,
   GROUP: 27,
@@ -302,6 +306,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link {
     mtu: readUint32(attributes.get(IFLA.MTU)) ?? 0,
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
+    operational: attributes.get(IFLA.OPERSTATE)?.[0] === IF_OPER_UP,
     loopback: (flags & IFF_LOOPBACK) !== 0,
     broadcast: (flags & IFF_BROADCAST) !== 0,
     noArp: (flags & IFF_NOARP) !== 0,

@@ -8,6 +8,7 @@ export const ETHERNET: Link = {
   mtu: 1500,
   up: true,
   carrier: true,
+  operational: true,
   loopback: false,
   broadcast: true,
   noArp: false,
