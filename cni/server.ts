@@ -23,7 +23,7 @@ export interface PluginService {
 /**
  * Answers plugins on a unix socket that only root can reach, until `signal` aborts. One request per connection.
  * Whatever arrives that is not a request gets an error as its answer and hurts nobody else.
- * @throws {IronbridgeError} IB_OPTION_INVALID for a path too long; the operating system's error for any other refusal.
+ * @throws {IronbridgeError} IB_OPTION_INVALID for a path too long, IB_KERNEL_REFUSED for what can't be listened on
  */
 export async function listenForPlugins(
   path: string,
