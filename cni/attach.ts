@@ -35,7 +35,9 @@ export async function attach(host: PodHost, request: AddRequest): Promise<AddRes
     try {
       const { interfaces, podLink } = connect(host, namespace, key, addresses, { ...runtime, mtu });
       const gateways = configurePod(namespace, { name: key.ifname, index: podLink }, addresses);
+      // In this order: the first port that passes packets gives the bridge its carrier.
       await whenOperational(host.kernel, hostLinkName(key));
+      await whenOperational(host.kernel, BRIDGE_NAME);
       await whenOperational(namespace.kernel, key.ifname);
       await host.hostPorts.open({ key, hostPorts, addresses: addresses.map(({ address }) => address) });
       host.ipam.complete(key);
