@@ -47,8 +47,9 @@ async function countFrom(netns: string, own: readonly string[], all: readonly st
       return `${family} saddr { ${members} } counter name ${i === 0 ? "own accept" : "others"};`;
     }),
   );
-  // Neighbours and routers talk on a link, whatever pods do.
-  const chain = `type filter hook prerouting priority raw; icmpv6 type 133-137 accept; ${sets.join(" ")}`;
+  // Neighbours and routers talk on a link, whatever pods do; so do bridges that listen for groups, once they have a carrier.
+  const others = "icmpv6 type 133-137 accept; ip protocol igmp accept;";
+  const chain = `type filter hook prerouting priority raw; ${others} ${sets.join(" ")}`;
   const table = `counter own { }; counter others { }; chain count { ${chain} };`;
   await exec("ip", ["netns", "exec", basename(netns), "nft", `table inet count { ${table} }`]);
 }
