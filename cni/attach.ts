@@ -1,5 +1,13 @@
 import { explainError } from "../core/mod.ts";
-import { hasErrno, type Link, runInNetns, type VethOptions, writeOptionalSysctl, writeSysctl } from "../linux/mod.ts";
+import {
+  hasErrno,
+  type Link,
+  LOOPBACK_INDEX,
+  runInNetns,
+  type VethOptions,
+  writeOptionalSysctl,
+  writeSysctl,
+} from "../linux/mod.ts";
 import { type Address, BRIDGE_NAME, parsePrefix } from "../net/mod.ts";
 import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth } from "./bandwidth.ts";
@@ -13,8 +21,6 @@ import type { RuntimeConfig } from "./runtime-config.ts";
 
 export type AddRequest = Extract<CniRequest, { readonly command: "ADD" }>;
 
-/** lo has index 1 in every namespace: net/core/dev.c makes it first. */
-const LOOPBACK_INDEX = 1;
 const EVERYWHERE = { ipv4: parsePrefix("0.0.0.0/0"), ipv6: parsePrefix("::/0") } as const;
 
 /**

@@ -6,6 +6,17 @@ export interface BpfInstruction {
   readonly k: number;
 }
 
+/** linux/bpf_common.h: load from a fixed place (in network order), jump by what was loaded, return how much of it passes. */
+export const FILTER_CODE = {
+  LOAD_BYTE: 0x30,
+  LOAD_HALF: 0x28,
+  LOAD_WORD: 0x20,
+  JUMP_EQUAL: 0x15,
+  JUMP_GREATER: 0x25,
+  JUMP_AT_LEAST: 0x35,
+  RETURN: 0x06,
+} as const;
+
 /** An array of struct sock_filter: code 16 bits, jt 8, jf 8, k 32, host order. */
 export function encodeFilter(filter: readonly BpfInstruction[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(filter.length * 8));

@@ -1,4 +1,5 @@
-import type { BpfInstruction } from "./bpf.ts";
+import { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
+import { IFLA, RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink-link.ts";
 
 /** Which names of links are meant: all that begin with these two characters and are this long. */
 export interface LinkNameShape {
@@ -7,12 +8,8 @@ export interface LinkNameShape {
   readonly length: number;
 }
 
-/** Loads of classic BPF read in network order; netlink writes in the host's, which is little on x64 and arm64. */
-const LOAD_8 = 0x30;
-const LOAD_16 = 0x28;
-const LOAD_32 = 0x20;
-const IS_EQUAL = 0x15;
-const RETURN = 0x06;
+/** Filters load in network order; netlink writes in the host's, which is little on x64 and arm64. */
+const { LOAD_BYTE, LOAD_HALF, LOAD_WORD, JUMP_EQUAL, RETURN } = FILTER_CODE;
 const ALL = 0xffff_ffff;
 const NOTHING = 0;
 
@@ -21,10 +18,6 @@ const TYPE_AT = 4;
 const FAMILY_AT = 16;
 const ATTRIBUTE_AT = 32;
 const NAME_AT = 36;
-/** linux/rtnetlink.h, linux/if_link.h. */
-const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
-const IFLA_IFNAME = 3;
 /** What a bridge says of a port that leaves it is of the family AF_BRIDGE; the link is there still. */
 const AF_UNSPEC = 0;
 
@@ -35,9 +28,9 @@ const AF_UNSPEC = 0;
 export function withoutLinks(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
   const tests = nameTests(shapes);
   return [
-    { code: LOAD_16, jt: 0, jf: 0, k: TYPE_AT },
-    { code: IS_EQUAL, jt: 1, jf: 0, k: swap16(RTM_NEWLINK) },
-    { code: IS_EQUAL, jt: 0, jf: tests.length, k: swap16(RTM_DELLINK) },
+    { code: LOAD_HALF, jt: 0, jf: 0, k: TYPE_AT },
+    { code: JUMP_EQUAL, jt: 1, jf: 0, k: swap16(RTM_NEWLINK) },
+    { code: JUMP_EQUAL, jt: 0, jf: tests.length, k: swap16(RTM_DELLINK) },
     ...tests,
     { code: RETURN, jt: 0, jf: 0, k: ALL },
     { code: RETURN, jt: 0, jf: 0, k: NOTHING },
@@ -48,10 +41,10 @@ export function withoutLinks(shapes: readonly LinkNameShape[]): readonly BpfInst
 export function onlyRemovals(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
   const tests = nameTests(shapes);
   return [
-    { code: LOAD_16, jt: 0, jf: 0, k: TYPE_AT },
-    { code: IS_EQUAL, jt: 0, jf: tests.length + 2, k: swap16(RTM_DELLINK) },
-    { code: LOAD_8, jt: 0, jf: 0, k: FAMILY_AT },
-    { code: IS_EQUAL, jt: 0, jf: tests.length, k: AF_UNSPEC },
+    { code: LOAD_HALF, jt: 0, jf: 0, k: TYPE_AT },
+    { code: JUMP_EQUAL, jt: 0, jf: tests.length + 2, k: swap16(RTM_DELLINK) },
+    { code: LOAD_BYTE, jt: 0, jf: 0, k: FAMILY_AT },
+    { code: JUMP_EQUAL, jt: 0, jf: tests.length, k: AF_UNSPEC },
     ...tests,
     { code: RETURN, jt: 0, jf: 0, k: NOTHING },
     { code: RETURN, jt: 0, jf: 0, k: ALL },
@@ -61,10 +54,10 @@ export function onlyRemovals(shapes: readonly LinkNameShape[]): readonly BpfInst
 /** Goes on after the instruction that follows for a name of one of the shapes, with that instruction for any other. */
 function nameTests(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] {
   return shapes.flatMap(({ start, length }, i) => [
-    { code: LOAD_32, jt: 0, jf: 0, k: ATTRIBUTE_AT },
-    { code: IS_EQUAL, jt: 0, jf: 2, k: attributeWord(length) },
-    { code: LOAD_16, jt: 0, jf: 0, k: NAME_AT },
-    { code: IS_EQUAL, jt: (shapes.length - 1 - i) * TEST_LENGTH + 1, jf: 0, k: firstTwo(start) },
+    { code: LOAD_WORD, jt: 0, jf: 0, k: ATTRIBUTE_AT },
+    { code: JUMP_EQUAL, jt: 0, jf: 2, k: attributeWord(length) },
+    { code: LOAD_HALF, jt: 0, jf: 0, k: NAME_AT },
+    { code: JUMP_EQUAL, jt: (shapes.length - 1 - i) * TEST_LENGTH + 1, jf: 0, k: firstTwo(start) },
   ]);
 }
 
@@ -76,7 +69,7 @@ function swap16(value: number): number {
 
 /** Length and type of the attribute that holds a name of `length` characters and its zero. */
 function attributeWord(length: number): number {
-  return ((swap16(4 + length + 1) << 16) | swap16(IFLA_IFNAME)) >>> 0;
+  return ((swap16(4 + length + 1) << 16) | swap16(IFLA.IFNAME)) >>> 0;
 }
 
 function firstTwo(start: string): number {

@@ -6,9 +6,7 @@ import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { decodeLink } from "./rtnetlink-link.ts";
-
-/** linux/rtnetlink.h: RTNLGRP_LINK. */
-const LINK_GROUP = 1;
+import { TOPICS } from "./rtnetlink-watch.ts";
 
 /**
  * Calls `onRemoved` with the name of each link with such a name that is gone, one of this namespace. Nobody finds it any
@@ -22,7 +20,7 @@ export function watchLinkRemovals(
 ): { close(): void } {
   return listenNetlink({
     protocol: NETLINK_ROUTE,
-    groups: [LINK_GROUP],
+    groups: TOPICS.link.groups,
     ...(netns && { netns }),
     prepare: (fd) => void check(attachFilter(fd, encodeFilter(onlyRemovals(shapes))), "filter reports of links"),
     onMessages: (messages) => {

@@ -1,4 +1,4 @@
-export type { BpfInstruction } from "./bpf.ts";
+export { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
 export { type KernelTypes, readKernelTypes } from "./btf.ts";
 export {
   type Conntrack,
@@ -49,7 +49,7 @@ export type { NftJournal } from "./nft-journal.ts";
 export { type NftReader, type NftTable, openNftReader } from "./nft-reader.ts";
 export { watchNft } from "./nft-watch.ts";
 export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
-export { openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
+export { LOOPBACK_INDEX, openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
 export type { LinkAddress } from "./rtnetlink-address.ts";
 export { type FakeRtnetlink, fakeRtnetlink } from "./rtnetlink-fake.ts";
 export type { BridgeOptions, IfbOptions, Link, LinkChange, VethOptions, VxlanOptions } from "./rtnetlink-link.ts";

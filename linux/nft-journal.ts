@@ -1,5 +1,5 @@
 import type { Family } from "../net/mod.ts";
-import { type BpfInstruction, encodeFilter } from "./bpf.ts";
+import { type BpfInstruction, encodeFilter, FILTER_CODE } from "./bpf.ts";
 import { AF_INET, AF_INET6, attachFilter, check } from "./libc.ts";
 import { decodeAttributes, NETLINK_NETFILTER, type NetlinkMessage, readText } from "./netlink-message.ts";
 import { openNetlinkInbox } from "./netlink-socket.ts";
@@ -48,10 +48,10 @@ function othersOnly(ports: readonly number[]): BpfInstruction[] {
   const swapped = (port: number) => new DataView(new Uint32Array([port]).buffer).getUint32(0);
   const listed = ports.slice(-MOST_PORTS);
   return [
-    { code: 0x20, jt: 0, jf: 0, k: 12 }, // ld [12]
-    ...listed.map((port, i) => ({ code: 0x15, jt: listed.length - i, jf: 0, k: swapped(port) })), // jeq, then drop
-    { code: 0x06, jt: 0, jf: 0, k: 0xffff_ffff }, // ret all
-    { code: 0x06, jt: 0, jf: 0, k: 0 }, // ret nothing
+    { code: FILTER_CODE.LOAD_WORD, jt: 0, jf: 0, k: 12 },
+    ...listed.map((port, i) => ({ code: FILTER_CODE.JUMP_EQUAL, jt: listed.length - i, jf: 0, k: swapped(port) })),
+    { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0xffff_ffff }, // all of it
+    { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0 }, // nothing
   ];
 }
 

@@ -1,4 +1,4 @@
-import { type BpfInstruction, encodeFilter } from "./bpf.ts";
+import { type BpfInstruction, encodeFilter, FILTER_CODE } from "./bpf.ts";
 import { attachFilter, check } from "./libc.ts";
 import { NETLINK_NETFILTER } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
@@ -11,10 +11,10 @@ import { NFNLGRP_NFTABLES, NFT_MSG } from "./nft-wire.ts";
  * not 100,000. The type is the 16 bits at octet 4, which BPF reads in network order.
  */
 const NEW_GENERATION_ONLY: readonly BpfInstruction[] = [
-  { code: 0x28, jt: 0, jf: 0, k: 4 }, // ldh [4]
-  { code: 0x15, jt: 0, jf: 1, k: ((NFT_MSG.NEWGEN & 0xff) << 8) | (NFT_MSG.NEWGEN >> 8) }, // jeq, else skip one
-  { code: 0x06, jt: 0, jf: 0, k: 0xffff_ffff }, // ret all
-  { code: 0x06, jt: 0, jf: 0, k: 0 }, // ret nothing
+  { code: FILTER_CODE.LOAD_HALF, jt: 0, jf: 0, k: 4 },
+  { code: FILTER_CODE.JUMP_EQUAL, jt: 0, jf: 1, k: ((NFT_MSG.NEWGEN & 0xff) << 8) | (NFT_MSG.NEWGEN >> 8) },
+  { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0xffff_ffff }, // all of it
+  { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0 }, // nothing
 ];
 
 /**

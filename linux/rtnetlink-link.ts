@@ -1,4 +1,5 @@
 import { type Address, addressFromBytes, addressToBytes, printAddress } from "../net/mod.ts";
+import { AF_INET6 } from "./libc.ts";
 import {
   type Attribute,
   decodeAttributes,
@@ -91,8 +92,8 @@ export interface LinkChange {
 }
 
 /** linux/rtnetlink.h. */
-const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 /** linux/if.h. */
 const IFF_UP = 0x1;
@@ -102,7 +103,7 @@ const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
 const IF_OPER_UP = 6;
 /** linux/if_link.h: IFLA_*. */
-const IFLA = {
+export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
@@ -239,7 +240,6 @@ function changeAtOnce(index: number, change: LinkChange): NetlinkRequest {
   return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) };
 }
 
-const AF_INET6 = 10;
 /** linux/if_link.h: IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE. */
 const ADDR_GEN_MODE = { TYPE: 8, NONE: 1 } as const;
 

@@ -16,7 +16,7 @@ export interface WatchOptions {
 export type RtnetlinkTopic = "link" | "address" | "route" | "neighbour";
 
 /** linux/rtnetlink.h: RTNLGRP_*, and the message types of each topic (new, delete). */
-const TOPICS = {
+export const TOPICS = {
   link: { groups: [1], types: [16, 17] },
   address: { groups: [5, 9], types: [20, 21] },
   route: { groups: [7, 11], types: [24, 25] },

@@ -111,7 +111,7 @@ export interface Rtnetlink {
 }
 
 /** lo has index 1 in every namespace: net/core/dev.c makes it first. */
-const LOOPBACK = 1;
+export const LOOPBACK_INDEX = 1;
 
 /** Opens rtnetlink in `netns`, or in the namespace of this process. */
 export function openRtnetlink(netns?: Netns): Rtnetlink {
@@ -162,7 +162,7 @@ export function openRtnetlink(netns?: Netns): Rtnetlink {
         addresses.filter(({ address }) => address.family === "ipv6").map(({ ifindex }) => ifindex),
       );
       const refusals = socket.requestAll([
-        ...links.filter((index) => index !== LOOPBACK && !withIpv6.has(index)).map(withoutLinkLocal),
+        ...links.filter((index) => index !== LOOPBACK_INDEX && !withIpv6.has(index)).map(withoutLinkLocal),
         ...addresses.map(addAddress),
         ...links.flatMap((index) => changeLink(index, { up: true })),
       ]);

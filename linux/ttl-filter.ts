@@ -1,12 +1,7 @@
 import { type Address, addressToBytes, type Family, printAddress } from "../net/mod.ts";
-import type { BpfInstruction } from "./bpf.ts";
+import { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
 
-/** linux/bpf_common.h: load an octet or a word, jump when equal or at least, return. */
-const LOAD_BYTE = 0x30;
-const LOAD_WORD = 0x20;
-const JUMP_EQUAL = 0x15;
-const JUMP_AT_LEAST = 0x35;
-const RETURN = 0x06;
+const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN } = FILTER_CODE;
 /** linux/filter.h SKF_NET_OFF: places are counted from the network header, before what the socket reads. */
 const NETWORK = 0xfff0_0000;
 /** Places in the headers of RFC 791 and RFC 8200. */

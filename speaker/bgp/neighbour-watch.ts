@@ -1,5 +1,5 @@
 import { explainError, hasCode } from "../../core/mod.ts";
-import { type BpfInstruction, type Link, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
+import { type BpfInstruction, FILTER_CODE, type Link, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
 import {
   type Address,
   ALL_NODES,
@@ -25,9 +25,7 @@ const PERIOD = 10_000;
 /** The first ones follow each other faster, since the other side may be waiting: RFC 4861 section 6.2.4. */
 const FIRST = { count: 3, pause: 1000 } as const;
 
-const LOAD_BYTE = 0x30;
-const JUMP_EQUAL = 0x15;
-const RETURN = 0x06;
+const { LOAD_BYTE, JUMP_EQUAL, RETURN } = FILTER_CODE;
 /** Passes router advertisements of this very link. */
 const FILTER: readonly BpfInstruction[] = [
   { code: LOAD_BYTE, jt: 0, jf: 0, k: ETHERNET_HEADER_LENGTH + 6 },

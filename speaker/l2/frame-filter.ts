@@ -1,13 +1,7 @@
-import type { BpfInstruction } from "../../linux/mod.ts";
+import { type BpfInstruction, FILTER_CODE } from "../../linux/mod.ts";
 import { ETHERNET_HEADER_LENGTH, ICMPV6_PROTOCOL, IPV6_HEADER_LENGTH, NDP_HOP_LIMIT, NdpType } from "../../net/mod.ts";
 
-/** linux/bpf_common.h: load an octet or a word from a fixed place; jump when equal, at least, greater; return. */
-const LOAD_BYTE = 0x30;
-const LOAD_WORD = 0x20;
-const JUMP_EQUAL = 0x15;
-const JUMP_AT_LEAST = 0x35;
-const JUMP_GREATER = 0x25;
-const RETURN = 0x06;
+const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_GREATER, RETURN } = FILTER_CODE;
 const WHOLE_FRAME = 0xffff;
 
 /** Places in a frame, in octets. RFC 826: sender address 14 and target address 24 octets into the packet. */
