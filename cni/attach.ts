@@ -64,7 +64,7 @@ function podMtu({ mtu }: AddRequest["config"], bridge: Bridge): number {
 }
 
 function connect(
-  { kernel, bridge }: PodHost,
+  { kernel, bridge, preparePort }: PodHost,
   namespace: PodNetns,
   key: AttachmentKey,
   addresses: readonly PodAddress[],
@@ -77,6 +77,7 @@ function connect(
   writeOptionalSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1");
   // Before it is up: the kernel waits for a grace period to put a queueing discipline in the place of one in use.
   const shaper = bandwidth && applyBandwidth(kernel, key, port, bandwidth);
+  if (bandwidth?.egress === undefined) preparePort(port.index);
   kernel.setLink(port.index, { up: true, hairpin: true });
   const interfaces = [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu: bridge.mtu },

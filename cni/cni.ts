@@ -156,8 +156,8 @@ export function startCni(options: CniOptions, signal: AbortSignal): Cni {
     signal,
   );
   const pods = { kernel, ipam, removeLink, hostPorts: ports, openPod: openPodNetns };
-  const { bridge, problems } = network;
-  const node = { ...pods, namespaces, whenReady: attachable.promise, bridge, problems };
+  const { bridge, problems, preparePort } = network;
+  const node = { ...pods, namespaces, whenReady: attachable.promise, bridge, problems, preparePort };
   const answer = createHandler({ node, log, observe: registerMetrics(options.metrics, ipam) });
 
   const broken = removeBrokenResults(resultDir, log, signal);

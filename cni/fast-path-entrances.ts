@@ -5,6 +5,11 @@ import { KernelTable } from "./kernel-table.ts";
 
 /** The links where programs let packets into the short way. */
 export interface Entrances {
+  /**
+   * Makes room for the program of a new pod before its link is up, so that no packet is lost when it comes.
+   * @throws {IronbridgeError} IB_KERNEL_REFUSED
+   */
+  prepare(ifindex: number): void;
   /** @returns What the kernel refused; the next call tries it again. */
   apply(wanted: ReadonlyMap<string, FastPathEntrance>): readonly string[];
   /** Pods' links keep their programs, uplink and tunnel don't. */
@@ -36,6 +41,7 @@ export function openEntrances(kernel: Rtnetlink, programs: Readonly<Record<Entra
     found: findEntrances(kernel),
   });
   return {
+    prepare: (ifindex) => kernel.addFilterPlace(ifindex),
     apply: (wanted) => table.apply(wanted),
     close: () => {
       for (const link of attached.values()) link.close();

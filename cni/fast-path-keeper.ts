@@ -4,8 +4,10 @@ import { type FastPath, openFastPath } from "./fast-path.ts";
 import { clearEntrances } from "./fast-path-entrances.ts";
 import { type FastPathFacts, fastPathPlan } from "./fast-path-plan.ts";
 
-/** The short way between pods as the node's network keeps it: opened when there is something to apply. */
+/** The short way between pods as the node's network keeps it: opened when the first pod comes, or the first facts. */
 export interface FastPathKeeper {
+  /** A new pod's link, which is not up yet: what is sent to the pod gets through from then on. Never throws. */
+  prepare(ifindex: number): void;
   /** @returns What the kernel refused; the next call tries it again. */
   apply(facts: FastPathFacts): readonly string[];
   /** "on", "off", or why this kernel can't have it. */
@@ -27,6 +29,7 @@ export function keepFastPath(
   let state = wanted ? "not open yet" : "off";
   let isClear = false;
   const open = () => {
+    if (state !== "not open yet") return;
     try {
       path = openPath(kernel);
       state = "on";
@@ -46,8 +49,16 @@ export function keepFastPath(
     }
   };
   return {
+    prepare: (ifindex) => {
+      open(); // the first pod may come before the first facts
+      try {
+        path?.prepare(ifindex);
+      } catch {
+        // Pods do without the short way: apply() is refused the same soon, and says so.
+      }
+    },
     apply: (facts) => {
-      if (state === "not open yet") open();
+      open();
       return path === undefined ? clear() : path.apply(fastPathPlan(facts));
     },
     state: () => state,

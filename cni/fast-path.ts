@@ -18,6 +18,8 @@ import { KernelTable } from "./kernel-table.ts";
 
 /** The short way between pods. */
 export interface FastPath {
+  /** See Entrances. @throws {IronbridgeError} IB_KERNEL_REFUSED */
+  prepare(ifindex: number): void;
   /** @returns What the kernel refused; the next call tries it again. */
   apply(plan: FastPathPlan): readonly string[];
   /** Pods of this node go on with it, as it was last told. What comes from elsewhere takes the ordinary way then. */
@@ -55,6 +57,7 @@ export function openFastPath(kernel: Rtnetlink): FastPath {
   const pods = exits<Address>((address) => [maps[address.family].pods, addressToBytes(address)]);
   const ways = exits<Prefix>((prefix) => [maps[prefix.family].ways, prefixKey(prefix)]);
   return {
+    prepare: entrances.prepare,
     apply: (plan) => {
       for (const key of SETTINGS) writeOptionalSysctl(key, "1");
       const problems = [...pods.apply(plan.pods), ...ways.apply(plan.ways)];

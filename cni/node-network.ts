@@ -58,6 +58,8 @@ export interface NodeNetwork {
   problems(): readonly string[];
   /** What is amiss though pods can be attached, in sentences: nodes that can't be reached, what others changed. */
   warnings(): readonly string[];
+  /** Makes a new pod's link, which is not up yet, ready for the short way. */
+  preparePort(ifindex: number): void;
   /** Whether connections between pods take the short way; in words when they can't. */
   fastPath(): string;
   /** Whether the checksums of packets in the tunnel are left to the network card, in words. */
@@ -177,6 +179,7 @@ export function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSigna
     bridge: () => bridge,
     problems: blockers,
     warnings: () => [...problems.routes, ...problems.settings, ...problems.forwarding],
+    preparePort: fastPath.prepare,
     fastPath: fastPath.state,
     checksumOffload: offload.state,
     poke: links.poke,

@@ -18,6 +18,8 @@ export interface PodHost {
   readonly bridge: Bridge;
   readonly removeLink: RemoveLink;
   readonly hostPorts: HostPorts;
+  /** What is done to a pod's link of the node before it is up. */
+  readonly preparePort: (ifindex: number) => void;
   /** openPodNetns(), or a stand-in for it. */
   readonly openPod: (path: string) => PodNetns;
 }

@@ -219,8 +219,12 @@ class FakeNamespace implements FakeRtnetlink {
     this.#setQdisc(ifindex, { kind: "ingress" });
   }
 
-  filterIngress(ifindex: number, program: KernelObject): void {
+  addFilterPlace(ifindex: number): void {
     this.#setQdisc(ifindex, { kind: "clsact" });
+  }
+
+  filterIngress(ifindex: number, program: KernelObject): void {
+    this.addFilterPlace(ifindex);
     this.#filters.set(ifindex, program);
   }
 

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -66,6 +67,37 @@ async function programsOf({ port }: { readonly port: string }): Promise<string> 
   return (await lab.node1.run("tc", "filter", "show", "dev", port, "ingress")).match(/ id \d+/g)?.join() ?? "";
 }
 
+/** Sends numbered datagrams to an address from node 1, some thousands a second. */
+function flood(to: string): ChildProcess {
+  const script = `import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+number = 0
+while True:
+    s.sendto(b"%d" % number, ("${to}", 5000))
+    number += 1
+    time.sleep(0.0001)`;
+  return spawn("ip", ["netns", "exec", lab.node1.netns, "python3", "-u", "-c", script]);
+}
+
+/** Receives them; says how many after each hundred, and which are missing after the first one that came. */
+function countFlood(netns: string): ChildProcess {
+  const script = `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, ${SO_RCVBUFFORCE}, 1 << 25)
+s.bind(("0.0.0.0", 5000))
+print("listens")
+count, last = 0, None
+while True:
+    number = int(s.recv(100))
+    if last is not None and number != last + 1: print("lost", last + 1, "to", number - 1)
+    count, last = count + 1, number
+    if count % 100 == 0: print("received", count)`;
+  return spawn("ip", ["netns", "exec", netns, "python3", "-u", "-c", script]);
+}
+
+/** asm-generic/socket.h */
+const SO_RCVBUFFORCE = 33;
+
 /** The short way is open some moments after the pods are there: until then all is seen. */
 async function expectShort(from: string, to: string, address: string): Promise<void> {
   const isReached = () => inside(from, "ping", "-c1", "-W1", address).then(() => true);
@@ -116,6 +148,32 @@ describe("established connections take the short way", () => {
     expect(flows).toContain("TIME_WAIT");
     expect(flows).not.toContain("ESTABLISHED");
   });
+});
+
+test("no packet to a new pod is lost when the short way opens for it", async () => {
+  await start();
+  const { port } = await addPod(); // gives the bridge a carrier
+  const [address, mac, netns] = ["10.244.1.200", "0a:58:0a:f4:01:c8", await lab.addPod()];
+  await lab.node1.run("ip", "neighbour", "replace", address, "lladdr", mac, "dev", "ironbr0", "nud", "permanent");
+  const programs = [flood(address), countFlood(basename(netns))] as const;
+  let heard = "";
+  programs[1].stdout?.on("data", (text) => {
+    heard += text;
+  });
+  try {
+    await waitFor("the receiver", () => heard.startsWith("listens"), { deadline: 5000 });
+    const sent = async () => Number(await lab.node1.run("cat", `/sys/class/net/${port}/statistics/tx_packets`));
+    const before = await sent();
+    await waitFor("the sender", async () => (await sent()) > before + 100, { deadline: 5000 });
+    await lab.node1.add("flooded", netns, { runtimeConfig: { ips: [`${address}/24`] } });
+    const pod = { port: hostLinkName({ containerId: "flooded", ifname: "eth0" }) };
+    await waitFor("the short way", async () => (await filtersOf(pod))[0] === 1, { deadline: 5000 });
+    const lines = heard.length;
+    await waitFor("more to come", () => heard.slice(lines).split("received").length > 3, { deadline: 5000 });
+    expect(heard).not.toContain("lost");
+  } finally {
+    for (const program of programs) program.kill();
+  }
 });
 
 describe("the ordinary way is for", () => {

@@ -23,10 +23,13 @@ let kernel: FakeRtnetlink;
 let nft: FakeNft;
 let store: LeaseStore;
 let host: PodHost;
+/** The links that were made ready for the short way, and whether they were up then. */
+let prepared: [ifindex: number, up: boolean | undefined][];
 
 beforeEach(() => {
   kernel = fakeRtnetlink();
   nft = fakeNft();
+  prepared = [];
   store = new LeaseStore(":memory:", "boot-1");
   host = hostOn(kernel);
 });
@@ -40,7 +43,9 @@ function hostOn(links: Rtnetlink, podKernel = (path: string): Rtnetlink => kerne
   const ports = hostPorts({ nft: async () => nft, conntrack: NO_FLOWS, addresses: () => [] }, ipam.list());
   const news = { exists: () => true, watchRemovals: () => ({ close() {} }) };
   const removeLink = linkRemover(kernel, news).remove;
-  return { kernel: links, ipam, bridge, openPod, removeLink, hostPorts: ports };
+  const preparePort = (index: number) =>
+    prepared.push([index, kernel.links().find((link) => link.index === index)?.up]);
+  return { kernel: links, ipam, bridge, openPod, removeLink, preparePort, hostPorts: ports };
 }
 
 const add = (on: PodHost = host, key = KEY, netns = POD) => attach(on, { command: "ADD", config: CONFIG, key, netns });
@@ -90,6 +95,15 @@ describe("attach()", () => {
       ["eth0", POD],
     ]);
     expect(store.get(KEY)?.complete).toBe(true);
+  });
+
+  test("has the port made ready for the short way before it is up, if packets of the pod may take it", async () => {
+    await add();
+    expect(prepared).toEqual([[kernel.link(hostLinkName(KEY))?.index, false]]);
+    const key = { containerId: "c2", ifname: "eth0" };
+    const limited = { ...NO_RUNTIME_CONFIG, bandwidth: { egress: { rate: 1e6, burst: 1e6 } } };
+    await attach(host, { command: "ADD", config: { ...CONFIG, runtime: limited }, key, netns: "/run/netns/p2" });
+    expect(prepared).toHaveLength(1);
   });
 
   test("replaces a port that an agent with a lost store left behind", async () => {

@@ -48,6 +48,13 @@ describe("openEntrances()", () => {
   });
 });
 
+test("a link that is prepared has room for the program, and none yet", () => {
+  const kernel = fakeRtnetlink();
+  const port = addPort(kernel, "a");
+  openEntrances(kernel, PROGRAMS).prepare(port);
+  expect([kernel.qdiscs(port), kernel.hasIngressFilter(port)]).toEqual([[{ kind: "clsact" }], false]);
+});
+
 test("clearEntrances() takes the programs of all links", () => {
   const kernel = fakeRtnetlink();
   const ports = ["a", "b"].map((name) => addPort(kernel, name));

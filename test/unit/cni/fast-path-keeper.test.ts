@@ -20,7 +20,7 @@ describe("keepFastPath()", () => {
     const { kernel, port } = nodeWithPod();
     const answers = [["refused"], []];
     let opened = 0;
-    const path: FastPath = { apply: () => answers.shift()!, close: () => {} };
+    const path: FastPath = { prepare: () => {}, apply: () => answers.shift()!, close: () => {} };
     const open = () => {
       opened += 1;
       return path;
@@ -30,6 +30,19 @@ describe("keepFastPath()", () => {
     expect([keeper.apply(FACTS), keeper.apply(FACTS)]).toEqual([["refused"], []]);
     expect([keeper.state(), opened]).toEqual(["on", 1]);
     expect(kernel.hasIngressFilter(port)).toBe(true);
+  });
+
+  test("opens it for the first pod, and pods do without when their links can't be prepared", () => {
+    const { kernel, port } = nodeWithPod();
+    const prepared: number[] = [];
+    const prepare = (ifindex: number) => {
+      prepared.push(ifindex);
+      throw new IronbridgeError("IB_KERNEL_REFUSED", "no such queueing discipline");
+    };
+    const keeper = keepFastPath(true, kernel, silentLog(), () => ({ prepare, apply: () => [], close: () => {} }));
+    keeper.prepare(port);
+    expect([keeper.state(), prepared]).toEqual(["on", [port]]);
+    keepFastPath(false, kernel, silentLog(), refuse).prepare(port);
   });
 
   const refuse = () => {
