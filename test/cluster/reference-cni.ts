@@ -1,6 +1,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runInHost } from "../../lab/command.ts";
+import { waitFor } from "../support/wait.ts";
 import { getObject } from "./kubectl.ts";
 import { addressesOf, type ClusterPlan, type MachinePlan } from "./plan.ts";
 import { writeOnDisk } from "./unit.ts";
@@ -40,14 +41,24 @@ export async function removeReferenceCni(node: MachinePlan): Promise<void> {
 
 interface NodeObject {
   readonly metadata: { readonly name: string };
-  readonly spec: { readonly podCIDRs: readonly string[] };
+  readonly spec: { readonly podCIDRs?: readonly string[] };
 }
 
-/** The pod prefixes of each node, as the controller manager gave them: IPv4 first. */
+/** The pod prefixes of each node, IPv4 first, once the controller manager has given all of them theirs. */
 async function podPrefixes(plan: ClusterPlan): Promise<ReadonlyMap<string, readonly string[]>> {
-  const { items } = await getObject<{ items: readonly NodeObject[] }>(plan, "nodes");
-  return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.podCIDRs]));
+  return waitFor(
+    "pod prefixes of all nodes",
+    async () => {
+      const { items } = await getObject<{ items: readonly NodeObject[] }>(plan, "nodes");
+      const given = new Map(items.map(({ metadata, spec }) => [metadata.name, spec.podCIDRs ?? []]));
+      return plan.nodes.every(({ name }) => given.get(name)?.length) && given;
+    },
+    { deadline: PATIENCE },
+  );
 }
+
+/** Milliseconds; the controller manager's leader is there some seconds after its start, later on a busy machine. */
+const PATIENCE = 60_000;
 
 function configuration(prefixes: readonly string[]): object {
   return {
