@@ -29,9 +29,12 @@ function printConflist(socketPath: string): string {
 }
 
 export interface InstallOptions {
+  /** The built plugin. */
   readonly shimPath: string;
+  /** Where the container runtime looks for plugins (/opt/cni/bin) and their configuration (/etc/cni/net.d). */
   readonly binDir: string;
   readonly confDir: string;
+  /** Unix socket for the plugin; its directory becomes root's alone. At most 107 characters. */
   readonly socketPath: string;
 }
 

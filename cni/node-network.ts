@@ -1,5 +1,4 @@
-import type { RoutingMode } from "../config/mod.ts";
-import { explainError, IronbridgeError, type Log, type Metrics, startRunner } from "../core/mod.ts";
+import { explainError, type Log, type Metrics, startRunner } from "../core/mod.ts";
 import type { Store, V1Node } from "../kube/mod.ts";
 import { type Nft, type Rtnetlink, watchNft, watchRtnetlink, writeSysctl } from "../linux/mod.ts";
 import { BRIDGE_NAME, type Prefix, printPrefix } from "../net/mod.ts";
@@ -15,23 +14,19 @@ import { learnedRoutes, type PodRoutes } from "./learned-routes.ts";
 import { type MasqueradePlan, masqueradeReconciler } from "./masquerade.ts";
 import { startOffloadKeeper } from "./offload-keeper.ts";
 import { type PodNetwork, podNetworkOf } from "./pod-network.ts";
-import { applyRoutes, desiredRoutes, otherPrefixes, type Routing } from "./routes.ts";
+import { applyRoutes, desiredRoutes, otherPrefixes } from "./routes.ts";
+import { applyRouting, podMtu, type RoutingOptions } from "./routing.ts";
 import { loadBridgeNetfilter, sysctlKeeper } from "./sysctl-plan.ts";
-import { applyTunnel, applyTunnelNodes, removeTunnel, tunnelEnd, tunnelMtu } from "./tunnel.ts";
-import { findUplink, type Uplink } from "./uplink.ts";
+import { applyTunnelNodes, tunnelEnd } from "./tunnel.ts";
+import { findUplink } from "./uplink.ts";
 
-export interface NodeNetworkOptions {
-  /** Name of this node. */
-  readonly node: string;
+export interface NodeNetworkOptions extends RoutingOptions {
   readonly nodes: Store<V1Node>;
   readonly clusterCidrs: readonly Prefix[];
   /** Prefixes outside of it that pods reach with their own address. */
   readonly nonMasqueradeCidrs: readonly Prefix[];
-  readonly routing: RoutingMode;
   /** The ways to other nodes where routing is `bgp`. */
   readonly podRoutes?: PodRoutes;
-  /** UDP port of tunnels. */
-  readonly tunnelPort: number;
   /** Whether established connections between pods take the short way. */
   readonly fastPath: boolean;
   readonly kernel: Rtnetlink;
@@ -74,7 +69,6 @@ const NOT_YET = "the pod network of the node is being made";
 
 /** Milliseconds. Kernel reports heal drift at once; the slow run is for what nobody reports. */
 const PACE = { minInterval: 100, retryInterval: 1000, maxInterval: 30_000 };
-const DEFAULT_MTU = 1500;
 /** Lets 127.0.0.1 reach host ports. Pods could use it too, but for the guard in the rules, which come first. */
 const LOCAL_HOST_PORTS = `net/ipv4/conf/${BRIDGE_NAME}/route_localnet`;
 
@@ -196,34 +190,4 @@ function masqueradePlan(options: NodeNetworkOptions, own: PodNetwork): Masquerad
   const { clusterCidrs, nonMasqueradeCidrs, nodes, node } = options;
   const others = otherPrefixes(nodes.list(), node).prefixes.map(({ prefix }) => prefix);
   return { pods: own.prefixes, native: [...clusterCidrs, ...nonMasqueradeCidrs, ...others] };
-}
-
-function hasTunnel(mode: RoutingMode): boolean {
-  return mode === "vxlan" || mode === "cross-subnet";
-}
-
-/** So that no packet of a pod is too large on its way to another node. Octets. */
-function podMtu(mode: RoutingMode, uplink: Uplink | undefined): number {
-  if (uplink === undefined) return DEFAULT_MTU;
-  return hasTunnel(mode) ? tunnelMtu(uplink) : uplink.mtu;
-}
-
-/** @throws {IronbridgeError} IB_OPTION_INVALID when tunnels are asked for and the node's address is on no interface. */
-function applyRouting(
-  kernel: Rtnetlink,
-  { routing: mode, tunnelPort: port, node }: NodeNetworkOptions,
-  { prefixes }: PodNetwork,
-  uplink: Uplink | undefined,
-): Routing {
-  const connected = uplink?.connected ?? [];
-  if (!hasTunnel(mode)) {
-    removeTunnel(kernel);
-    return { mode, connected };
-  }
-  if (uplink === undefined) {
-    const message = `no interface has an InternalIP of node ${node}, so that mode ${mode} finds no place for its tunnel`;
-    throw new IronbridgeError("IB_OPTION_INVALID", message);
-  }
-  const ifindex = applyTunnel(kernel, { uplink, port, node, prefixes });
-  return { mode, connected, tunnel: { ifindex, family: uplink.address.family } };
 }
