@@ -17,6 +17,20 @@ export const FILTER_CODE = {
   RETURN: 0x06,
 } as const;
 
+/** The ends of a filter: all of the packet passes, or nothing. */
+export const FILTER_ACCEPT: BpfInstruction = { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0xffff_ffff };
+export const FILTER_DROP: BpfInstruction = { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0 };
+
+/** 16 bits as netlink writes them, in this machine's order, as LOAD_HALF reads them. */
+export function hostHalf(value: number): number {
+  return new DataView(Uint16Array.of(value).buffer).getUint16(0);
+}
+
+/** 32 bits as netlink writes them, in this machine's order, as LOAD_WORD reads them. */
+export function hostWord(value: number): number {
+  return new DataView(Uint32Array.of(value).buffer).getUint32(0);
+}
+
 /** An array of struct sock_filter: code 16 bits, jt 8, jf 8, k 32, host order. */
 export function encodeFilter(filter: readonly BpfInstruction[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(filter.length * 8));

@@ -1,4 +1,4 @@
-import { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
+import { type BpfInstruction, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP, hostHalf } from "./bpf.ts";
 import { IFLA, RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink-link.ts";
 
 /** Which names of links are meant: all that begin with these two characters and are this long. */
@@ -8,10 +8,7 @@ export interface LinkNameShape {
   readonly length: number;
 }
 
-/** Filters load in network order; netlink writes in the host's, which is little on x64 and arm64. */
-const { LOAD_BYTE, LOAD_HALF, LOAD_WORD, JUMP_EQUAL, RETURN } = FILTER_CODE;
-const ALL = 0xffff_ffff;
-const NOTHING = 0;
+const { LOAD_BYTE, LOAD_HALF, LOAD_WORD, JUMP_EQUAL } = FILTER_CODE;
 
 /** Octets into a report of a link: struct nlmsghdr is 16 long, struct ifinfomsg 16, and the first attribute is the name. */
 const TYPE_AT = 4;
@@ -29,11 +26,11 @@ export function withoutLinks(shapes: readonly LinkNameShape[]): readonly BpfInst
   const tests = nameTests(shapes);
   return [
     { code: LOAD_HALF, jt: 0, jf: 0, k: TYPE_AT },
-    { code: JUMP_EQUAL, jt: 1, jf: 0, k: swap16(RTM_NEWLINK) },
-    { code: JUMP_EQUAL, jt: 0, jf: tests.length, k: swap16(RTM_DELLINK) },
+    { code: JUMP_EQUAL, jt: 1, jf: 0, k: hostHalf(RTM_NEWLINK) },
+    { code: JUMP_EQUAL, jt: 0, jf: tests.length, k: hostHalf(RTM_DELLINK) },
     ...tests,
-    { code: RETURN, jt: 0, jf: 0, k: ALL },
-    { code: RETURN, jt: 0, jf: 0, k: NOTHING },
+    FILTER_ACCEPT,
+    FILTER_DROP,
   ];
 }
 
@@ -42,12 +39,12 @@ export function onlyRemovals(shapes: readonly LinkNameShape[]): readonly BpfInst
   const tests = nameTests(shapes);
   return [
     { code: LOAD_HALF, jt: 0, jf: 0, k: TYPE_AT },
-    { code: JUMP_EQUAL, jt: 0, jf: tests.length + 2, k: swap16(RTM_DELLINK) },
+    { code: JUMP_EQUAL, jt: 0, jf: tests.length + 2, k: hostHalf(RTM_DELLINK) },
     { code: LOAD_BYTE, jt: 0, jf: 0, k: FAMILY_AT },
     { code: JUMP_EQUAL, jt: 0, jf: tests.length, k: AF_UNSPEC },
     ...tests,
-    { code: RETURN, jt: 0, jf: 0, k: NOTHING },
-    { code: RETURN, jt: 0, jf: 0, k: ALL },
+    FILTER_DROP,
+    FILTER_ACCEPT,
   ];
 }
 
@@ -63,13 +60,9 @@ function nameTests(shapes: readonly LinkNameShape[]): readonly BpfInstruction[] 
 
 const TEST_LENGTH = 4;
 
-function swap16(value: number): number {
-  return ((value & 0xff) << 8) | (value >> 8);
-}
-
 /** Length and type of the attribute that holds a name of `length` characters and its zero. */
 function attributeWord(length: number): number {
-  return ((swap16(4 + length + 1) << 16) | swap16(IFLA.IFNAME)) >>> 0;
+  return ((hostHalf(4 + length + 1) << 16) | hostHalf(IFLA.IFNAME)) >>> 0;
 }
 
 function firstTwo(start: string): number {

@@ -1,4 +1,4 @@
-export { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
+export { type BpfInstruction, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP } from "./bpf.ts";
 export { type KernelTypes, readKernelTypes } from "./btf.ts";
 export {
   type Conntrack,

@@ -1,5 +1,5 @@
 import type { Family } from "../net/mod.ts";
-import { type BpfInstruction, encodeFilter, FILTER_CODE } from "./bpf.ts";
+import { type BpfInstruction, encodeFilter, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP, hostWord } from "./bpf.ts";
 import { AF_INET, AF_INET6, attachFilter, check } from "./libc.ts";
 import { decodeAttributes, NETLINK_NETFILTER, type NetlinkMessage, readText } from "./netlink-message.ts";
 import { openNetlinkInbox } from "./netlink-socket.ts";
@@ -42,16 +42,15 @@ const MOST_PORTS = 250;
 
 /**
  * Drops what was done from `ports`: all of a datagram is of one transaction, and the port it was asked from is at octet 12
- * of each message. The kernel has it in its own order, and BPF reads in network order.
+ * of each message.
  */
 function othersOnly(ports: readonly number[]): BpfInstruction[] {
-  const swapped = (port: number) => new DataView(new Uint32Array([port]).buffer).getUint32(0);
   const listed = ports.slice(-MOST_PORTS);
   return [
     { code: FILTER_CODE.LOAD_WORD, jt: 0, jf: 0, k: 12 },
-    ...listed.map((port, i) => ({ code: FILTER_CODE.JUMP_EQUAL, jt: listed.length - i, jf: 0, k: swapped(port) })),
-    { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0xffff_ffff }, // all of it
-    { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0 }, // nothing
+    ...listed.map((port, i) => ({ code: FILTER_CODE.JUMP_EQUAL, jt: listed.length - i, jf: 0, k: hostWord(port) })),
+    FILTER_ACCEPT,
+    FILTER_DROP,
   ];
 }
 

@@ -1,4 +1,4 @@
-import { type BpfInstruction, encodeFilter, FILTER_CODE } from "./bpf.ts";
+import { type BpfInstruction, encodeFilter, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP, hostHalf } from "./bpf.ts";
 import { attachFilter, check } from "./libc.ts";
 import { NETLINK_NETFILTER } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
@@ -8,13 +8,13 @@ import { NFNLGRP_NFTABLES, NFT_MSG } from "./nft-wire.ts";
 
 /**
  * Only ends of transactions, each a datagram of its own, so that a transaction of 100,000 elements is one event and
- * not 100,000. The type is the 16 bits at octet 4, which BPF reads in network order.
+ * not 100,000. The type is the 16 bits at octet 4.
  */
 const NEW_GENERATION_ONLY: readonly BpfInstruction[] = [
   { code: FILTER_CODE.LOAD_HALF, jt: 0, jf: 0, k: 4 },
-  { code: FILTER_CODE.JUMP_EQUAL, jt: 0, jf: 1, k: ((NFT_MSG.NEWGEN & 0xff) << 8) | (NFT_MSG.NEWGEN >> 8) },
-  { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0xffff_ffff }, // all of it
-  { code: FILTER_CODE.RETURN, jt: 0, jf: 0, k: 0 }, // nothing
+  { code: FILTER_CODE.JUMP_EQUAL, jt: 0, jf: 1, k: hostHalf(NFT_MSG.NEWGEN) },
+  FILTER_ACCEPT,
+  FILTER_DROP,
 ];
 
 /**

@@ -19,8 +19,8 @@ export interface LinkAddress {
 }
 
 /** linux/rtnetlink.h and linux/if_addr.h. */
-const RTM_NEWADDR = 20;
-const RTM_DELADDR = 21;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
 /** Usable at once: no duplicate address detection. */

@@ -27,8 +27,8 @@ export interface TunnelPeer {
 }
 
 /** linux/rtnetlink.h and linux/neighbour.h. */
-const RTM_NEWNEIGH = 28;
-const RTM_DELNEIGH = 29;
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8 } as const;
 const NUD_PERMANENT = 0x80;

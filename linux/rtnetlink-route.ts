@@ -37,8 +37,8 @@ export interface Route {
 export const ROUTE_PROTOCOL = 73;
 
 /** linux/rtnetlink.h. */
-const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, TABLE: 15, VIA: 18 } as const;
 /** struct rtvia: the address family, before the octets of the gateway. */

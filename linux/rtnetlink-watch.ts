@@ -4,6 +4,10 @@ import { type LinkNameShape, withoutLinks } from "./link-name-filter.ts";
 import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
+import { RTM_DELADDR, RTM_NEWADDR } from "./rtnetlink-address.ts";
+import { RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink-link.ts";
+import { RTM_DELNEIGH, RTM_NEWNEIGH } from "./rtnetlink-neighbour.ts";
+import { RTM_DELROUTE, RTM_NEWROUTE } from "./rtnetlink-route.ts";
 
 export interface WatchOptions {
   readonly netns?: Netns;
@@ -17,10 +21,10 @@ export type RtnetlinkTopic = "link" | "address" | "route" | "neighbour";
 
 /** linux/rtnetlink.h: RTNLGRP_*, and the message types of each topic (new, delete). */
 export const TOPICS = {
-  link: { groups: [1], types: [16, 17] },
-  address: { groups: [5, 9], types: [20, 21] },
-  route: { groups: [7, 11], types: [24, 25] },
-  neighbour: { groups: [3], types: [28, 29] },
+  link: { groups: [1], types: [RTM_NEWLINK, RTM_DELLINK] },
+  address: { groups: [5, 9], types: [RTM_NEWADDR, RTM_DELADDR] },
+  route: { groups: [7, 11], types: [RTM_NEWROUTE, RTM_DELROUTE] },
+  neighbour: { groups: [3], types: [RTM_NEWNEIGH, RTM_DELNEIGH] },
 } as const satisfies Record<RtnetlinkTopic, { groups: readonly number[]; types: readonly number[] }>;
 
 /** Octets: some dozen reports, of which one is enough. */

@@ -1,15 +1,12 @@
 import { type Address, addressToBytes, type Family, printAddress } from "../net/mod.ts";
-import { type BpfInstruction, FILTER_CODE } from "./bpf.ts";
+import { type BpfInstruction, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP } from "./bpf.ts";
 
-const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN } = FILTER_CODE;
+const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST } = FILTER_CODE;
 /** linux/filter.h SKF_NET_OFF: places are counted from the network header, before what the socket reads. */
 const NETWORK = 0xfff0_0000;
 /** Places in the headers of RFC 791 and RFC 8200. */
 const TTL = { ipv4: NETWORK + 8, ipv6: NETWORK + 7 } as const;
 const SOURCE = { ipv4: NETWORK + 12, ipv6: NETWORK + 8 } as const;
-
-const DROP: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0 };
-const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0xffff_ffff };
 
 /** Who may send, and the least TTL it may arrive with; of several rules for one sender the mildest counts. */
 export interface TtlRule {
@@ -28,7 +25,7 @@ export type Others = "dropped" | "taken";
  */
 export function ttlFilter(family: Family, rules: readonly TtlRule[], others: Others): readonly BpfInstruction[] {
   const own = mildest(rules.filter(({ from }) => from === undefined || from.family === family));
-  return [...own.flatMap((rule) => oneRule(family, rule)), others === "taken" ? ACCEPT : DROP];
+  return [...own.flatMap((rule) => oneRule(family, rule)), others === "taken" ? FILTER_ACCEPT : FILTER_DROP];
 }
 
 function mildest(rules: readonly TtlRule[]): readonly TtlRule[] {
@@ -54,7 +51,7 @@ function oneRule(family: Family, { from, least }: TtlRule): BpfInstruction[] {
     ...compare.flat(),
     { code: LOAD_BYTE, jt: 0, jf: 0, k: TTL[family] },
     { code: JUMP_AT_LEAST, jt: 0, jf: 1, k: least },
-    ACCEPT,
-    DROP,
+    FILTER_ACCEPT,
+    FILTER_DROP,
   ];
 }

@@ -1,5 +1,13 @@
 import { explainError, hasCode } from "../../core/mod.ts";
-import { type BpfInstruction, FILTER_CODE, type Link, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
+import {
+  type BpfInstruction,
+  FILTER_ACCEPT,
+  FILTER_CODE,
+  FILTER_DROP,
+  type Link,
+  openPacketSocket,
+  type PacketSocket,
+} from "../../linux/mod.ts";
 import {
   type Address,
   ALL_NODES,
@@ -25,7 +33,7 @@ const PERIOD = 10_000;
 /** The first ones follow each other faster, since the other side may be waiting: RFC 4861 section 6.2.4. */
 const FIRST = { count: 3, pause: 1000 } as const;
 
-const { LOAD_BYTE, JUMP_EQUAL, RETURN } = FILTER_CODE;
+const { LOAD_BYTE, JUMP_EQUAL } = FILTER_CODE;
 /** Passes router advertisements of this very link. */
 const FILTER: readonly BpfInstruction[] = [
   { code: LOAD_BYTE, jt: 0, jf: 0, k: ETHERNET_HEADER_LENGTH + 6 },
@@ -34,8 +42,8 @@ const FILTER: readonly BpfInstruction[] = [
   { code: JUMP_EQUAL, jt: 0, jf: 3, k: NDP_HOP_LIMIT },
   { code: LOAD_BYTE, jt: 0, jf: 0, k: ETHERNET_HEADER_LENGTH + IPV6_HEADER_LENGTH },
   { code: JUMP_EQUAL, jt: 0, jf: 1, k: ROUTER_ADVERTISEMENT },
-  { code: RETURN, jt: 0, jf: 0, k: 0xffff },
-  { code: RETURN, jt: 0, jf: 0, k: 0 },
+  FILTER_ACCEPT,
+  FILTER_DROP,
 ];
 
 /** Finds the router at the other end of interfaces, and lets it find this node. */

@@ -1,8 +1,7 @@
-import { type BpfInstruction, FILTER_CODE } from "../../linux/mod.ts";
+import { type BpfInstruction, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP } from "../../linux/mod.ts";
 import { ETHERNET_HEADER_LENGTH, ICMPV6_PROTOCOL, IPV6_HEADER_LENGTH, NDP_HOP_LIMIT, NdpType } from "../../net/mod.ts";
 
-const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_GREATER, RETURN } = FILTER_CODE;
-const WHOLE_FRAME = 0xffff;
+const { LOAD_BYTE, LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_GREATER } = FILTER_CODE;
 
 /** Places in a frame, in octets. RFC 826: sender address 14 and target address 24 octets into the packet. */
 const ARP_SENDER = ETHERNET_HEADER_LENGTH + 14;
@@ -22,19 +21,16 @@ interface Span {
   readonly last: number;
 }
 
-const DROP: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: 0 };
-const ACCEPT: BpfInstruction = { code: RETURN, jt: 0, jf: 0, k: WHOLE_FRAME };
-
 /**
  * Passes ARP frames about IPv4 `addresses`, asked for or claimed by their sender; the kernel drops the rest, so that a
  * busy network wakes nobody. For a socket that gets ARP frames only.
  */
 export function arpFilter(addresses: readonly number[]): readonly BpfInstruction[] {
   const spans = coverSpans(addresses, MOST_RANGES);
-  if (spans.length === 0) return [DROP];
+  if (spans.length === 0) return [FILTER_DROP];
   const sender = matchSpans(ARP_SENDER, spans, 1 + 2 * spans.length + 1);
   const target = matchSpans(ARP_TARGET, spans, 1);
-  return [...sender, ...target, DROP, ACCEPT];
+  return [...sender, ...target, FILTER_DROP, FILTER_ACCEPT];
 }
 
 /**
@@ -43,7 +39,7 @@ export function arpFilter(addresses: readonly number[]): readonly BpfInstruction
  */
 export function ndpFilter(endings: readonly number[]): readonly BpfInstruction[] {
   const spans = coverSpans(endings, MOST_RANGES);
-  if (spans.length === 0) return [DROP];
+  if (spans.length === 0) return [FILTER_DROP];
   const target = matchSpans(NDP_TARGET_END, spans, 1);
   const toDrop = target.length;
   return [
@@ -55,8 +51,8 @@ export function ndpFilter(endings: readonly number[]): readonly BpfInstruction[]
     { code: JUMP_EQUAL, jt: 1, jf: 0, k: NdpType.Solicitation },
     { code: JUMP_EQUAL, jt: 0, jf: toDrop, k: NdpType.Advertisement },
     ...target,
-    DROP,
-    ACCEPT,
+    FILTER_DROP,
+    FILTER_ACCEPT,
   ];
 }
 

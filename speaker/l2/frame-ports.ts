@@ -1,5 +1,5 @@
 import { explainError } from "../../core/mod.ts";
-import { type BpfInstruction, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
+import { type BpfInstruction, FILTER_DROP, openPacketSocket, type PacketSocket } from "../../linux/mod.ts";
 import { encodeEthernet, printMac } from "../../net/mod.ts";
 import type { HostLink } from "./interfaces.ts";
 import type { OnProblem } from "./responder.ts";
@@ -34,7 +34,7 @@ export function openFramePorts({ etherType, onFrame, onProblem }: FramePortsOpti
   const ports = new Map<number, Port>();
   let wanted: readonly HostLink[] = [];
   let retry: NodeJS.Timeout | undefined;
-  let filter: readonly BpfInstruction[] = [{ code: 0x06, jt: 0, jf: 0, k: 0 }]; // nothing, until it is told what
+  let filter: readonly BpfInstruction[] = [FILTER_DROP]; // until it is told what
 
   const closePort = (ifindex: number) => {
     ports.get(ifindex)?.socket.close();
