@@ -13,6 +13,7 @@ import { type AttachmentKey, hostLinkName, macOf } from "./attachment.ts";
 import { applyBandwidth } from "./bandwidth.ts";
 import type { Bridge } from "./bridge.ts";
 import { CniError, CniErrorCode } from "./cni-error.ts";
+import { mayEnter } from "./fast-path-plan.ts";
 import { whenOperational } from "./link-readiness.ts";
 import { type PodHost, type PodNetns, removeHostLink } from "./pod-host.ts";
 import type { CniRequest } from "./request.ts";
@@ -77,7 +78,7 @@ function connect(
   writeOptionalSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1");
   // Before it is up: the kernel waits for a grace period to put a queueing discipline in the place of one in use.
   const shaper = bandwidth && applyBandwidth(kernel, key, port, bandwidth);
-  if (bandwidth?.egress === undefined) preparePort(port.index);
+  if (mayEnter(bandwidth)) preparePort(port.index);
   kernel.setLink(port.index, { up: true, hairpin: true });
   const interfaces = [
     { name: BRIDGE_NAME, mac: bridge.mac, mtu: bridge.mtu },

@@ -12,11 +12,10 @@ import { hostPorts } from "./host-ports.ts";
 import { type InstallationOptions, keepInstalled } from "./installation.ts";
 import { Ipam } from "./ipam.ts";
 import { type LeakFacts, leakFinder } from "./leak.ts";
-import type { PodRoutes } from "./learned-routes.ts";
 import { printLease } from "./lease-state.ts";
 import { linkRemover } from "./link-remover.ts";
 import { registerMetrics } from "./metrics.ts";
-import { startNodeNetwork } from "./node-network.ts";
+import { type NetworkChoices, startNodeNetwork } from "./node-network.ts";
 import { onDemand } from "./on-demand.ts";
 import { openLeaseStore, readBootId, STORE_NAME } from "./open-lease-store.ts";
 import { openPodNetns, removeHostLink, setPodMtu } from "./pod-host.ts";
@@ -24,11 +23,10 @@ import { followClaims } from "./pod-namespaces.ts";
 import { rangeClaims } from "./pod-ranges.ts";
 import { queueBeside, runQueuedDeletions } from "./queued-deletions.ts";
 import { rememberedKeys } from "./result-cache.ts";
-import type { RoutingOptions } from "./routing.ts";
 import { listenForPlugins } from "./server.ts";
 import { HOST_LOCAL_DIRECTORY, takeOver } from "./take-over.ts";
 
-export interface CniOptions extends InstallationOptions, RoutingOptions {
+export interface CniOptions extends InstallationOptions, NetworkChoices {
   readonly namespaces: Store<V1Namespace>;
   /** Where the store of addresses is kept; must survive restarts of the agent. */
   readonly stateDir: string;
@@ -36,14 +34,6 @@ export interface CniOptions extends InstallationOptions, RoutingOptions {
   readonly resultDir?: string;
   /** Where the plugin host-local keeps its addresses; its usual place when absent. */
   readonly hostLocalDir?: string;
-  /** Prefixes of the cluster, reached by pods with their own address. */
-  readonly clusterCidrs: readonly Prefix[];
-  /** Prefixes outside of it that pods reach with their own address. */
-  readonly nonMasqueradeCidrs: readonly Prefix[];
-  /** The ways to other nodes where routing is `bgp`. */
-  readonly podRoutes?: PodRoutes;
-  /** Whether established connections between pods take the short way, past bridge and rules. */
-  readonly fastPath: boolean;
   readonly metrics: Metrics;
 }
 

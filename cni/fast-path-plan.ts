@@ -1,5 +1,6 @@
 import type { Link, Route } from "../linux/mod.ts";
 import { type Address, type Prefix, prefixContains, printAddress, printPrefix } from "../net/mod.ts";
+import type { Bandwidth } from "./bandwidth.ts";
 import type { Entrance } from "./fast-path-program.ts";
 import { type Lease, linkOf } from "./lease-store.ts";
 import type { Uplink } from "./uplink.ts";
@@ -34,6 +35,11 @@ export interface FastPathFacts {
   readonly tunnel: number | undefined;
 }
 
+/** Whether what a pod with these limits sends may take the short way: past a limit it may not. */
+export function mayEnter(bandwidth: Bandwidth | undefined): boolean {
+  return bandwidth?.egress === undefined;
+}
+
 /** Pods whose rate is limited keep to the ordinary way in that direction: the limit sits on it. */
 export function fastPathPlan({ leases, links, routes, uplink, tunnel }: FastPathFacts): FastPathPlan {
   const byName = new Map(links.map((link) => [link.name, link]));
@@ -44,7 +50,7 @@ export function fastPathPlan({ leases, links, routes, uplink, tunnel }: FastPath
   for (const lease of leases) {
     const port = byName.get(linkOf(lease));
     if (port === undefined || !lease.complete || lease.chained) continue;
-    if (lease.bandwidth?.egress === undefined) entrances.push({ ifindex: port.index, kind: "pod" });
+    if (mayEnter(lease.bandwidth)) entrances.push({ ifindex: port.index, kind: "pod" });
     if (lease.bandwidth?.ingress !== undefined) continue;
     for (const to of lease.addresses) pods.set(printAddress(to), { to, ifindex: port.index });
   }

@@ -20,15 +20,20 @@ import { loadBridgeNetfilter, sysctlKeeper } from "./sysctl-plan.ts";
 import { applyTunnelNodes, tunnelEnd } from "./tunnel.ts";
 import { findUplink } from "./uplink.ts";
 
-export interface NodeNetworkOptions extends RoutingOptions {
-  readonly nodes: Store<V1Node>;
+/** What there is to choose of the node's network. */
+export interface NetworkChoices extends RoutingOptions {
+  /** Prefixes of the cluster, reached by pods with their own address. */
   readonly clusterCidrs: readonly Prefix[];
   /** Prefixes outside of it that pods reach with their own address. */
   readonly nonMasqueradeCidrs: readonly Prefix[];
   /** The ways to other nodes where routing is `bgp`. */
   readonly podRoutes?: PodRoutes;
-  /** Whether established connections between pods take the short way. */
+  /** Whether established connections between pods take the short way, past bridge and rules. */
   readonly fastPath: boolean;
+}
+
+export interface NodeNetworkOptions extends NetworkChoices {
+  readonly nodes: Store<V1Node>;
   readonly kernel: Rtnetlink;
   readonly nft: () => Promise<Nft>;
   readonly hostPorts: Pick<HostPorts, "repair">;
