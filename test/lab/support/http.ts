@@ -17,11 +17,8 @@ export function listenIn(netns: string, port: number): Server {
   }
 }
 
-/**
- * What a server of listenIn() says to a client in the namespace at `netns`. Gives up after three seconds: on a busy machine a
- * first packet may be lost, which TCP sends again after one.
- */
+/** What a server of listenIn() says to a client in the namespace at `netns`. Gives up after a second. */
 export function askFrom(netns: string, host: string, port: number): Promise<string> {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}/`;
-  return exec("ip", ["netns", "exec", basename(netns), "curl", "-sS", "--noproxy", "*", "--max-time", "3", url]);
+  return exec("ip", ["netns", "exec", basename(netns), "curl", "-sS", "--noproxy", "*", "--max-time", "1", url]);
 }
