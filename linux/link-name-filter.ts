@@ -1,5 +1,5 @@
 import { type BpfInstruction, FILTER_ACCEPT, FILTER_CODE, FILTER_DROP, hostHalf } from "./bpf.ts";
-import { IFLA, RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink-link.ts";
+import { IFLA, RTM_DELLINK, RTM_NEWLINK } from "./link-wire.ts";
 
 /** Which names of links are meant: all that begin with these two characters and are this long. */
 export interface LinkNameShape {

@@ -52,7 +52,8 @@ export { openPacketSocket, type PacketSocket, type PacketSocketOptions } from ".
 export { LOOPBACK_INDEX, openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
 export type { LinkAddress } from "./rtnetlink-address.ts";
 export { type FakeRtnetlink, fakeRtnetlink } from "./rtnetlink-fake.ts";
-export type { BridgeOptions, IfbOptions, Link, LinkChange, VethOptions, VxlanOptions } from "./rtnetlink-link.ts";
+export type { Link, LinkChange } from "./rtnetlink-link.ts";
+export type { BridgeOptions, IfbOptions, VethOptions, VxlanOptions } from "./rtnetlink-link-creation.ts";
 export type { Neighbour, TunnelPeer } from "./rtnetlink-neighbour.ts";
 export type { Qdisc, TokenBucket } from "./rtnetlink-qdisc.ts";
 export { ROUTE_PROTOCOL, type Route } from "./rtnetlink-route.ts";

@@ -1,14 +1,12 @@
-import { type Address, addressFromBytes, addressToBytes, printAddress } from "../net/mod.ts";
+import { addressFromBytes, printAddress } from "../net/mod.ts";
 import { AF_INET6 } from "./libc.ts";
+import { encodeLinkHeader, IFLA, INFO, LINK_HEADER_LENGTH, RTM_DELLINK, RTM_NEWLINK, VXLAN } from "./link-wire.ts";
 import {
   type Attribute,
   decodeAttributes,
   encodePayload,
   type NetlinkMessage,
   type NetlinkRequest,
-  NLM_F_CREATE,
-  NLM_F_ECHO,
-  NLM_F_EXCL,
   readText,
   readUint32,
   uint8,
@@ -45,41 +43,6 @@ export interface Link {
   readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string; readonly underlay: number };
 }
 
-export interface BridgeOptions {
-  readonly name: string;
-  readonly mac: Uint8Array;
-  readonly mtu: number;
-}
-
-export interface VethOptions {
-  readonly name: string;
-  readonly mtu: number;
-  /** Index of the bridge the host end joins. */
-  readonly master?: number;
-  readonly peer: { readonly name: string; readonly netns: Netns; readonly mac?: Uint8Array };
-}
-
-/** A link whose only use is that its queueing discipline shapes what others redirect to it. */
-export interface IfbOptions {
-  readonly name: string;
-  readonly mtu: number;
-}
-
-/** A tunnel of Ethernet frames in UDP whose peers are all told, never learned. RFC 7348. */
-export interface VxlanOptions {
-  readonly name: string;
-  readonly mac: Uint8Array;
-  readonly mtu: number;
-  /** VXLAN network identifier, 24 bits. */
-  readonly vni: number;
-  /** UDP port of all peers. */
-  readonly port: number;
-  /** Where peers reach this end. */
-  readonly local: Address;
-  /** Index of the link that carries it. */
-  readonly underlay: number;
-}
-
 export interface LinkChange {
   readonly up?: boolean;
   readonly mtu?: number;
@@ -92,8 +55,6 @@ export interface LinkChange {
 }
 
 /** linux/rtnetlink.h. */
-export const RTM_NEWLINK = 16;
-export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 /** linux/if.h. */
 const IFF_UP = 0x1;
@@ -102,26 +63,6 @@ const IFF_LOOPBACK = 0x8;
 const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
 const IF_OPER_UP = 6;
-/** linux/if_link.h: IFLA_*. */
-export const IFLA = {
-  ADDRESS: 1,
-  IFNAME: 3,
-  MTU: 4,
-  LINK: 5,
-  MASTER: 10,
-  OPERSTATE: 16,
-  LINKINFO: 18,
-  AF_SPEC: 26,
-  GROUP: 27,
-  NET_NS_FD: 28,
-  EXT_MASK: 29,
-  NUM_TX_QUEUES: 31,
-  NUM_RX_QUEUES: 32,
-  LINK_NETNSID: 37,
-} as const;
-const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
-const VETH_INFO_PEER = 1;
-const VXLAN = { ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const;
 /** Hairpin, despite its name. */
 const IFLA_BRPORT_MODE = 4;
 /** The group of links about to be removed: "ib" and a number nobody else has a reason to take. */
@@ -130,7 +71,7 @@ const DOOMED_GROUP = 0x6962_00de;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 export function listLinks(): NetlinkRequest {
-  const payload = encodePayload(encodeHeader({}), [[IFLA.EXT_MASK, uint32(RTEXT_FILTER_SKIP_STATS)]]);
+  const payload = encodePayload(encodeLinkHeader({}), [[IFLA.EXT_MASK, uint32(RTEXT_FILTER_SKIP_STATS)]]);
   return { what: "list the links", type: RTM_GETLINK, payload };
 }
 
@@ -139,82 +80,7 @@ export function getLink(name: string): NetlinkRequest {
     [IFLA.IFNAME, name],
     [IFLA.EXT_MASK, uint32(RTEXT_FILTER_SKIP_STATS)],
   ];
-  return { what: `look up link ${name}`, type: RTM_GETLINK, payload: encodePayload(encodeHeader({}), attributes) };
-}
-
-export function addBridge({ name, mac, mtu }: BridgeOptions): NetlinkRequest {
-  const attributes: Attribute[] = [
-    [IFLA.IFNAME, name],
-    [IFLA.ADDRESS, mac],
-    [IFLA.MTU, uint32(mtu)],
-    [IFLA.LINKINFO, [[INFO.KIND, "bridge"]]],
-  ];
-  return create(`create bridge ${name}`, attributes);
-}
-
-/**
- * A veth link uses one queue each way. Unasked, the kernel makes as many as there are processors, with their files in
- * /sys, and then takes all but one away: half of the time of making a link on two processors, more on more.
- */
-const ONE_QUEUE: readonly Attribute[] = [
-  [IFLA.NUM_TX_QUEUES, uint32(1)],
-  [IFLA.NUM_RX_QUEUES, uint32(1)],
-];
-
-/** Both ends in one request. */
-export function addVeth({ name, mtu, master, peer }: VethOptions): NetlinkRequest {
-  const peerAttributes: Attribute[] = [
-    [IFLA.IFNAME, peer.name],
-    [IFLA.MTU, uint32(mtu)],
-    [IFLA.NET_NS_FD, uint32(peer.netns.fd)],
-    ...ONE_QUEUE,
-  ];
-  if (peer.mac !== undefined) peerAttributes.push([IFLA.ADDRESS, peer.mac]);
-  const attributes: Attribute[] = [
-    [IFLA.IFNAME, name],
-    [IFLA.MTU, uint32(mtu)],
-    ...ONE_QUEUE,
-    [
-      IFLA.LINKINFO,
-      [
-        [INFO.KIND, "veth"],
-        [INFO.DATA, [[VETH_INFO_PEER, encodePayload(encodeHeader({}), peerAttributes)]]],
-      ],
-    ],
-  ];
-  if (master !== undefined) attributes.push([IFLA.MASTER, uint32(master)]);
-  return create(`create veth ${name} with peer ${peer.name}`, attributes);
-}
-
-export function addIfb({ name, mtu }: IfbOptions): NetlinkRequest {
-  return create(`create ifb ${name}`, [
-    [IFLA.IFNAME, name],
-    [IFLA.MTU, uint32(mtu)],
-    [IFLA.LINKINFO, [[INFO.KIND, "ifb"]]],
-  ]);
-}
-
-export function addVxlan(options: VxlanOptions): NetlinkRequest {
-  const { name, mac, mtu, vni, port, local, underlay } = options;
-  const data: Attribute[] = [
-    [VXLAN.ID, uint32(vni)],
-    [VXLAN.LINK, uint32(underlay)],
-    [local.family === "ipv4" ? VXLAN.LOCAL : VXLAN.LOCAL6, addressToBytes(local)],
-    [VXLAN.LEARNING, uint8(0)],
-    [VXLAN.PORT, Uint8Array.of(port >> 8, port & 0xff)],
-  ];
-  return create(`create vxlan ${name}`, [
-    [IFLA.IFNAME, name],
-    [IFLA.ADDRESS, mac],
-    [IFLA.MTU, uint32(mtu)],
-    [
-      IFLA.LINKINFO,
-      [
-        [INFO.KIND, "vxlan"],
-        [INFO.DATA, data],
-      ],
-    ],
-  ]);
+  return { what: `look up link ${name}`, type: RTM_GETLINK, payload: encodePayload(encodeLinkHeader({}), attributes) };
 }
 
 /** In the order the kernel needs: a link joins its bridge before it can be told how to behave as a port. */
@@ -237,7 +103,7 @@ function changeAtOnce(index: number, change: LinkChange): NetlinkRequest {
   if (hairpin !== undefined) attributes.push([IFLA.LINKINFO, portInfo(hairpin)]);
   const header = up === undefined ? { index } : { index, flags: up ? IFF_UP : 0, change: IFF_UP };
   const what = `set ${describeChange(change)} of the link of index ${index}`;
-  return { what, type: RTM_NEWLINK, payload: encodePayload(encodeHeader(header), attributes) };
+  return { what, type: RTM_NEWLINK, payload: encodePayload(encodeLinkHeader(header), attributes) };
 }
 
 /** linux/if_link.h: IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE. */
@@ -246,7 +112,7 @@ const ADDR_GEN_MODE = { TYPE: 8, NONE: 1 } as const;
 /** Has the link make no IPv6 address for itself when it comes up. Kernels without IPv6 refuse with EAFNOSUPPORT. */
 export function withoutLinkLocal(index: number): NetlinkRequest {
   const mode: Attribute = [ADDR_GEN_MODE.TYPE, uint8(ADDR_GEN_MODE.NONE)];
-  const payload = encodePayload(encodeHeader({ index }), [[IFLA.AF_SPEC, [[AF_INET6, [mode]]]]]);
+  const payload = encodePayload(encodeLinkHeader({ index }), [[IFLA.AF_SPEC, [[AF_INET6, [mode]]]]]);
   return { what: `keep the link of index ${index} from making an IPv6 address`, type: RTM_NEWLINK, payload };
 }
 
@@ -256,18 +122,18 @@ export function withoutLinkLocal(index: number): NetlinkRequest {
  */
 export function removeLinks(names: readonly string[]): NetlinkRequest[] {
   const joins = names.map((name) => {
-    const payload = encodePayload(encodeHeader({}), [
+    const payload = encodePayload(encodeLinkHeader({}), [
       [IFLA.IFNAME, name],
       [IFLA.GROUP, uint32(DOOMED_GROUP)],
     ]);
     return { what: `delete link ${name}`, type: RTM_NEWLINK, payload };
   });
-  const payload = encodePayload(encodeHeader({}), [[IFLA.GROUP, uint32(DOOMED_GROUP)]]);
+  const payload = encodePayload(encodeLinkHeader({}), [[IFLA.GROUP, uint32(DOOMED_GROUP)]]);
   return [...joins, { what: `delete links ${names.join(", ")}`, type: RTM_DELLINK, payload }];
 }
 
 export function removeLink(index: number): NetlinkRequest {
-  const payload = encodeHeader({ index });
+  const payload = encodeLinkHeader({ index });
   return { what: `delete the link of index ${index}`, type: RTM_DELLINK, payload };
 }
 
@@ -289,7 +155,7 @@ export function decodeNetnsId({ payload }: NetlinkMessage): number | undefined {
 
 /** @throws {IronbridgeError} IB_WIRE_TRUNCATED */
 export function decodeLink({ payload }: NetlinkMessage): Link {
-  const attributes = decodeAttributes(payload, HEADER_LENGTH);
+  const attributes = decodeAttributes(payload, LINK_HEADER_LENGTH);
   const view = new DataView(payload.buffer, payload.byteOffset);
   const flags = view.getUint32(8, true);
   const mac = attributes.get(IFLA.ADDRESS);
@@ -331,12 +197,6 @@ function decodeVxlan(data: Uint8Array | undefined): NonNullable<Link["vxlan"]> |
   };
 }
 
-/** Answered with the new link; before Linux 6.2, with nothing. */
-function create(what: string, attributes: readonly Attribute[]): NetlinkRequest {
-  const payload = encodePayload(encodeHeader({}), attributes);
-  return { what, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, payload };
-}
-
 function portInfo(hairpin: boolean): readonly Attribute[] {
   return [
     [INFO.SLAVE_KIND, "bridge"],
@@ -353,16 +213,4 @@ function describeChange({ up, mtu, name, master, hairpin }: LinkChange): string 
     hairpin !== undefined && `hairpin ${hairpin ? "on" : "off"}`,
   ];
   return parts.filter((part) => part !== false).join(", ");
-}
-
-/** family 1, padding 1, type 2, index 4, flags 4, change 4. */
-const HEADER_LENGTH = 16;
-
-/** linux/rtnetlink.h struct ifinfomsg, for any family. */
-function encodeHeader({ index = 0, flags = 0, change = 0 }: { index?: number; flags?: number; change?: number }) {
-  const view = new DataView(new ArrayBuffer(HEADER_LENGTH));
-  view.setInt32(4, index, true);
-  view.setUint32(8, flags, true);
-  view.setUint32(12, change, true);
-  return new Uint8Array(view.buffer);
 }

@@ -1,11 +1,11 @@
 import { encodeFilter } from "./bpf.ts";
 import { attachFilter, check } from "./libc.ts";
 import { type LinkNameShape, withoutLinks } from "./link-name-filter.ts";
+import { RTM_DELLINK, RTM_NEWLINK } from "./link-wire.ts";
 import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { listenNetlink } from "./netlink-socket.ts";
 import type { Netns } from "./netns.ts";
 import { RTM_DELADDR, RTM_NEWADDR } from "./rtnetlink-address.ts";
-import { RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink-link.ts";
 import { RTM_DELNEIGH, RTM_NEWNEIGH } from "./rtnetlink-neighbour.ts";
 import { RTM_DELROUTE, RTM_NEWROUTE } from "./rtnetlink-route.ts";
 

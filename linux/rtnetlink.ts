@@ -12,26 +12,28 @@ import {
   removeIngressFilter,
 } from "./rtnetlink-filter.ts";
 import {
-  addBridge,
-  addIfb,
-  addVeth,
-  addVxlan,
-  type BridgeOptions,
   changeLink,
   decodeLink,
   decodeNetnsId,
   getLink,
   getNetnsId,
-  type IfbOptions,
   type Link,
   type LinkChange,
   listLinks,
   removeLink,
   removeLinks,
-  type VethOptions,
-  type VxlanOptions,
   withoutLinkLocal,
 } from "./rtnetlink-link.ts";
+import {
+  addBridge,
+  addIfb,
+  addVeth,
+  addVxlan,
+  type BridgeOptions,
+  type IfbOptions,
+  type VethOptions,
+  type VxlanOptions,
+} from "./rtnetlink-link-creation.ts";
 import {
   askForNeighbour,
   decodeNeighbour,

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { hostLinkName } from "../../cni/attachment.ts";
+import { SO_RCVBUFFORCE } from "../../linux/libc.ts";
 import { exec } from "../../linux/mod.ts";
 import { waitFor } from "../support/wait.ts";
 import { type CniLab, createCniLab, nodeObject } from "./support/cni-lab.ts";
@@ -94,9 +95,6 @@ while True:
     if count % 100 == 0: print("received", count)`;
   return spawn("ip", ["netns", "exec", netns, "python3", "-u", "-c", script]);
 }
-
-/** asm-generic/socket.h */
-const SO_RCVBUFFORCE = 33;
 
 /** The short way is open some moments after the pods are there: until then all is seen. */
 async function expectShort(from: string, to: string, address: string): Promise<void> {

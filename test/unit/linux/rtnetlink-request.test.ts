@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type Attributes, decodeAttributes, type NetlinkRequest } from "../../../linux/netlink-message.ts";
 import { addAddress, decodeLinkAddress } from "../../../linux/rtnetlink-address.ts";
-import { addVeth, changeLink, decodeLink } from "../../../linux/rtnetlink-link.ts";
+import { changeLink, decodeLink } from "../../../linux/rtnetlink-link.ts";
+import { addVeth } from "../../../linux/rtnetlink-link-creation.ts";
 import { decodeNeighbour, replaceNeighbour } from "../../../linux/rtnetlink-neighbour.ts";
 import { decodeRoute, type Route, removeRoute, replaceRoute } from "../../../linux/rtnetlink-route.ts";
 import { parseAddress, parseMac, parsePrefix } from "../../../net/mod.ts";
